@@ -1,0 +1,46 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.installed: pyproject.toml setup.py $(wildcard core_ext/*.pyx core_ext/*.pxd)
+	@command -v cc >/dev/null || { echo "seawall needs a C compiler: install gcc or clang (Debian: apt-get install gcc python3-dev)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "seawall needs Python 3.11 or newer: set PYTHON=/path/to/python3.11"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+build: $(VENV)/.installed ## make .venv, install, build the extension
+
+run: build ## start the engine on the local venue with the demo market
+	@test -f user_data/seawall.toml || $(BIN)/seawall init user_data
+	$(BIN)/seawall run
+
+test: build ## the whole test suite
+	$(BIN)/python -m pytest
+
+quick: build ## the fast tests only
+	$(BIN)/python -m pytest -m 'not slow and not e2e'
+
+lint: build ## ruff, mypy, import-linter, cython-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/cython-lint core_ext
+
+e2e: build ## real processes, sockets and kills
+	$(BIN)/python -m pytest -m e2e
+
+sim: build ## seeded simulation: make sim SEED=0:2000
+	$(BIN)/seawall simulate --seeds $(or $(SEED),0:2000)
+
+bench: build ## latency and throughput on this machine
+	$(BIN)/seawall bench all
+
+check: lint test ## what CI runs
+
+.PHONY: help build run test quick lint e2e sim bench check
