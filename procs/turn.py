@@ -1,0 +1,91 @@
+"""The order of effects: journal, then say, then call. Pure; the live loop and the simulation share it.
+
+Write-ahead holds by construction (L1): a batch cannot be performed in any other order, because
+`Batch` is the only thing the performers accept and its parts are taken in the order of its fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import msgspec
+
+from shared.domain.effects import (
+    CallVenue,
+    CancelTimer,
+    Effect,
+    Journal,
+    Note,
+    Say,
+    SetTimer,
+)
+from shared.messages.base import Message
+
+MAX_MESSAGES_PER_TURN = 256
+
+
+class Actor(Protocol):
+    """A process's judgement: synchronous, and pure but for its own state.
+
+    Life: `recover` once (snapshot and journal rows, evolve only), `start` once, then `on` for each
+    message. Messages are those of `shared/messages`, quotes of `core_ext.quote`, and TimerFired.
+    """
+
+    role: str
+
+    def recover(self, snapshot: bytes | None, events: Iterable[Message]) -> None:
+        """Folds what the journal holds; judges nothing and wants nothing done."""
+
+    def snapshot(self) -> bytes:
+        """The state after the last journaled event, for `recover`."""
+
+    def start(self, now_ns: int) -> list[Effect]:
+        """The first effects after recovery."""
+
+    def on(self, message: Any, now_ns: int) -> list[Effect]:
+        """What follows from a message."""
+
+    def report(self) -> dict[str, Any]:
+        """Plain figures for the run summary."""
+
+
+class Batch(msgspec.Struct):
+    """The effects of one turn, sorted into the order in which they are performed."""
+
+    journal: list[Journal] = []
+    timers: list[SetTimer | CancelTimer] = []
+    says: list[Say] = []
+    calls: list[CallVenue] = []
+    notes: list[Note] = []
+
+    @property
+    def durable(self) -> bool:
+        """Whether the commit must survive a power cut (L1)."""
+        return any(entry.durable for entry in self.journal)
+
+
+def gather(effects: Iterable[Effect]) -> Batch:
+    """Sorts effects into a batch; within a kind their order is kept."""
+    batch = Batch()
+    for effect in effects:
+        match effect:
+            case Journal():
+                batch.journal.append(effect)
+            case Say():
+                batch.says.append(effect)
+            case CallVenue():
+                batch.calls.append(effect)
+            case SetTimer() | CancelTimer():
+                batch.timers.append(effect)
+            case Note():
+                batch.notes.append(effect)
+    return batch
+
+
+def take_turn(actor: Actor, messages: Iterable[Any], now_ns: int) -> Batch:
+    """One turn: every message is judged at the same instant, all effects come out in one batch."""
+    effects: list[Effect] = []
+    for message in messages:
+        effects.extend(actor.on(message, now_ns))
+    return gather(effects)
