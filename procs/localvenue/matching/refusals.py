@@ -1,0 +1,50 @@
+"""The exchange's ways of saying no in matching and accounts: its codes and its texts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from procs.localvenue.matching.model import Refusal
+
+
+def _rejected(message: str) -> Refusal:
+    return Refusal(-2010, message)
+
+
+UNKNOWN_ACCOUNT: Final = Refusal(-2015, "Invalid API-key, IP, or permissions for action.", 401)
+INVALID_SYMBOL: Final = Refusal(-1121, "Invalid symbol.")
+MARKET_CLOSED: Final = Refusal(-1013, "Market is closed.")
+INSUFFICIENT_BALANCE: Final = _rejected("Account has insufficient balance for requested action.")
+DUPLICATE_ORDER: Final = _rejected("Duplicate order sent.")
+WOULD_MATCH: Final = _rejected("Order would immediately match and take.")
+WOULD_TRIGGER: Final = _rejected("Stop price would trigger immediately.")
+PRICES_UNRELATED: Final = _rejected("The relationship of the prices for the orders is not correct.")
+UNSUPPORTED_COMBINATION: Final = Refusal(-1014, "Unsupported order combination.")
+BAD_COMBINATION: Final = Refusal(-1128, "Combination of optional parameters invalid.")
+CANCEL_UNKNOWN: Final = Refusal(-2011, "Unknown order sent.")
+NO_SUCH_ORDER: Final = Refusal(-2013, "Order does not exist.")
+NO_SUCH_LIST: Final = Refusal(-2018, "Order list does not exist.")
+INVALID_QUANTITY: Final = Refusal(-1013, "Invalid quantity.")
+INVALID_PRICE: Final = Refusal(-1013, "Invalid price.")
+
+
+def filter_failure(name: str) -> Refusal:
+    """The filter of that name refuses the order."""
+    return Refusal(-1013, f"Filter failure: {name}")
+
+
+def missing(name: str) -> Refusal:
+    """A parameter that this order type needs was not sent."""
+    return Refusal(
+        -1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
+    )
+
+
+def not_required(name: str) -> Refusal:
+    """A parameter was sent that this order type does not take."""
+    return Refusal(-1106, f"Parameter '{name}' sent when not required.")
+
+
+def too_precise(name: str) -> Refusal:
+    """More decimals than the asset has."""
+    return Refusal(-1111, f"Parameter '{name}' has too much precision.")
