@@ -52,6 +52,12 @@ class Event(Message, frozen=True, kw_only=True):
     at_ns: int
 
 
+class RunBegan(Event, frozen=True, kw_only=True, tag="run_began"):
+    """A run of the engine starts on this journal; totals count from here."""
+
+    run_id: str
+
+
 class LedgerOpened(Event, frozen=True, kw_only=True, tag="ledger_opened"):
     """The balances a fresh journal starts from."""
 
@@ -157,6 +163,8 @@ class FillBooked(Event, frozen=True, kw_only=True, tag="fill_booked"):
     client_id: str
     decision_id: str
     symbol: str
+    base: str
+    quote: str
     side: Side
     trade_id: str
     price: Amount
@@ -241,7 +249,8 @@ class Alarmed(Event, frozen=True, kw_only=True, tag="alarmed"):
 
 
 AccountEvent = (
-    LedgerOpened
+    RunBegan
+    | LedgerOpened
     | BalancesSeen
     | IntentAccepted
     | IntentRefused

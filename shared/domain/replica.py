@@ -1,0 +1,115 @@
+"""A reader's copy of the account: asks for everything, folds in order, asks again after a gap (L8).
+
+The same noun serves decide, protect and observe, live and simulated. It never writes: what it holds
+is route's state as of `account.seq`, and `fresh_ns` says when route last spoke.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from shared.domain.account import Account, evolve, read_account
+from shared.domain.effects import Effect, Note, Say
+from shared.domain.instrument import Instrument
+from shared.messages.account import (
+    AccountEvent,
+    Acknowledge,
+    Beat,
+    EventSaid,
+    Hello,
+    HelloRefused,
+    Welcomed,
+)
+from shared.messages.base import MESSAGE_VERSION, Reader
+from shared.units import NS_PER_MS
+
+ASK_AGAIN_NS = 200 * NS_PER_MS
+ACKNOWLEDGE_EVERY = 64
+
+_INSTRUMENTS = Reader(tuple[Instrument, ...])
+
+
+class Replica:
+    """Follows route. `on` returns the events that became known by a message, oldest first."""
+
+    def __init__(self, role: str, incarnation: int, config_hash: str) -> None:
+        self.role = role
+        self.incarnation = incarnation
+        self.config_hash = config_hash
+        self.account = Account()
+        self.instruments: dict[str, Instrument] = {}
+        self.welcomed = False
+        self.reconciled = False
+        self.refused = ""
+        self.mark = 0
+        """The highest sequence ever seen, over restarts (L12)."""
+        self.fresh_ns = 0
+        self.epoch = ""
+        self._asked_ns = 0
+        self._acknowledged = 0
+
+    def ask(self, now_ns: int) -> list[Effect]:
+        """A Hello, unless one was sent a moment ago."""
+        if now_ns - self._asked_ns < ASK_AGAIN_NS:
+            return []
+        self._asked_ns = now_ns
+        hello = Hello(
+            role=self.role,
+            incarnation=self.incarnation,
+            version=MESSAGE_VERSION,
+            config_hash=self.config_hash,
+            mark=self.mark,
+        )
+        return [Say("route", hello)]
+
+    def on(
+        self, message: Welcomed | EventSaid | Beat | HelloRefused, now_ns: int
+    ) -> tuple[list[AccountEvent], list[Effect]]:
+        """Folds what route says; a gap is answered by asking for everything again."""
+        self.fresh_ns = now_ns
+        match message:
+            case Welcomed():
+                return [], self._welcome(message)
+            case HelloRefused():
+                self.refused = message.reason
+                return [], [Note("errors", "hello_refused", {"reason": message.reason})]
+            case Beat():
+                self.reconciled = message.reconciled
+                behind = (
+                    not self.welcomed
+                    or message.seq != self.account.seq
+                    or message.epoch != self.epoch
+                )
+                return [], self.ask(now_ns) if behind else []
+            case EventSaid():
+                return self._fold(message, now_ns)
+
+    def _welcome(self, message: Welcomed) -> list[Effect]:
+        self.account = read_account(bytes(message.account))
+        if self.account.seq != message.seq:
+            raise ValueError(f"welcome to {message.seq} holds an account at {self.account.seq}")
+        self.instruments = {i.symbol: i for i in _INSTRUMENTS.read(bytes(message.instruments))}
+        self.epoch = message.epoch
+        self.welcomed = True
+        self.mark = max(self.mark, message.seq)
+        self._acknowledged = message.seq
+        return [Say("route", Acknowledge(role=self.role, seq=message.seq))]
+
+    def _fold(self, message: EventSaid, now_ns: int) -> tuple[list[AccountEvent], list[Effect]]:
+        if not self.welcomed:
+            return [], self.ask(now_ns)
+        if message.seq <= self.account.seq:
+            return [], []
+        if message.seq > self.account.seq + 1:
+            return [], self.ask(now_ns)
+        evolve(self.account, message.event)
+        self.mark = max(self.mark, message.seq)
+        if message.seq - self._acknowledged < ACKNOWLEDGE_EVERY:
+            return [message.event], []
+        self._acknowledged = message.seq
+        return [message.event], [Say("route", Acknowledge(role=self.role, seq=message.seq))]
+
+
+def raw(data: bytes) -> msgspec.Raw:
+    """JSON that is already written, for a Welcomed."""
+    return msgspec.Raw(data)
