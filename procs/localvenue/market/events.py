@@ -65,7 +65,7 @@ class Candle(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Market(Protocol):
-    """A source of market events on a clock that its owner moves. Pure: no clock, no I/O of its own."""
+    """A source of market events on a clock that its owner moves. Pure: no clock, no I/O inside."""
 
     instruments: tuple[Instrument, ...]
 
@@ -75,7 +75,10 @@ class Market(Protocol):
         The first call for each symbol starts with a BookChanged holding the whole book."""
 
     def candles(self, symbol: str, interval_ms: int, limit: int, now_ms: int) -> list[Candle]:
-        """The newest `limit` bars up to now_ms, oldest first, gap-free; generated history included."""
+        """The newest `limit` bars up to now_ms, oldest first, gap-free; with generated history."""
+
+    def day_volume(self, symbol: str, now_ms: int) -> Decimal:
+        """Quote units traded in the 24 hours up to now_ms, generated history included."""
 
     def save(self) -> bytes:
         """The state to go on from after a restart (positions, prices, random state, ids)."""
