@@ -10,7 +10,7 @@ SOURCES = sorted(Path("core_ext").glob("*.pyx"))
 setup(
     ext_modules=cythonize(
         [
-            Extension(f"core_ext.{path.stem}", [str(path)], extra_compile_args=["-O3"])
+            Extension(f"core_ext.{path.stem}", [str(path)], extra_compile_args=["-O3", "-fno-strict-aliasing"])
             for path in SOURCES
         ],
         compiler_directives={

@@ -1,0 +1,548 @@
+"""One order book in whole ticks and lots: compact sorted arrays, exact sums, no floats inside.
+
+Recorded depth is finer than LOT_SIZE, so quantities count lots of 10^-8. Sums of ticks x lots are
+kept in 128-bit integers: the statistics of this book and of the reference are equal bit for bit.
+"""
+
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize
+from libc.math cimport floor, isfinite
+from libc.stdint cimport int64_t, uint64_t
+from libc.stdlib cimport free, realloc
+from libc.string cimport memmove
+
+from decimal import Decimal
+
+from core_ext.codes import MAX_LOTS, MAX_TICKS, BookStats
+from core_ext.errors import NumberRefused
+from core_ext.number cimport (
+    NUMBER_OFF_STEP,
+    NUMBER_OK,
+    NUMBER_SYNTAX,
+    parse_steps,
+)
+
+cdef int64_t NOT_SYNCED = -1
+cdef int64_t BAND_MILLI_BPS = 50_000
+
+
+def step_of(place, size):
+    """(Decimal, mantissa, scale) of a step given as str or Decimal; NumberRefused when unusable."""
+    if not isinstance(size, (str, Decimal)):
+        raise NumberRefused(place, size, "a str or Decimal")
+    try:
+        value = Decimal(size)
+    except ArithmeticError:
+        raise NumberRefused(place, size, "a positive decimal number") from None
+    if not value.is_finite() or value <= 0:
+        raise NumberRefused(place, size, "a positive decimal number")
+    value = value.normalize()
+    scale = max(0, -int(value.as_tuple().exponent))
+    mantissa = int(value.scaleb(scale))
+    if scale > 18 or mantissa > 10**9 or value.scaleb(scale) != mantissa:
+        raise NumberRefused(place, size, "at most 18 decimal places and 9 significant digits")
+    return value, mantissa, scale
+
+
+cdef inline Py_ssize_t lower_bound(
+    const int64_t* keys, Py_ssize_t count, int64_t key
+) noexcept nogil:
+    """The first index whose key is not below `key`; looks near the end first."""
+    cdef Py_ssize_t high = count
+    cdef Py_ssize_t reach = 4
+    cdef Py_ssize_t low = 0
+    cdef Py_ssize_t middle
+    while reach < count and keys[count - reach] >= key:
+        high = count - reach
+        reach *= 2
+    if reach < count:
+        low = count - reach
+    while low < high:
+        middle = (low + high) >> 1
+        if keys[middle] < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+cdef inline int64_t divide_up(int128 value, int64_t by) noexcept nogil:
+    """ceil(value / by) for any sign of value and positive by."""
+    cdef int128 quotient = value // by
+    if quotient * by < value:
+        quotient += 1
+    return <int64_t>quotient
+
+
+cdef inline int64_t band_edge(int64_t best_sum, int64_t sign, int64_t milli_bps) noexcept nogil:
+    """The lowest key of a side that lies within the band; best_sum is bid + ask in ticks.
+
+    Bids: ticks * 2 >= best_sum * (1 - n / 10^4). Asks: ticks * 2 <= best_sum * (1 + n / 10^4).
+    """
+    cdef int64_t width = 20_000_000
+    cdef int64_t wide
+    cdef int64_t edge
+    if best_sum < 400_000_000_000LL:
+        # Fits 64 bits, whose division is several times faster.
+        wide = best_sum * (sign * 10_000_000 - milli_bps)
+        edge = wide // width
+        return edge + 1 if edge * width < wide else edge
+    return divide_up(<int128>best_sum * (sign * 10_000_000 - milli_bps), width)
+
+
+cdef int128 sum_from(Side* side, Py_ssize_t start) noexcept nogil:
+    """Exact sum of ticks * lots of the levels start ... best."""
+    cdef int128 total = 0
+    cdef Py_ssize_t i
+    for i in range(start, side.count):
+        total += <int128>side.keys[i] * side.lots[i]
+    return total * side.sign
+
+
+cdef class Book:
+    """Price levels of one market; prices in ticks of tick_size, quantities in lots of lot_size.
+
+    A level changes in O(log n) plus the move of what lies between it and the best price.
+    """
+
+    def __cinit__(self):
+        self.bids.sign = 1
+        self.asks.sign = -1
+        self.last_update_id = NOT_SYNCED
+
+    def __init__(self, tick_size, lot_size="0.00000001"):
+        self.tick_size, mantissa, scale = step_of("tick_size", tick_size)
+        self.price_step.mantissa = mantissa
+        self.price_step.scale = scale
+        self.price_step.limit = MAX_TICKS
+        self.lot_size, mantissa, scale = step_of("lot_size", lot_size)
+        self.quantity_step.mantissa = mantissa
+        self.quantity_step.scale = scale
+        self.quantity_step.limit = MAX_LOTS
+        self.tick = float(self.tick_size)
+        self.notional_unit = float(self.tick_size * self.lot_size)
+
+    def __dealloc__(self):
+        free(self.bids.keys)
+        free(self.bids.lots)
+        free(self.asks.keys)
+        free(self.asks.lots)
+
+    # ---- changing
+
+    cdef int reserve(self, Side* side, Py_ssize_t extra) except -1:
+        """Room for `extra` more levels, so that `put` cannot fail; NumberRefused beyond the limit."""
+        cdef Py_ssize_t needed = side.count + extra
+        cdef Py_ssize_t room
+        cdef void* grown
+        if needed > LEVELS_MAX:
+            raise NumberRefused("levels of a book side", needed, f"at most {LEVELS_MAX}")
+        if needed <= side.room:
+            return 0
+        room = 256
+        while room < needed:
+            room *= 2
+        grown = realloc(side.keys, room * sizeof(int64_t))
+        if grown == NULL:
+            raise MemoryError
+        side.keys = <int64_t*>grown
+        grown = realloc(side.lots, room * sizeof(int64_t))
+        if grown == NULL:
+            raise MemoryError
+        side.lots = <int64_t*>grown
+        side.room = room
+        return 0
+
+    cdef void put(self, Side* side, int64_t ticks, int64_t lots) noexcept nogil:
+        """Sets one level, 0 lots deletes it; the caller has reserved the room."""
+        cdef int64_t key = ticks * side.sign
+        cdef Py_ssize_t count = side.count
+        cdef Py_ssize_t i = lower_bound(side.keys, count, key)
+        cdef int64_t change = lots
+        if i < count and side.keys[i] == key:
+            change = lots - side.lots[i]
+            if lots:
+                side.lots[i] = lots
+            else:
+                memmove(&side.keys[i], &side.keys[i + 1], (count - i - 1) * sizeof(int64_t))
+                memmove(&side.lots[i], &side.lots[i + 1], (count - i - 1) * sizeof(int64_t))
+                side.count = count - 1
+        elif lots:
+            memmove(&side.keys[i + 1], &side.keys[i], (count - i) * sizeof(int64_t))
+            memmove(&side.lots[i + 1], &side.lots[i], (count - i) * sizeof(int64_t))
+            side.keys[i] = key
+            side.lots[i] = lots
+            side.count = count + 1
+        if side.band_known and key >= side.band_key:
+            side.band_sum += <int128>ticks * change
+
+    cdef int admit_ids(self, int64_t first_id, int64_t last_id) noexcept nogil:
+        """Whether a delta first_id ... last_id may be applied now, and the ids moved on if so."""
+        if self.gapped:
+            return OUTCOME_GAP
+        if self.last_update_id != NOT_SYNCED:
+            if last_id <= self.last_update_id:
+                return OUTCOME_STALE
+            if first_id != self.last_update_id + 1 and not (
+                self.joining and first_id <= self.last_update_id
+            ):
+                self.gapped = True
+                return OUTCOME_GAP
+        self.last_update_id = last_id
+        self.joining = False
+        return OUTCOME_APPLIED
+
+    cdef void start_snapshot(self, int64_t last_update_id) noexcept nogil:
+        """Empties both sides; deltas join at last_update_id + 1."""
+        self.bids.count = 0
+        self.asks.count = 0
+        self.bids.band_known = False
+        self.asks.band_known = False
+        self.last_update_id = last_update_id
+        self.gapped = False
+        self.joining = last_update_id != NOT_SYNCED
+
+    def clear(self):
+        """Forgets all levels, the update id and the gap flag."""
+        self.start_snapshot(NOT_SYNCED)
+
+    def admit(self, int64_t first_id, int64_t last_id):
+        """The Outcome of a delta first_id ... last_id whose levels the caller then applies itself.
+
+        A book without snapshot takes any first delta. After a snapshot the first must cover the
+        snapshot's id + 1, and every later one starts at the last id + 1; else the book is gapped.
+        """
+        if first_id < 0 or last_id < first_id:
+            raise NumberRefused("update ids", (first_id, last_id), "0 <= first <= last")
+        return self.admit_ids(first_id, last_id)
+
+    def load_snapshot(self, int64_t last_update_id, bids, asks):
+        """Replaces the book by (price, quantity) pairs of str or Decimal; all or nothing."""
+        if last_update_id < 0:
+            raise NumberRefused("last_update_id", last_update_id, "0 or more")
+        new_bids = [self.units_of(True, price, quantity) for price, quantity in bids]
+        new_asks = [self.units_of(False, price, quantity) for price, quantity in asks]
+        self.load_snapshot_ticks(last_update_id, new_bids, new_asks)
+
+    def load_snapshot_ticks(self, int64_t last_update_id, list bids, list asks):
+        """Replaces the book by lists of (ticks, lots)."""
+        cdef int64_t ticks
+        cdef int64_t lots
+        for ticks, lots in bids + asks:
+            self.check_units(ticks, lots)
+        self.reserve(&self.bids, len(bids))
+        self.reserve(&self.asks, len(asks))
+        self.start_snapshot(last_update_id)
+        for ticks, lots in bids:
+            self.put(&self.bids, ticks, lots)
+        for ticks, lots in asks:
+            self.put(&self.asks, ticks, lots)
+
+    cdef int64_t steps_of(self, place, value, const Step* step, size) except -1:
+        """A str or Decimal in whole steps."""
+        cdef Py_ssize_t length
+        cdef const char* text
+        cdef int64_t steps = 0
+        cdef int fault
+        if isinstance(value, Decimal):
+            shown = format(value, "f")
+        elif isinstance(value, str):
+            shown = value
+        else:
+            raise NumberRefused(place, value, "a str or Decimal")
+        text = PyUnicode_AsUTF8AndSize(shown, &length)
+        fault = parse_steps(<const unsigned char*>text, length, step, &steps)
+        if fault == NUMBER_OK:
+            return steps
+        if fault == NUMBER_SYNTAX:
+            raise NumberRefused(place, value, "plain decimal text, not negative")
+        if fault == NUMBER_OFF_STEP:
+            raise NumberRefused(place, value, f"a multiple of {size}")
+        raise NumberRefused(place, value, f"at most {step.limit} steps of {size}")
+
+    cdef tuple units_of(self, bint side_is_bid, price, quantity):
+        """(ticks, lots) of a level, checked."""
+        place = "bid" if side_is_bid else "ask"
+        ticks = self.steps_of(place + " price", price, &self.price_step, self.tick_size)
+        if ticks == 0:
+            raise NumberRefused(place + " price", price, "above 0")
+        return ticks, self.steps_of(
+            place + " quantity", quantity, &self.quantity_step, self.lot_size
+        )
+
+    cdef int check_units(self, int64_t ticks, int64_t lots) except -1:
+        if ticks < 1 or ticks > self.price_step.limit:
+            raise NumberRefused("ticks", ticks, f"1 to {self.price_step.limit}")
+        if lots < 0 or lots > self.quantity_step.limit:
+            raise NumberRefused("lots", lots, f"0 to {self.quantity_step.limit}")
+        return 0
+
+    cdef Side* side_named(self, side) except NULL:
+        if side == "bid":
+            return &self.bids
+        if side == "ask":
+            return &self.asks
+        raise NumberRefused("side", side, "'bid' or 'ask'")
+
+    def apply(self, side, price, qty):
+        """Sets the level of side "bid" or "ask" at price (str or Decimal) to qty; 0 deletes it.
+
+        NumberRefused, the book unchanged, when a number is not held exactly. O(log n) + move.
+        """
+        cdef Side* chosen = self.side_named(side)
+        units = self.units_of(chosen.sign > 0, price, qty)
+        self.reserve(chosen, 1)
+        self.put(chosen, units[0], units[1])
+
+    def apply_ticks(self, bint side_is_bid, int64_t ticks, int64_t lots):
+        """Sets one level in whole ticks and lots; 0 lots deletes it."""
+        cdef Side* chosen = &self.bids if side_is_bid else &self.asks
+        self.check_units(ticks, lots)
+        self.reserve(chosen, 1)
+        self.put(chosen, ticks, lots)
+
+    # ---- looking
+
+    cdef void look(self, Top* top) noexcept nogil:
+        """Best prices, spread, depth within 50 bps and imbalance; the depths are kept, not summed."""
+        cdef int64_t both
+        top.bid_ticks = top.bid_lots = top.ask_ticks = top.ask_lots = 0
+        top.spread_bps = top.mid = top.bid_depth_50bps = top.ask_depth_50bps = 0.0
+        if self.bids.count:
+            top.bid_ticks = self.bids.keys[self.bids.count - 1]
+            top.bid_lots = self.bids.lots[self.bids.count - 1]
+        if self.asks.count:
+            top.ask_ticks = -self.asks.keys[self.asks.count - 1]
+            top.ask_lots = self.asks.lots[self.asks.count - 1]
+        top.imbalance = self.imbalance_of(10)
+        if self.bids.count and self.asks.count:
+            both = top.bid_ticks + top.ask_ticks
+            top.spread_bps = <double>(top.ask_ticks - top.bid_ticks) * 20_000.0 / <double>both
+            top.mid = <double>both * self.tick / 2.0
+            top.bid_depth_50bps = self.band(&self.bids, both) * self.notional_unit
+            top.ask_depth_50bps = self.band(&self.asks, both) * self.notional_unit
+
+    cdef double band(self, Side* side, int64_t both) noexcept nogil:
+        """The kept sum within 50 bps, moved to where the edge is now."""
+        cdef int64_t edge = band_edge(both, side.sign, BAND_MILLI_BPS)
+        cdef Py_ssize_t i
+        cdef int128 moved = 0
+        if not side.band_known:
+            side.band_sum = sum_from(side, lower_bound(side.keys, side.count, edge))
+            side.band_known = True
+        elif edge < side.band_key:
+            i = lower_bound(side.keys, side.count, side.band_key) - 1
+            while i >= 0 and side.keys[i] >= edge:
+                moved += <int128>side.keys[i] * side.lots[i]
+                i -= 1
+            side.band_sum += moved * side.sign
+        elif edge > side.band_key:
+            i = lower_bound(side.keys, side.count, edge) - 1
+            while i >= 0 and side.keys[i] >= side.band_key:
+                moved += <int128>side.keys[i] * side.lots[i]
+                i -= 1
+            side.band_sum -= moved * side.sign
+        side.band_key = edge
+        return <double>side.band_sum
+
+    cdef double top_sum(self, Side* side, Py_ssize_t n) noexcept nogil:
+        return <double>sum_from(side, side.count - n if n < side.count else 0) * self.notional_unit
+
+    cdef double imbalance_of(self, Py_ssize_t n) noexcept nogil:
+        cdef int128 bid = 0
+        cdef int128 ask = 0
+        cdef Py_ssize_t i
+        for i in range(self.bids.count - n if n < self.bids.count else 0, self.bids.count):
+            bid += self.bids.lots[i]
+        for i in range(self.asks.count - n if n < self.asks.count else 0, self.asks.count):
+            ask += self.asks.lots[i]
+        if bid + ask == 0:
+            return 0.0
+        return <double>(bid - ask) / <double>(bid + ask)
+
+    cdef double sweep_side(self, Side* side, double quote) noexcept nogil:
+        """Average price of taking `quote` from the best on; 0.0 when the side is too thin."""
+        cdef double wanted = quote / self.notional_unit
+        cdef int128 spent = 0
+        cdef int128 base = 0
+        cdef int128 after
+        cdef Py_ssize_t i = side.count - 1
+        cdef int64_t ticks
+        while i >= 0:
+            ticks = side.keys[i] * side.sign
+            after = spent + <int128>ticks * side.lots[i]
+            if <double>after >= wanted:
+                return wanted / (<double>base + (wanted - <double>spent) / <double>ticks) * self.tick
+            spent = after
+            base += side.lots[i]
+            i -= 1
+        return 0.0
+
+    def stats(self):
+        """BookStats: best prices, spread, mid, depth within 50 bps and 10 levels, imbalance (E1)."""
+        cdef Top top
+        self.look(&top)
+        return BookStats(
+            top.bid_ticks,
+            top.bid_lots,
+            top.ask_ticks,
+            top.ask_lots,
+            top.spread_bps,
+            top.mid,
+            top.bid_depth_50bps,
+            top.ask_depth_50bps,
+            self.top_sum(&self.bids, 10),
+            self.top_sum(&self.asks, 10),
+            top.imbalance,
+            self.bids.count,
+            self.asks.count,
+        )
+
+    def best_ticks(self):
+        """(bid_ticks, bid_lots, ask_ticks, ask_lots); zeros where a side is empty. O(1)."""
+        cdef int64_t bid = 0, bid_lots = 0, ask = 0, ask_lots = 0
+        if self.bids.count:
+            bid = self.bids.keys[self.bids.count - 1]
+            bid_lots = self.bids.lots[self.bids.count - 1]
+        if self.asks.count:
+            ask = -self.asks.keys[self.asks.count - 1]
+            ask_lots = self.asks.lots[self.asks.count - 1]
+        return bid, bid_lots, ask, ask_lots
+
+    def best(self):
+        """(bid, bid_qty, ask, ask_qty) as Decimals, None where a side is empty."""
+        bid, bid_lots, ask, ask_lots = self.best_ticks()
+        return (
+            self.tick_size * bid if bid else None,
+            self.lot_size * bid_lots if bid else None,
+            self.tick_size * ask if ask else None,
+            self.lot_size * ask_lots if ask else None,
+        )
+
+    def mid(self):
+        """Exact middle of the best prices as Decimal; None while a side is empty."""
+        if not self.bids.count or not self.asks.count:
+            return None
+        bid, _, ask, _ = self.best_ticks()
+        return self.tick_size * (bid + ask) / 2
+
+    def spread_bps(self):
+        """(ask - bid) / mid in basis points, negative when crossed; None while a side is empty."""
+        if not self.bids.count or not self.asks.count:
+            return None
+        bid, _, ask, _ = self.best_ticks()
+        return (ask - bid) * 20_000.0 / (bid + ask)
+
+    def crossed(self):
+        """Whether the best bid is at or above the best ask."""
+        if not self.bids.count or not self.asks.count:
+            return False
+        return self.bids.keys[self.bids.count - 1] >= -self.asks.keys[self.asks.count - 1]
+
+    def depth_bps(self, double n):
+        """(bid, ask) notional in quote units within n bps of mid, bounds included; n to 0.001 bps.
+
+        Zeros while a side is empty. O(levels in the band).
+        """
+        cdef int64_t both
+        cdef int64_t milli
+        if not (isfinite(n) and 0 <= n <= 10_000):
+            raise NumberRefused("bps", n, "0 to 10000")
+        if not self.bids.count or not self.asks.count:
+            return 0.0, 0.0
+        milli = <int64_t>floor(n * 1000 + 0.5)
+        both = self.bids.keys[self.bids.count - 1] - self.asks.keys[self.asks.count - 1]
+        return (
+            <double>sum_from(
+                &self.bids,
+                lower_bound(self.bids.keys, self.bids.count, band_edge(both, 1, milli)),
+            ) * self.notional_unit,
+            <double>sum_from(
+                &self.asks,
+                lower_bound(self.asks.keys, self.asks.count, band_edge(both, -1, milli)),
+            ) * self.notional_unit,
+        )
+
+    def depth_levels(self, Py_ssize_t n):
+        """(bid, ask) notional in quote units of the best n levels of each side."""
+        if n < 0:
+            raise NumberRefused("levels", n, "0 or more")
+        return self.top_sum(&self.bids, n), self.top_sum(&self.asks, n)
+
+    def imbalance(self, Py_ssize_t n=10):
+        """(bid - ask) / (bid + ask) quantity of the best n levels: -1 ... 1, 0.0 when both are empty."""
+        if n < 0:
+            raise NumberRefused("levels", n, "0 or more")
+        return self.imbalance_of(n)
+
+    def sweep(self, side, quote):
+        """Average price of taking `quote` units from a side: "ask" or "buy" takes the asks.
+
+        "bid" or "sell" takes the bids. None when the side is too thin.
+        """
+        cdef double wanted = float(quote)
+        cdef double price
+        if not isfinite(wanted) or wanted <= 0:
+            raise NumberRefused("quote", quote, "a positive finite amount")
+        if side == "buy":
+            side = "ask"
+        elif side == "sell":
+            side = "bid"
+        price = self.sweep_side(self.side_named(side), wanted)
+        return price if price else None
+
+    def levels(self, side, n=None):
+        """The best n (default all) levels of a side as (price, quantity) Decimals, best first."""
+        return [
+            (self.tick_size * ticks, self.lot_size * lots)
+            for ticks, lots in self.levels_ticks(side, n)
+        ]
+
+    def levels_ticks(self, side, n=None):
+        """The best n (default all) levels of a side as (ticks, lots), best first."""
+        cdef Side* chosen = self.side_named(side)
+        cdef Py_ssize_t count = chosen.count
+        cdef Py_ssize_t i
+        if n is not None:
+            if n < 0:
+                raise NumberRefused("levels", n, "0 or more")
+            count = min(count, n)
+        return [
+            (chosen.keys[i] * chosen.sign, chosen.lots[i])
+            for i in range(chosen.count - 1, chosen.count - 1 - count, -1)
+        ]
+
+    def counts(self):
+        """(bid levels, ask levels)."""
+        return self.bids.count, self.asks.count
+
+    def state_hash(self):
+        """64 bits over all levels; equal books hash equally in every implementation. O(n)."""
+        return hash_side(&self.asks, hash_side(&self.bids, 14695981039346656037ULL))
+
+    def validate(self):
+        """Asserts the invariants: ascending keys, positive lots, a true band sum."""
+        check_side(&self.bids)
+        check_side(&self.asks)
+
+
+cdef uint64_t hash_side(Side* side, uint64_t seed) noexcept nogil:
+    """FNV-1a over whole words, best level last."""
+    cdef uint64_t value = seed
+    cdef Py_ssize_t i
+    for i in range(side.count):
+        value = (value ^ <uint64_t>(side.keys[i] * side.sign)) * 1099511628211ULL
+        value = (value ^ (value >> 29) ^ <uint64_t>side.lots[i]) * 1099511628211ULL
+    return (value ^ <uint64_t>side.count) * 1099511628211ULL
+
+
+cdef int check_side(Side* side) except -1:
+    cdef Py_ssize_t i
+    assert 0 <= side.count <= side.room
+    for i in range(side.count):
+        assert side.lots[i] > 0, "a level without quantity"
+        assert i == 0 or side.keys[i - 1] < side.keys[i], "levels out of order"
+    if side.band_known:
+        assert side.band_sum == sum_from(
+            side, lower_bound(side.keys, side.count, side.band_key)
+        ), "the kept band sum is wrong"
+    return 0

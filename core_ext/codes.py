@@ -1,0 +1,80 @@
+"""The small vocabulary of core_ext: what a frame was, what became of it, and the limits.
+
+Both implementations count with these numbers, and both return them as plain integers.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, IntFlag
+from typing import Final, NamedTuple
+
+
+class Kind(IntEnum):
+    """What a frame was."""
+
+    OTHER = 0
+    DEPTH = 1
+    TRADE = 2
+    TICKER = 3
+
+
+class Outcome(IntEnum):
+    """What a depth delta did to its book; NONE for every other kind of frame."""
+
+    NONE = 0
+    APPLIED = 1
+    STALE = 2
+    """It ends at or before what the book already contains: ignored."""
+    GAP = 3
+    """Something before it is missing: not applied, the book is flagged until a snapshot comes."""
+
+
+class QuoteFlag(IntFlag):
+    """What a reader of a quote must know before trusting it."""
+
+    CROSSED = 1
+    GAPPED = 2
+    STALE = 4
+    WARM = 8
+    """The anchor is old enough, or seeded, to trade on (E2)."""
+    SEEDED = 16
+    HALTED = 32
+
+
+MAX_TICKS: Final = 10**14
+"""Highest price in ticks; keeps every exact sum of a whole book within 128 bits."""
+MAX_LOTS: Final = 9 * 10**18
+"""Highest quantity of one level in lots."""
+MAX_LEVELS: Final = 131_072
+"""Most levels of one side of a book."""
+MAX_FRAME_LEVELS: Final = 16_384
+"""Most levels of one frame, both sides together."""
+MAX_NUMBER_TEXT: Final = 64
+"""Longest text of a price or quantity, in bytes."""
+MAX_JSON_NUMBER: Final = 32
+"""Longest bare JSON number, in bytes."""
+MAX_DEPTH: Final = 32
+"""Deepest nesting of a frame."""
+STATS_BAND_BPS: Final = 50
+STATS_LEVELS: Final = 10
+
+
+class BookStats(NamedTuple):
+    """One look at a book; ticks and lots are integers (0 = that side is empty), the rest floats.
+
+    Depths are notionals in quote units; spread_bps and mid are 0.0 while a side is empty.
+    """
+
+    bid_ticks: int
+    bid_lots: int
+    ask_ticks: int
+    ask_lots: int
+    spread_bps: float
+    mid: float
+    bid_depth_50bps: float
+    ask_depth_50bps: float
+    bid_depth_10: float
+    ask_depth_10: float
+    imbalance: float
+    bid_levels: int
+    ask_levels: int

@@ -1,0 +1,71 @@
+"""The header of the scanner: how one frame is held while it is read."""
+
+from libc.stdint cimport int64_t
+
+from core_ext.number cimport Step
+
+
+cdef enum:
+    KIND_OTHER = 0
+    KIND_DEPTH = 1
+    KIND_TRADE = 2
+    KIND_TICKER = 3
+    SYMBOL_ROOM = 20
+    KEYS_KNOWN = 14
+
+
+cdef struct Cursor:
+    # The frame and where reading stands; `at` never passes `size`.
+    const unsigned char* text
+    Py_ssize_t size
+    Py_ssize_t at
+    const char* reason
+
+
+cdef struct Value:
+    # Where a known key's value stands; type 0 = the key did not occur.
+    int type
+    Py_ssize_t start
+    Py_ssize_t length
+
+
+cdef struct Event:
+    Value values[KEYS_KNOWN]
+    bint is_depth
+
+
+cdef struct Level:
+    int64_t ticks
+    int64_t lots
+
+
+cdef struct Levels:
+    # Scratch: all levels of the frame being read, and the range of each side (0 bids, 1 asks).
+    Level* items
+    Py_ssize_t room
+    Py_ssize_t used
+    Py_ssize_t starts[2]
+    Py_ssize_t ends[2]
+
+
+cdef class ScanResult:
+    cdef readonly int kind
+    cdef readonly int outcome
+    cdef readonly int levels
+    cdef readonly bint buyer_is_maker
+    cdef readonly int64_t event_ms
+    cdef readonly int64_t first_id
+    cdef readonly int64_t last_id
+    cdef readonly int64_t trade_id
+    cdef readonly int64_t price_ticks
+    cdef readonly int64_t lots
+    cdef readonly int64_t bid_ticks
+    cdef readonly int64_t bid_lots
+    cdef readonly int64_t ask_ticks
+    cdef readonly int64_t ask_lots
+    cdef unsigned char symbol_text[SYMBOL_ROOM]
+    cdef int symbol_length
+
+
+cdef class BinanceScanner:
+    cdef Levels levels
