@@ -1,0 +1,228 @@
+"""Recorded Binance traffic as a market: the raw lines, moved to now, the book joined as documented.
+
+A recording holds deltas, trades, best prices and a depth snapshot that stands after the first
+deltas: those are kept until the snapshot comes, the ones it already holds are dropped, the rest is
+applied (clearing the book at the snapshot instead leaves it crossed). Ids stay as recorded. Time is
+the receive clock, because the exchange's may be ahead of it. Lines are read as time passes.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from procs.localvenue.market.events import Candle, MarketEvent
+from procs.localvenue.market.minute_bars import Bar, MinuteBars, Origin, no_history
+from procs.localvenue.market.recorded_book import RecordedBook, read_trade
+from shared.domain.instrument import Instrument
+from shared.errors import ConfigError, MessageError, NotFoundError, RecordingError
+from shared.messages.base import Reader, encode
+from shared.units import LOT, NS_PER_MS, to_lots
+
+Frame = bytes | bytearray | memoryview | str | dict[str, Any]
+"""One raw message, as text or decoded."""
+
+Lines = Iterable[tuple[int, Frame]]
+"""(receive time in ns, frame), in order of time."""
+
+BARS_SAVED: Final = 1_440
+
+
+class SavedBars(msgspec.Struct, kw_only=True):
+    """The bars of one symbol as they are written down."""
+
+    symbol: str
+    origin: Origin | None
+    bars: list[Bar]
+
+
+class SavedReplay(msgspec.Struct, kw_only=True):
+    """A replay as it is written down: how far it is; the lines come again from the recording."""
+
+    first_ns: int
+    lines_read: int
+    bars: list[SavedBars]
+
+
+_READER: Final = Reader(SavedReplay)
+
+
+class RecordedMarket:
+    """See the module; implements the Market protocol.
+
+    `lines` is one iterable for each symbol, or one with the lines of all; there, a bare snapshot,
+    which does not name its symbol, is only understood when there is one instrument."""
+
+    def __init__(
+        self,
+        lines: Mapping[str, Lines] | Lines,
+        instruments: tuple[Instrument, ...],
+        start_ms: int,
+        speed: float = 1.0,
+    ) -> None:
+        """The first line happens at start_ms, the others after it, `speed` times as fast.
+
+        Raises ConfigError for a speed that is not positive or a symbol without instrument."""
+        if not 0 < speed < float("inf"):
+            raise ConfigError(f"replay speed {speed}, allowed: more than 0")
+        self.instruments = instruments
+        self._books = {one.symbol: RecordedBook(one.symbol) for one in instruments}
+        self._bars = {one.symbol: MinuteBars(LOT, LOT, None, no_history) for one in instruments}
+        if isinstance(lines, Mapping):
+            unknown = sorted(set(lines) - set(self._books))
+            if unknown:
+                raise ConfigError(f"no instrument for the recorded symbols {', '.join(unknown)}")
+            streams = [_named(symbol, one) for symbol, one in sorted(lines.items())]
+            self._lines: Iterator[tuple[int, str, Frame]] = heapq.merge(*streams, key=_time_of)
+        else:
+            only = instruments[0].symbol if len(instruments) == 1 else ""
+            self._lines = _named(only, lines)
+        self._start_ms = start_ms
+        self._speed = speed
+        self._first_ns: int | None = None
+        self._resume_from_ns: int | None = None
+        self._next: tuple[int, str, Frame] | None = None
+        self._ended = False
+        self.lines_read = 0
+
+    @property
+    def books(self) -> Mapping[str, RecordedBook]:
+        """The book of each symbol with its counts of applied, stale and missing deltas."""
+        return self._books
+
+    def advance(self, now_ms: int) -> list[MarketEvent]:
+        """See Market. Raises RecordingError, with the line's number, for one that is broken."""
+        said: list[MarketEvent] = []
+        if self._resume_from_ns is not None:
+            self._start_ms = now_ms
+            self._first_ns, self._resume_from_ns = self._resume_from_ns, None
+            for book in self._books.values():
+                said.extend(book.whole(now_ms))
+        while (line := self._peek()) is not None:
+            recv_ns, symbol, frame = line
+            if self._first_ns is None:
+                self._first_ns = recv_ns
+            passed_ms = (recv_ns - self._first_ns) / (NS_PER_MS * self._speed)
+            at_ms = self._start_ms + max(int(passed_ms), 0)
+            if at_ms > now_ms:
+                break
+            self._next = None
+            self.lines_read += 1
+            self._take(symbol, frame, at_ms, said)
+        return said
+
+    def _peek(self) -> tuple[int, str, Frame] | None:
+        if self._next is None and not self._ended:
+            self._next = next(self._lines, None)
+            if self._next is None:
+                self._ended = True
+                self._check_end()
+        return self._next
+
+    def _check_end(self) -> None:
+        for book in self._books.values():
+            if book.waiting:
+                raise RecordingError(
+                    f"the recording of {book.symbol} has {book.waiting} deltas or trades and no "
+                    f"depth snapshot that joins them"
+                )
+
+    def _take(self, hint: str, frame: Frame, at_ms: int, said: list[MarketEvent]) -> None:
+        try:
+            message = frame if isinstance(frame, dict) else msgspec.json.decode(frame)
+            data = message.get("data", message)
+            symbol = data.get("s", hint)
+            book = self._books.get(symbol)
+            if book is None:
+                raise RecordingError(f"symbol {symbol!r} has no instrument")
+            kind = data.get("e")
+            if kind in ("trade", "aggTrade"):
+                trade = read_trade(data, at_ms)
+                self._bars[symbol].add(at_ms, to_lots(trade.price), to_lots(trade.quantity))
+                said.extend(book.pass_on(trade))
+            elif kind == "depthUpdate":
+                said.extend(book.take_delta(data, at_ms))
+            elif "lastUpdateId" in data:
+                said.extend(book.take_snapshot(data, at_ms))
+            elif "B" in data and "A" in data and "u" in data:
+                said.extend(book.take_ticker(data, at_ms))
+            # Other streams of the same connection say nothing about book or trades.
+        except RecordingError as error:
+            raise RecordingError(f"recorded line {self.lines_read}: {error}") from error
+        except (KeyError, TypeError, ValueError, AttributeError, msgspec.DecodeError) as error:
+            text = str(frame)[:160]
+            raise RecordingError(
+                f"recorded line {self.lines_read} is not a Binance message: {error!r} in {text}"
+            ) from error
+
+    def _bars_of(self, symbol: str) -> MinuteBars:
+        bars = self._bars.get(symbol)
+        if bars is None:
+            raise NotFoundError(f"no symbol {symbol!r}, there are {', '.join(self._bars)}")
+        return bars
+
+    def candles(self, symbol: str, interval_ms: int, limit: int, now_ms: int) -> list[Candle]:
+        """See Market; only what was recorded: nothing before the first trade.
+
+        Raises ConfigError for an interval that is not whole minutes, NotFoundError for a symbol."""
+        return self._bars_of(symbol).candles(interval_ms, limit, now_ms)
+
+    def day_volume(self, symbol: str, now_ms: int) -> Decimal:
+        """See Market; only what was recorded. Raises NotFoundError for an unknown symbol."""
+        return self._bars_of(symbol).day_volume(now_ms)
+
+    def save(self) -> bytes:
+        """See Market: how many lines were read, and the bars."""
+        return encode(
+            SavedReplay(
+                first_ns=self._first_ns or 0,
+                lines_read=self.lines_read,
+                bars=[
+                    SavedBars(symbol=symbol, origin=origin, bars=live)
+                    for symbol, bars in self._bars.items()
+                    for origin, live in (bars.newest(BARS_SAVED),)
+                ],
+            )
+        )
+
+    def load(self, state: bytes) -> None:
+        """See Market. Reads the lines again up to there, so they must start from the beginning.
+
+        Raises MessageError when this was already advanced or the recording is another one."""
+        saved: SavedReplay = _READER.read(state)
+        symbols = [one.symbol for one in saved.bars]
+        if self.lines_read:
+            raise MessageError("a replay that has begun cannot take up a saved state")
+        if symbols != list(self._bars):
+            raise MessageError(f"the saved replay is of {symbols}, this one of {list(self._bars)}")
+        unheard: list[MarketEvent] = []
+        last_ns = saved.first_ns
+        while self.lines_read < saved.lines_read:
+            line = self._peek()
+            if line is None or (self.lines_read == 0 and line[0] != saved.first_ns):
+                raise MessageError(f"the saved replay is not of this recording: {saved.first_ns}")
+            self._next = None
+            self.lines_read += 1
+            last_ns = line[0]
+            self._take(line[1], line[2], 0, unheard)
+            unheard.clear()
+        for one in saved.bars:
+            self._bars[one.symbol].resume(one.origin, one.bars)
+        self._resume_from_ns = last_ns
+
+    def ended(self) -> bool:
+        """See Market: after the last line was said."""
+        return self._ended
+
+
+def _named(symbol: str, lines: Lines) -> Iterator[tuple[int, str, Frame]]:
+    for recv_ns, frame in lines:
+        yield recv_ns, symbol, frame
+
+
+def _time_of(line: tuple[int, str, Frame]) -> int:
+    return line[0]
