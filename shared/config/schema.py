@@ -85,9 +85,19 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Log(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[log]: JSON lines (M1)."""
 
-    level: Annotated[str, Doc(pattern="^(debug|info|warning|error)$")] = "info"
-    rotate_mb: Annotated[int, Doc(ge=1, le=10_000)] = 100
-    keep_files: Annotated[int, Doc(ge=1, le=1000)] = 10
+    level: Annotated[
+        str,
+        Doc(
+            pattern="^(debug|info|warning|error)$",
+            description="least that is written: debug | info | warning | error",
+        ),
+    ] = "info"
+    rotate_mb: Annotated[
+        int, Doc(ge=1, le=10_000, description="size at which a file is rotated")
+    ] = 100
+    keep_files: Annotated[
+        int, Doc(ge=1, le=1000, description="files kept per stream of a process")
+    ] = 10
 
 
 ROLES = ("route", "protect", "ingest", "decide", "observe")
