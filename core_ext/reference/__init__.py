@@ -1,0 +1,25 @@
+"""core_ext in plain Python over SortedDict: the tests' oracle and the benchmarks' baseline.
+
+Same names, same results to the bit, same refusals; slow and easy to read.
+"""
+
+from core_ext.reference.book import Book
+from core_ext.reference.drop import DropWindow
+from core_ext.reference.histogram import Histogram
+from core_ext.reference.quote import Quote, pack, pack_book, topic, unpack
+from core_ext.reference.scan import BinanceScanner, ScanResult, kind_of, symbol_of
+
+__all__ = [
+    "BinanceScanner",
+    "Book",
+    "DropWindow",
+    "Histogram",
+    "Quote",
+    "ScanResult",
+    "kind_of",
+    "pack",
+    "pack_book",
+    "symbol_of",
+    "topic",
+    "unpack",
+]
