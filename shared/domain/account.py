@@ -43,7 +43,7 @@ from shared.messages.account import (
 from shared.messages.base import Amount, Reader, encode
 from shared.messages.entry import EntryIntent, FirstProtection
 from shared.messages.protection import Exit
-from shared.messages.venue import Side, TimeInForce, VenueBalance
+from shared.messages.venue import Meaning, Side, TimeInForce, VenueBalance
 from shared.units import LEDGER, NS_PER_S, ZERO
 
 MEMORY_NS = 24 * 3600 * NS_PER_S
@@ -51,6 +51,9 @@ MEMORY_NS = 24 * 3600 * NS_PER_S
 TOMBSTONES_MAX = 5_000
 FILLS_MAX = 50_000
 CLOSED_MAX = 1_000
+
+NOT_JUDGED = frozenset({Meaning.RATE, Meaning.BANNED, Meaning.CLOCK, Meaning.NONE})
+"""Refusals that say nothing about the order itself: it was throttled, or never sent."""
 
 DEFAULT_PROTECTION = FirstProtection(
     take_profit_pct=Decimal(3),
@@ -171,16 +174,13 @@ def evolve(account: Account, event: AccountEvent) -> str | None:
         case FillBooked():
             return _filled(account, event)
         case OrderAcknowledged():
-            order = account.order(event.client_id)
-            if order is not None:
-                order.venue_order_id = event.venue_order_id
-            return _meet(account, event.client_id, OrderFact.ACKNOWLEDGED, event.at_ns)
+            return _acknowledged(account, event)
         case OrderTriggered():
             order = account.orders.get(event.client_id)
             if order is not None and order.triggered_ns == 0:
                 order.triggered_ns = event.at_ns
         case OrderRefused():
-            return _meet(account, event.client_id, OrderFact.REFUSED, event.at_ns)
+            return _refused(account, event)
         case OrderDoubted():
             fault = _meet(account, event.client_id, OrderFact.DOUBTED, event.at_ns)
             order = account.orders.get(event.client_id)
@@ -301,6 +301,24 @@ def _submitted(account: Account, event: OrderSubmitted) -> str | None:
         else:
             position.advance(PositionFact.PROTECTION_SENT)
     return _meet(account, event.client_id, OrderFact.SUBMITTED, event.at_ns)
+
+
+def _acknowledged(account: Account, event: OrderAcknowledged) -> str | None:
+    order = account.order(event.client_id)
+    if order is not None:
+        order.venue_order_id = event.venue_order_id
+        position = account.positions.get(order.decision_id)
+        if order.purpose is Purpose.STOP and position is not None:
+            position.protect_refusals = 0
+    return _meet(account, event.client_id, OrderFact.ACKNOWLEDGED, event.at_ns)
+
+
+def _refused(account: Account, event: OrderRefused) -> str | None:
+    order = account.orders.get(event.client_id)
+    position = account.positions.get(order.decision_id) if order is not None else None
+    if order is not None and position is not None and order.purpose is Purpose.STOP:
+        position.protect_refusals += event.meaning not in NOT_JUDGED
+    return _meet(account, event.client_id, OrderFact.REFUSED, event.at_ns)
 
 
 def _adopted(account: Account, event: OrderAdopted) -> str | None:
@@ -437,6 +455,7 @@ def _filled(account: Account, event: FillBooked) -> str | None:
     if position is not None:
         sign = PositionFact.BOUGHT if event.side is Side.BUY else PositionFact.SOLD
         position.advance(sign)
+        position.last_fill_ns = event.at_ns
     if order is None:
         return f"a fill of an order nobody knows: {event.client_id}"
     complete = order.filled >= order.quantity

@@ -69,7 +69,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
             ),
             (
                 price < self.min_price or price > self.max_price,
-                f"PRICE_FILTER: {plain(price)} outside {plain(self.min_price)} … {plain(self.max_price)}",
+                f"PRICE_FILTER: {plain(price)} outside "
+                f"{plain(self.min_price)} … {plain(self.max_price)}",
             ),
             (
                 floor_to(price, self.tick_size) != price,

@@ -14,7 +14,7 @@ import msgspec
 from shared.messages.account import ProtectionStatus
 from shared.messages.base import Amount
 from shared.messages.entry import FirstProtection
-from shared.messages.protection import Target
+from shared.messages.protection import Exit, Target
 from shared.units import LEDGER, ZERO
 
 
@@ -133,6 +133,9 @@ class Position(msgspec.Struct, kw_only=True):
     exit_failures: int = 0
     attempts: int = 0
     """Numbers its order ids; only grows."""
+    protect_refusals: int = 0
+    """Refusals of a stop since one was last acknowledged (L5: retry once, then flatten)."""
+    last_fill_ns: int = 0
     closed_ns: int = 0
     close_reason: str = ""
     dust: Amount = ZERO
@@ -141,6 +144,18 @@ class Position(msgspec.Struct, kw_only=True):
     def quantity(self) -> Decimal:
         """What is held: bought less sold less fees in base, exact."""
         return LEDGER.subtract(LEDGER.subtract(self.bought, self.sold), self.base_fees)
+
+    @property
+    def exiting(self) -> Exit | None:
+        """The exit that holds the one exit slot (P7), if any."""
+        return self.target if isinstance(self.target, Exit) else None
+
+    @property
+    def cost(self) -> Decimal:
+        """Quote units still at stake: what was paid for the part not yet sold."""
+        if not self.bought:
+            return ZERO
+        return self.spent * max(self.quantity, ZERO) / self.bought
 
     @property
     def entry_price(self) -> Decimal:

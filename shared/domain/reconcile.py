@@ -1,0 +1,92 @@
+"""The comparison of the account with a snapshot of the venue (O7, L16).
+
+Corrections come from evidence only; a second reconciliation of the same truth changes nothing.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from shared.domain.account import Account
+from shared.domain.evidence import of_balances, of_order, of_trades
+from shared.domain.instrument import Instrument
+from shared.domain.order import OrderStatus
+from shared.domain.steps import Call, Step
+from shared.ids import is_ours
+from shared.messages.account import AccountEvent, LedgerOpened
+from shared.messages.venue import QueryOrder, TakeSnapshot, VenueAnswered
+from shared.units import NS_PER_MS, ZERO
+
+OVERLAP_MS = 60_000
+"""Trades are asked for again over this much of the past; booking them twice is impossible (L3)."""
+
+
+class Comparison(msgspec.Struct):
+    """What a snapshot brought to light."""
+
+    events: list[AccountEvent] = []
+    queries: list[Step] = []
+    """Orders we hold for live that the venue does not list: asked about one by one."""
+    mismatches: int = 0
+    foreign_orders: int = 0
+    details: list[str] = []
+
+
+def request(account: Account, watched: set[str], now_ns: int) -> TakeSnapshot:
+    """What to ask: trades of every symbol in which something of ours may have happened."""
+    symbols = {o.symbol for o in account.orders.values()} | watched
+    symbols |= {p.symbol for p in account.positions.values()}
+    since_ns = account.last_reconciled_ns or account.run_began_ns
+    return TakeSnapshot(
+        symbol="",
+        symbols=tuple(sorted(symbols)),
+        trades_since_ms=max(since_ns // NS_PER_MS - OVERLAP_MS, 0),
+        asked_ns=now_ns,
+    )
+
+
+def compare(
+    account: Account, answer: VenueAnswered, instruments: dict[str, Instrument], now_ns: int
+) -> Comparison:
+    """Events and questions that bring the account to the venue's truth."""
+    assert isinstance(answer.request, TakeSnapshot)
+    asked_ns = answer.request.asked_ns
+    found = Comparison()
+    if not account.ledger and not account.fills:
+        found.events.append(LedgerOpened(at_ns=now_ns, balances=answer.balances))
+    for order in answer.orders:
+        if not is_ours(order.client_id):
+            found.foreign_orders += 1
+            found.details.append(f"foreign order {order.client_id} in {order.symbol}")
+            continue
+        news = of_order(account, order, now_ns, asked_ns)
+        found.mismatches += len(news)
+        found.events.extend(news)
+    fills = of_trades(account, answer.trades, instruments, now_ns)
+    found.mismatches += len(fills)
+    found.events.extend(fills)
+    found.events.extend(of_balances(account, answer.balances, now_ns))
+    listed = {order.client_id for order in answer.orders}
+    for order in account.orders.values():
+        known_live = order.status in (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
+        if known_live and order.client_id not in listed and order.submitted_ns < asked_ns:
+            query = QueryOrder(symbol=order.symbol, client_id=order.client_id)
+            found.queries.append(Call(query, exit_priority=True))
+    return found
+
+
+def ledger_differences(account: Account) -> dict[str, tuple[Decimal, Decimal]]:
+    """Assets whose ledger and venue total differ: asset → (ledger, venue) (L15).
+
+    Meaningful only while nothing is under way; the caller decides that."""
+    assets = set(account.ledger) | set(account.balances)
+    differing = {}
+    for asset in sorted(assets):
+        ours = account.ledger.get(asset, ZERO)
+        held = account.balances.get(asset)
+        theirs = held.free + held.locked if held is not None else ZERO
+        if ours != theirs:
+            differing[asset] = (ours, theirs)
+    return differing
