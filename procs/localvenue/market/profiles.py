@@ -8,7 +8,7 @@ The mathematics, in short. Per symbol a fair price S walks on a grid of 100 ms:
   (variance 1, excess kurtosis about 17), and by the share `pull` of the way to its level (an
   Ornstein-Uhlenbeck walk). σ is the daily volatility over the root of the arrivals in a day.
 * Touch: bid and ask stay while S is within a quarter of a basis point of them, otherwise they are
-  set around S, one tick apart in most cases, else wider by an exponential, never above 8 bps.
+  set around S, one tick apart in most cases, else wider by an exponential, never above 12 bps.
 * Trades print at the touch, the side is the last one's in 70 % of cases; a touch that moves takes
   the levels between, which print on the way. Sizes are exponential, their mean follows the
   turnover.

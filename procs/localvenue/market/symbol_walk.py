@@ -32,7 +32,7 @@ BRANCHING: Final = INTENSITY_KICK * STEP_S / INTENSITY_DECAY
 SILENT_STEPS_MAX: Final = 8
 """Even a sleepy book says something each second, so that nobody takes it for stale (E3)."""
 
-SPREAD_MAX_BPS: Final = 8.0
+SPREAD_MAX_BPS: Final = 12.0
 PRINT_DISTANCE_MAX: Final = 0.0012
 """A trade prints before the mid is farther than this from the last one."""
 SWEEP_PRINTS_MAX: Final = 5
