@@ -1,0 +1,90 @@
+"""The emergency file: reserved while the disk is well, written when the journal cannot be (L11).
+
+JSON lines over zeros: `{"seq", "type", "at_ns", "crc", "body"}`, chained like the journal's rows,
+so that the next start can append them where they belong.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from shared.journal.rows import Row
+from shared.journal.schema import row_crc
+
+RESERVED_BYTES: Final = 4 * 1024 * 1024
+"""About 10,000 rows: hours of exits without entries."""
+
+
+class _Line(msgspec.Struct):
+    seq: int
+    type: str
+    at_ns: int
+    crc: int
+    body: msgspec.Raw
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(_Line)
+
+
+class EmergencyFile:
+    """One role's reserve. All methods raise OSError when even this fails."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = -1
+        self._end = 0
+
+    def reserve(self) -> None:
+        """Makes an empty reserve of RESERVED_BYTES; disk blocks are allocated now."""
+        self.close()
+        self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.posix_fallocate(self._descriptor, 0, RESERVED_BYTES)
+        os.fsync(self._descriptor)
+        self._end = 0
+
+    def write(self, rows: list[Row]) -> None:
+        """Appends rows and syncs once. Raises OSError also when the reserve is used up."""
+        data = b"".join(
+            _ENCODER.encode(_Line(row.seq, row.type, row.at_ns, row.crc, msgspec.Raw(row.body)))
+            + b"\n"
+            for row in rows
+        )
+        if self._descriptor < 0 or self._end + len(data) > RESERVED_BYTES:
+            raise OSError(f"{self.path}: no reserve left")
+        written = os.pwrite(self._descriptor, data, self._end)
+        if written != len(data):
+            raise OSError(f"{self.path}: wrote {written} of {len(data)} bytes")
+        self._end += written
+        os.fdatasync(self._descriptor)
+
+    def close(self) -> None:
+        """Lets go of the file; its content stays for the next start."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def read_emergency(path: Path) -> list[Row]:
+    """Complete lines of the file; a torn last one was never acknowledged and does not count."""
+    if not path.exists():
+        return []
+    rows: list[Row] = []
+    for text in path.read_bytes().split(b"\n"):
+        if not text or text[0] == 0:
+            break
+        try:
+            line = _DECODER.decode(text)
+        except msgspec.DecodeError:
+            break
+        rows.append(Row(line.seq, line.type, line.at_ns, bytes(line.body), line.crc))
+    return rows
+
+
+def continues(row: Row, previous: int) -> bool:
+    """Whether the row's checksum follows on the previous one."""
+    return row.crc == row_crc(previous, row.seq, row.type.encode(), row.at_ns, row.body)

@@ -1,0 +1,319 @@
+"""The journal of one writing process: one commit per turn, rows that are true or refused (L1, L12).
+
+Life: `Journal.open` → `recovered` → `salvage()` when `recovered.fault` → `append` for each turn and
+`write_snapshot` now and then → `close`. After a DiskError nothing touches the database again; rows
+go to the emergency file by `append_emergency` (L11).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from shared.domain.effects import Journal as JournalEffect
+from shared.errors import JournalError, MessageError
+from shared.journal import salvage as repair
+from shared.journal.emergency import EmergencyFile, continues, read_emergency
+from shared.journal.mark import MarkFile, read_mark
+from shared.journal.rows import Row, Survey, survey
+from shared.journal.schema import (
+    CHAIN_START,
+    check_schema,
+    connect,
+    create,
+    is_empty,
+    row_crc,
+    snapshot_crc,
+)
+from shared.messages.base import Message, Reader, encode
+
+KEPT_SNAPSHOTS: Final = 2
+"""The newest, and one to fall back to when it turns out damaged."""
+
+RETENTION_CHUNK_ROWS: Final = 20_000
+"""Old rows dropped with one snapshot at most, so that it never holds up a turn for long."""
+
+WAL_LIMIT_PAGES: Final = 10_000
+"""40 MB; `fold_wal` keeps it far below, this is the net under it."""
+
+_INSERT: Final = "INSERT INTO events(seq, type, at_ns, body, crc) VALUES(?, ?, ?, ?, ?)"
+
+
+class DiskError(JournalError):
+    """The disk refused a write. The journal is shut; nothing is tried again (L11)."""
+
+
+class Recovered(msgspec.Struct, frozen=True):
+    """What an actor starts from."""
+
+    snapshot: bytes | None
+    events: list[Message]
+    seq: int
+    """The last row's place; the next one is seq + 1."""
+    fault: str
+    """What is wrong, empty when nothing is. With a fault, only what is here can be trusted."""
+
+
+class Journal:
+    """The writer; one per file, made sure of by the lock its process holds."""
+
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, found: Survey, recovered: Recovered
+    ) -> None:
+        self.path = path
+        self.recovered = recovered
+        self.seq = found.seq
+        self.failed = ""
+        """Why the disk is not written any more, empty while it is."""
+        self.unsaved_rows = 0
+        """Rows that not even the emergency file took; they live in this process only."""
+        self._chain = found.chain
+        self._found = found
+        self._connection = connection
+        self._synchronous = ""
+        self._mark = MarkFile(mark_path(path))
+        self._emergency = EmergencyFile(emergency_path(path))
+
+    @classmethod
+    def open(cls, path: Path, role: str, events: Any, mark: int = 0) -> Journal:
+        """Opens or creates the journal of a role and reads it.
+
+        `events` is the union of event types; `mark` the highest sequence a peer has seen. Raises
+        JournalError for a file of another program, version or role and for rows of unknown types,
+        DiskError when the file cannot be opened for writing.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        repair.finish(path)
+        mark = max(mark, read_mark(mark_path(path)))
+        connection = connect(path)
+        try:
+            found = _read(connection, path, role, mark)
+        except sqlite3.OperationalError as error:
+            connection.close()
+            raise DiskError(f"{path}: {error}") from error
+        except JournalError:
+            connection.close()
+            raise
+        journal = cls(path, connection, found, _decoded(path, found, Reader(events)))
+        journal._role = role
+        if not found.fault:
+            journal._take_over_emergency(Reader(events))
+        return journal
+
+    _role = ""
+
+    def salvage(self) -> None:
+        """Puts the damaged file aside as `*.damaged-N` and goes on from what can be trusted.
+
+        Call it only once the fault is latched where it outlives this process. Raises DiskError.
+        """
+        self._connection.close()
+        try:
+            repair.rebuild(self.path, self._role, self._found)
+            self._connection = connect(self.path)
+            self._configure()
+            self._mark.set(self.seq)
+        except (sqlite3.Error, OSError) as error:
+            raise self._shut(f"{self.path}: {error}") from error
+        self._found = msgspec.structs.replace(self._found, fault="")
+        self._reserve()
+
+    def append(self, entries: Sequence[JournalEffect], now_ns: int) -> None:
+        """Writes a turn's events in one commit, power-safe if one of them asks for it (L1).
+
+        Raises DiskError once the disk refuses, JournalError when a sequence is not the next one.
+        """
+        if self.failed:
+            raise DiskError(self.failed)
+        if self._found.fault:
+            raise JournalError(f"{self.path}: {self._found.fault}; not salvaged")
+        rows = self._rows(entries, now_ns)
+        durable = any(entry.durable for entry in entries)
+        self._commit([(_INSERT, _columns(row)) for row in rows], durable=durable)
+        self.seq, self._chain = rows[-1].seq, rows[-1].crc
+        if durable:
+            self._set_mark()
+
+    def append_emergency(self, entries: Sequence[JournalEffect], now_ns: int) -> bool:
+        """Keeps a turn's events after a DiskError: in the reserve, or, when that is used up too, in
+        this process only (then False). Never raises for the disk."""
+        rows = self._rows(entries, now_ns)
+        self.seq, self._chain = rows[-1].seq, rows[-1].crc
+        if self.unsaved_rows == 0:
+            try:
+                self._emergency.write(rows)
+                return True
+            except OSError:
+                self.unsaved_rows = len(rows)
+                return False
+        self.unsaved_rows += len(rows)
+        return False
+
+    def write_snapshot(self, body: bytes, keep_rows: int) -> None:
+        """Stores the state after the last row, and drops rows that lie further back than keep_rows
+        behind the older kept snapshot. Raises DiskError."""
+        if self.failed or self._found.fault:
+            raise DiskError(self.failed or f"{self.path}: {self._found.fault}; not salvaged")
+        crc = snapshot_crc(self.seq, self._chain, body)
+        self._commit(
+            [
+                (
+                    "INSERT OR REPLACE INTO snapshots VALUES(?, ?, ?, ?)",
+                    (self.seq, body, self._chain, crc),
+                ),
+                (
+                    "DELETE FROM snapshots WHERE seq NOT IN "
+                    f"(SELECT seq FROM snapshots ORDER BY seq DESC LIMIT {KEPT_SNAPSHOTS})",
+                    (),
+                ),
+                (
+                    "DELETE FROM events WHERE seq < (SELECT min(seq) FROM snapshots) - ? "
+                    "AND seq < (SELECT min(seq) FROM events) + ?",
+                    (keep_rows, RETENTION_CHUNK_ROWS),
+                ),
+            ],
+            durable=True,
+        )
+        self._set_mark()
+
+    def close(self) -> None:
+        """Closes the file; everything appended is in it."""
+        self._connection.close()
+        self._mark.close()
+        self._emergency.close()
+
+    def _take_over_emergency(self, reader: Reader) -> None:
+        """Appends what the emergency file holds beyond the last row, then reserves it anew."""
+        extra: list[Row] = []
+        for row in read_emergency(emergency_path(self.path)):
+            previous = extra[-1].crc if extra else self._chain
+            if row.seq <= self.seq:
+                continue
+            if row.seq != self.seq + len(extra) + 1 or not continues(row, previous):
+                fault = f"row {row.seq} of the emergency file does not continue the journal"
+                self._found = msgspec.structs.replace(self._found, fault=fault)
+                self.recovered = msgspec.structs.replace(self.recovered, fault=fault)
+                return
+            extra.append(row)
+        self._configure()
+        if extra:
+            self._commit([(_INSERT, _columns(row)) for row in extra], durable=True)
+            self.seq, self._chain = extra[-1].seq, extra[-1].crc
+            self._set_mark()
+            self.recovered = msgspec.structs.replace(
+                self.recovered,
+                events=[*self.recovered.events, *(_event(self.path, reader, row) for row in extra)],
+                seq=self.seq,
+            )
+        self._reserve()
+
+    def _reserve(self) -> None:
+        try:
+            self._emergency.reserve()
+        except OSError as error:
+            raise self._shut(f"{self._emergency.path}: {error}") from error
+
+    def _configure(self) -> None:
+        self._connection.execute(f"PRAGMA wal_autocheckpoint={WAL_LIMIT_PAGES}")
+
+    def _rows(self, entries: Sequence[JournalEffect], now_ns: int) -> list[Row]:
+        seq, chain = self.seq, self._chain
+        rows: list[Row] = []
+        for entry in entries:
+            if entry.seq != seq + 1:
+                raise JournalError(f"{self.path}: row {entry.seq} after row {seq}")
+            event = entry.event
+            kind = str(type(event).__struct_config__.tag)
+            at_ns: int = getattr(event, "at_ns", now_ns)
+            body = encode(event)
+            seq, chain = entry.seq, row_crc(chain, entry.seq, kind.encode(), at_ns, body)
+            rows.append(Row(seq, kind, at_ns, body, chain))
+        if not rows:
+            raise JournalError(f"{self.path}: nothing to append")
+        return rows
+
+    def _commit(self, statements: list[tuple[str, tuple[Any, ...]]], *, durable: bool) -> None:
+        execute = self._connection.execute
+        synchronous = "FULL" if durable else "NORMAL"
+        try:
+            if synchronous != self._synchronous:
+                execute(f"PRAGMA synchronous={synchronous}")
+                self._synchronous = synchronous
+            execute("BEGIN IMMEDIATE")
+            for statement, values in statements:
+                execute(statement, values)
+            execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._shut(f"{self.path}: {error}") from error
+
+    def _set_mark(self) -> None:
+        try:
+            self._mark.set(self.seq)
+        except OSError as error:
+            raise self._shut(f"{mark_path(self.path)}: {error}") from error
+
+    def _shut(self, reason: str) -> DiskError:
+        self.failed = reason
+        return DiskError(reason)
+
+
+def mark_path(path: Path) -> Path:
+    """The mark beside a journal."""
+    return path.with_suffix(".mark")
+
+
+def emergency_path(path: Path) -> Path:
+    """The emergency file beside a journal."""
+    return path.with_suffix(".emergency")
+
+
+def fold_wal(path: Path) -> None:
+    """Moves the write-ahead log into the database on a connection of its own, for a helper thread:
+    the writer goes on meanwhile. Raises DiskError."""
+    connection = connect(path)
+    try:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    except sqlite3.Error as error:
+        raise DiskError(f"{path}: {error}") from error
+    finally:
+        connection.close()
+
+
+def _read(connection: sqlite3.Connection, path: Path, role: str, mark: int) -> Survey:
+    """The survey of an open file; a file that SQLite cannot read at all is an empty, faulty one."""
+    try:
+        if is_empty(connection):
+            create(connection, role)
+        check_schema(connection, path, role)
+        return survey(connection, mark)
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError as error:
+        return Survey(None, [], 0, CHAIN_START, f"cannot be read: {error}")
+
+
+def _columns(row: Row) -> tuple[int, str, int, str, int]:
+    return (row.seq, row.type, row.at_ns, row.body.decode(), row.crc)
+
+
+def _event(path: Path, reader: Reader, row: Row) -> Message:
+    try:
+        event: Message = reader.read(row.body)
+    except MessageError as error:
+        raise JournalError(
+            f"{path}: row {row.seq} is whole, but of no known type: {error}"
+        ) from error
+    return event
+
+
+def _decoded(path: Path, found: Survey, reader: Reader) -> Recovered:
+    return Recovered(
+        found.snapshot.body if found.snapshot else None,
+        [_event(path, reader, row) for row in found.rows],
+        found.seq,
+        found.fault,
+    )
