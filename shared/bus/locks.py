@@ -1,8 +1,8 @@
 """One owner for each file and socket: flock, which the kernel frees however its holder dies.
 
 ZeroMQ lets a second process bind the same ipc path and silently steals it, so a lock is taken
-before each bind (R3). The text in a lock file only names the holder; a file that a dead process left
-behind is no obstacle.
+before each bind (R3). The text in a lock file only names the holder; a file that a dead process
+left behind is no obstacle.
 """
 
 from __future__ import annotations
