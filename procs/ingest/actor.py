@@ -1,0 +1,301 @@
+"""Ingest's judgement: whose a frame is, when a quote is said, what must be asked again.
+
+Pure. Control messages and the rare answers of the venue come through `on`, as in every actor;
+frames come through `on_frame`, and quotes and questions leave through `quotes` and `fetches`, lists
+that the shell empties after each call: thousands of frames a second do not pay for a turn. There is
+no journal: all that ingest knows it can ask again, and its sequence numbers rise with the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from core_ext.scan import symbol_of
+from procs.ingest.heard import (
+    CandlesFetched,
+    FeedDown,
+    FeedUp,
+    Fetch,
+    FetchCandles,
+    FetchDepth,
+    FrameReceived,
+    InstrumentsFetched,
+    SnapshotFetched,
+    VolumesFetched,
+)
+from procs.ingest.market import NS_PER_MINUTE, Heard, Market, MarketLimits
+from shared.domain.effects import Effect, Note, SetTimer, TimerFired
+from shared.domain.instrument import Instrument
+from shared.domain.policy import Policy
+from shared.messages.base import Message
+from shared.units import NS_PER_MS, NS_PER_S
+
+WATCH: Final = "watch"
+WATCH_EVERY_NS: Final = 500 * NS_PER_MS
+"""Every symbol is said at least so often, so that readers can tell quiet from dead."""
+CONFLATE_NS: Final = 20 * NS_PER_MS
+"""A symbol is said at most so often; what changes meanwhile is said together."""
+READY_WITHIN_NS: Final = 5 * NS_PER_S
+"""So long readiness waits for the whole universe; then one synced book is enough."""
+ANCHOR_BARS_MIN: Final = 16
+"""At least the bars of the ATR and the growing one."""
+NOTE_EVERY_NS: Final = NS_PER_S
+"""Refused frames are counted all, logged at most so often."""
+
+
+def limits_of(policy: Policy) -> MarketLimits:
+    """The configured behaviour as limits of a market."""
+    return MarketLimits(
+        window_ns=policy.drop.anchor_window_s * NS_PER_S,
+        warm_after_ns=policy.drop.anchor_min_age_s * NS_PER_S,
+        buy_quote=float(policy.risk.position_quote),
+    )
+
+
+class IngestActor:
+    """The only writer of books, anchors and staleness. Implements `procs.turn.Actor`."""
+
+    role = "ingest"
+
+    def __init__(self, policy: Policy, limits: MarketLimits | None = None) -> None:
+        self._policy = policy
+        self._limits = limits_of(policy) if limits is None else limits
+        self._bars_wanted = max(ANCHOR_BARS_MIN, policy.drop.anchor_window_s // 60 + 1)
+        self._dirty: list[Market] = []
+        self._first_up_ns = 0
+        self._ready = False
+        self._noted_ns = -NOTE_EVERY_NS
+        self._refused_noted = 0
+        self.markets: dict[str, Market] = {}
+        self.quotes: list[bytes] = []
+        """Packed quotes to publish, in order."""
+        self.fetches: list[Fetch] = []
+        """What to ask the venue."""
+        self.published = 0
+        self.unrouted = 0
+        self.links_lost = 0
+        self.resyncs = 0
+
+    # ---- procs.turn.Actor
+
+    def recover(self, snapshot: bytes | None, events: Iterable[Message]) -> None:
+        """Nothing: ingest has no journal."""
+
+    def snapshot(self) -> bytes:
+        """Empty: ingest has no journal."""
+        return b""
+
+    def start(self, now_ns: int) -> list[Effect]:
+        """The first effects: the regular look at every market."""
+        return [SetTimer(WATCH, now_ns + WATCH_EVERY_NS)]
+
+    def on(self, message: Any, now_ns: int) -> list[Effect]:
+        """What follows from a message; quotes and fetches are left in their lists."""
+        match message:
+            case FrameReceived():
+                return self.on_frame(message.frame, message.recv_ns)
+            case TimerFired(key=key) if key == WATCH:
+                return self._watch(now_ns)
+            case SnapshotFetched():
+                return self._on_snapshot(message, now_ns)
+            case CandlesFetched():
+                market = self.markets.get(message.symbol)
+                if market is not None and message.bars:
+                    market.on_bars(message.bars, now_ns)
+                    self._say(market, now_ns)
+            case VolumesFetched():
+                for symbol, market in self.markets.items():
+                    market.volume_quote_24h = message.volumes.get(symbol, market.volume_quote_24h)
+            case FeedUp():
+                return self._on_up(message, now_ns)
+            case FeedDown():
+                return self._on_down(message, now_ns)
+            case InstrumentsFetched():
+                return self._on_instruments(message.instruments, now_ns)
+        return []
+
+    @property
+    def ready(self) -> bool:
+        """Whether every book is in sync, or one is and the others had their time."""
+        return self._ready
+
+    def figures(self) -> dict[str, float]:
+        """Current counters for the heartbeat."""
+        markets = self.markets.values()
+        return {
+            "quotes": self.published,
+            "symbols": len(self.markets),
+            "frames": sum(market.frames for market in markets),
+            "malformed": self.unrouted + sum(market.refused for market in markets),
+            "gaps": sum(market.gaps for market in markets),
+            "resyncs": self.resyncs,
+            "reconnects": self.links_lost,
+            "synced": sum(not market.awaiting for market in markets),
+            "stale": sum(market.stale for market in markets),
+        }
+
+    def report(self) -> dict[str, Any]:
+        """Plain figures for the run summary."""
+        return dict(self.figures())
+
+    # ---- the hot path
+
+    def on_frame(self, frame: bytes, now_ns: int) -> list[Effect]:
+        """A data frame: into its market, and out as a quote when it is time for one."""
+        symbol = symbol_of(frame)
+        market = self.markets.get(symbol) if symbol is not None else None
+        if market is None:
+            self.unrouted += 1
+            return self._note_refused("no symbol that is watched", now_ns)
+        heard = market.on_frame(frame, now_ns)
+        if heard is Heard.NOTHING:
+            return []
+        if heard is Heard.CHANGED:
+            if now_ns - market.published_ns >= CONFLATE_NS:
+                self._say(market, now_ns)
+            elif not market.dirty:
+                market.dirty = True
+                self._dirty.append(market)
+            return []
+        if heard is Heard.REFUSED:
+            return self._note_refused(f"{market.symbol}: {market.refusal}", now_ns)
+        self._resync(market)
+        self._say(market, now_ns)
+        return [Note("events", "book_gapped", {"symbol": market.symbol, "gaps": market.gaps})]
+
+    @property
+    def has_dirty(self) -> bool:
+        """Whether `flush` has something to say."""
+        return bool(self._dirty)
+
+    def flush(self, now_ns: int) -> None:
+        """Says what was held back to be said together; due CONFLATE_NS after it was."""
+        for market in self._dirty:
+            if market.dirty:
+                self._say(market, now_ns)
+        self._dirty.clear()
+
+    def take_quotes(self) -> list[bytes]:
+        """The quotes to publish; the list starts empty again."""
+        quotes, self.quotes = self.quotes, []
+        return quotes
+
+    def take_fetches(self) -> list[Fetch]:
+        """The questions to ask; the list starts empty again."""
+        fetches, self.fetches = self.fetches, []
+        return fetches
+
+    # ---- the rare things
+
+    def _on_instruments(self, instruments: tuple[Instrument, ...], now_ns: int) -> list[Effect]:
+        notes: list[Effect] = []
+        seen = {instrument.symbol: instrument for instrument in instruments}
+        if not self.markets:
+            for symbol, instrument in seen.items():
+                self.markets[symbol] = Market(instrument, self._limits, now_ns)
+            return notes
+        for symbol, market in list(self.markets.items()):
+            now_is = seen.get(symbol)
+            halted = now_is is None or now_is.status != "TRADING"
+            if now_is is not None and now_is.tick_size != market.instrument.tick_size:
+                # Prices are counted in ticks: nothing of the old market can be carried over.
+                renewed = Market(now_is, self._limits, now_ns)
+                renewed.volume_quote_24h = market.volume_quote_24h
+                renewed.sequence = max(renewed.sequence, market.sequence)
+                renewed.generation = market.generation
+                market.dirty = False
+                self.markets[symbol] = renewed
+                if market.connected:
+                    renewed.on_link(True)
+                    self._resync(renewed)
+                fields = {"symbol": symbol, "tick_size": str(now_is.tick_size)}
+                notes.append(Note("events", "tick_size_changed", fields))
+            elif halted != market.halted:
+                market.halted = halted
+                self._say(market, now_ns)
+                fields = {"symbol": symbol, "halted": str(halted)}
+                notes.append(Note("events", "market_status_changed", fields))
+        return notes
+
+    def _on_up(self, message: FeedUp, now_ns: int) -> list[Effect]:
+        self._first_up_ns = self._first_up_ns or now_ns
+        for symbol in message.symbols:
+            market = self.markets.get(symbol)
+            if market is not None:
+                market.on_link(True)
+                self._resync(market)
+                if self._policy.drop.seed_anchor and not market.window.seeded:
+                    self._ask_bars(market, now_ns)
+        return [Note("events", "feed_up", {"symbols": len(message.symbols)})]
+
+    def _on_down(self, message: FeedDown, now_ns: int) -> list[Effect]:
+        self.links_lost += 1
+        for symbol in message.symbols:
+            market = self.markets.get(symbol)
+            if market is not None:
+                market.on_link(False)
+                self._say(market, now_ns)
+        fields = {"symbols": len(message.symbols), "reason": message.reason}
+        return [Note("events", "feed_down", fields)]
+
+    def _on_snapshot(self, message: SnapshotFetched, now_ns: int) -> list[Effect]:
+        market = self.markets.get(message.symbol)
+        if market is None:
+            return []
+        heard = market.on_snapshot(message.generation, message.body, now_ns)
+        if heard is Heard.LOST:
+            self._resync(market)
+            fields = {"symbol": market.symbol, "why": market.refusal or "older than its deltas"}
+            return [Note("events", "snapshot_not_joined", fields)]
+        if heard is Heard.CHANGED:
+            self._say(market, now_ns)
+            self._judge_ready(now_ns)
+        return []
+
+    def _watch(self, now_ns: int) -> list[Effect]:
+        effects: list[Effect] = [SetTimer(WATCH, now_ns + WATCH_EVERY_NS)]
+        for market in self.markets.values():
+            was_stale = market.stale
+            heard = market.watch(now_ns)
+            if heard is Heard.LOST:
+                self._resync(market)
+                effects.append(Note("events", "book_crossed", {"symbol": market.symbol}))
+            if market.stale and not was_stale:
+                effects.append(Note("events", "symbol_stale", {"symbol": market.symbol}))
+            if self._policy.drop.seed_anchor and market.connected and market.needs_bars:
+                self._ask_bars(market, now_ns)
+            if heard is not Heard.NOTHING or now_ns - market.published_ns >= WATCH_EVERY_NS:
+                self._say(market, now_ns)
+        self._judge_ready(now_ns)
+        return effects
+
+    def _judge_ready(self, now_ns: int) -> None:
+        if self._ready or not self._first_up_ns:
+            return
+        synced = sum(not market.awaiting for market in self.markets.values())
+        waited = now_ns - self._first_up_ns >= READY_WITHIN_NS
+        self._ready = synced > 0 and (synced == len(self.markets) or waited)
+
+    def _ask_bars(self, market: Market, now_ns: int) -> None:
+        if now_ns - market.candles_asked_ns >= NS_PER_MINUTE:
+            market.candles_asked_ns = now_ns
+            self.fetches.append(FetchCandles(market.symbol, self._bars_wanted))
+
+    def _resync(self, market: Market) -> None:
+        generation, delay_ms = market.next_fetch()
+        self.resyncs += market.was_synced
+        self.fetches.append(FetchDepth(market.symbol, generation, delay_ms))
+
+    def _say(self, market: Market, now_ns: int) -> None:
+        self.published += 1
+        self.quotes.append(market.quote(now_ns))
+
+    def _note_refused(self, text: str, now_ns: int) -> list[Effect]:
+        if now_ns - self._noted_ns < NOTE_EVERY_NS:
+            return []
+        self._noted_ns = now_ns
+        refused = self.unrouted + sum(market.refused for market in self.markets.values())
+        fields = {"text": text, "since_last": refused - self._refused_noted, "total": refused}
+        self._refused_noted = refused
+        return [Note("events", "frame_refused", fields)]

@@ -1,0 +1,56 @@
+"""Ingest's fixed share of the venue's rate budget: request weight is paced, never overdrawn (L10).
+
+A bucket of `burst` weight that refills evenly; what is asked first is served first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from shared.clock import EngineClock
+from shared.units import NS_PER_S
+
+BURST_WEIGHT: Final = 2400
+REFILL_PER_S: Final = 20.0
+"""At most 2400 + 60 * 20 = 3600 of Binance's 6000 a minute; the rest belongs to route."""
+
+
+class WeightBudget:
+    """Paces requests by weight; the venue's own refusals (429, 418) pause it altogether."""
+
+    def __init__(
+        self,
+        clock: EngineClock,
+        burst: float = BURST_WEIGHT,
+        refill_per_s: float = REFILL_PER_S,
+    ) -> None:
+        self._clock = clock
+        self._burst = burst
+        self._refill_per_s = refill_per_s
+        self._weight = burst
+        self._filled_ns = clock.now_ns()
+        self._not_before_ns = 0
+        self._turn = asyncio.Lock()
+
+    async def take(self, weight: float) -> None:
+        """Waits until weight may be spent, and spends it. ValueError when it never may."""
+        if not 0 <= weight <= self._burst:
+            raise ValueError(f"weight {weight} can never be taken, allowed up to {self._burst}")
+        async with self._turn:
+            while (wait_s := self._wait_s(weight)) > 0:
+                await asyncio.sleep(wait_s)
+            self._weight -= weight
+
+    def pause(self, seconds: float) -> None:
+        """Nothing is sent for so long; a longer pause that already runs is kept."""
+        until_ns = self._clock.now_ns() + int(seconds * NS_PER_S)
+        self._not_before_ns = max(self._not_before_ns, until_ns)
+
+    def _wait_s(self, weight: float) -> float:
+        now_ns = self._clock.now_ns()
+        gained = (now_ns - self._filled_ns) / NS_PER_S * self._refill_per_s
+        self._weight = min(self._burst, self._weight + gained)
+        self._filled_ns = now_ns
+        paused_s = (self._not_before_ns - now_ns) / NS_PER_S
+        return max(paused_s, (weight - self._weight) / self._refill_per_s)

@@ -1,0 +1,143 @@
+"""What ingest asks Binance spot's public REST API, paced by its share of the rate budget.
+
+Instruments, 24 h volumes, minute candles and depth snapshots; depth stays bytes, because the
+scanner reads it straight into a book.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import msgspec
+import orjson
+
+from shared.domain.instrument import Instrument
+from shared.errors import NumberError, SeawallError, VenueError
+from shared.units import decimal_from_text
+from shared.venues.feed import http
+from shared.venues.feed.budget import WeightBudget
+from shared.venues.feed.instruments import read_instruments
+
+PUBLIC_REST: Final = "https://api.binance.com"
+
+DEPTH_LIMIT: Final = 1000
+CANDLES_MAX: Final = 1000
+SYMBOLS_IN_QUERY_MAX: Final = 100
+_WEIGHT_INFO: Final = 20
+_WEIGHT_VOLUME_FEW: Final = 40
+_WEIGHT_VOLUME_ALL: Final = 80
+_WEIGHT_CANDLES: Final = 2
+_WEIGHT_DEPTH: Final = 50
+
+
+class RestError(SeawallError):
+    """A question that got no usable answer now; it may be asked again."""
+
+
+class MinuteCandle(msgspec.Struct, frozen=True):
+    """A one-minute bar; prices in quote units. Floats: anchors and volatility are statistics."""
+
+    open_ms: int
+    high: float
+    low: float
+    close: float
+
+
+class _Volume(msgspec.Struct):
+    symbol: str
+    quoteVolume: str
+
+
+_VOLUMES: Final = msgspec.json.Decoder(list[_Volume])
+
+
+class BinancePublic:
+    """The public questions. Each raises RestError when the venue or the network fails."""
+
+    def __init__(self, base_url: str, budget: WeightBudget, timeout_s: float = 10.0) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._budget = budget
+        self._timeout_s = timeout_s
+
+    async def instruments(
+        self, symbols: tuple[str, ...] = (), quote: str = ""
+    ) -> tuple[Instrument, ...]:
+        """The instruments named, or all of a quote asset. VenueError when one does not exist."""
+        if not symbols:
+            body = await self._get("exchangeInfo", {}, _WEIGHT_INFO)
+            return read_instruments(body, quote)
+        found: dict[str, Instrument] = {}
+        for start in range(0, len(symbols), SYMBOLS_IN_QUERY_MAX):
+            some = symbols[start : start + SYMBOLS_IN_QUERY_MAX]
+            body = await self._get("exchangeInfo", {"symbols": _listed(some)}, _WEIGHT_INFO)
+            found.update({entry.symbol: entry for entry in read_instruments(body)})
+        missing = [symbol for symbol in symbols if symbol not in found]
+        if missing:
+            raise VenueError(f"the venue does not trade {', '.join(missing)}")
+        return tuple(found[symbol] for symbol in symbols)
+
+    async def quote_volumes(self, symbols: tuple[str, ...] = ()) -> dict[str, float]:
+        """24 h volume in quote units by symbol; of all symbols when none is named."""
+        query = {"type": "MINI"}
+        weight = _WEIGHT_VOLUME_ALL
+        if 0 < len(symbols) <= SYMBOLS_IN_QUERY_MAX:
+            query["symbols"] = _listed(symbols)
+            weight = _WEIGHT_VOLUME_FEW
+        body = await self._get("ticker/24hr", query, weight)
+        try:
+            return {
+                entry.symbol: float(decimal_from_text(entry.quoteVolume))
+                for entry in _VOLUMES.decode(body)
+            }
+        except (msgspec.DecodeError, NumberError) as error:
+            raise RestError(f"ticker/24hr cannot be read: {error}") from error
+
+    async def candles(self, symbol: str, minutes: int) -> tuple[MinuteCandle, ...]:
+        """The newest one-minute bars, oldest first; the last one is still growing."""
+        limit = max(1, min(minutes, CANDLES_MAX))
+        query = {"symbol": symbol, "interval": "1m", "limit": str(limit)}
+        body = await self._get("klines", query, _WEIGHT_CANDLES)
+        try:
+            return tuple(_candle(row) for row in orjson.loads(body))
+        except (orjson.JSONDecodeError, NumberError, TypeError, LookupError) as error:
+            raise RestError(f"klines of {symbol} cannot be read: {error}") from error
+
+    async def depth(self, symbol: str) -> bytes:
+        """A snapshot of the book as the venue wrote it."""
+        query = {"symbol": symbol, "limit": str(DEPTH_LIMIT)}
+        return await self._get("depth", query, _WEIGHT_DEPTH)
+
+    async def _get(self, path: str, query: dict[str, str], weight: int) -> bytes:
+        await self._budget.take(weight)
+        url = f"{self._base_url}/api/v3/{path}"
+        if query:
+            url += f"?{urlencode(query)}"
+        try:
+            answer = await http.get(url, self._timeout_s)
+        except OSError as error:
+            raise RestError(f"{path}: {error or type(error).__name__}") from error
+        if answer.status == 200:
+            return answer.body
+        text = answer.body[:200].decode("utf-8", "replace")
+        if answer.status in (418, 429):
+            self._budget.pause(_retry_after_s(answer.headers.get("retry-after", "")))
+        if answer.status == 400 and path == "exchangeInfo":
+            raise VenueError(f"exchangeInfo was refused: {text}")
+        raise RestError(f"{path}: HTTP {answer.status}: {text}")
+
+
+def _listed(symbols: tuple[str, ...]) -> str:
+    return orjson.dumps(symbols).decode()
+
+
+def _retry_after_s(text: str) -> float:
+    """Seconds of a Retry-After header; 10 when the venue does not say."""
+    return float(text) if text.isdecimal() else 10.0
+
+
+def _candle(row: Any) -> MinuteCandle:
+    high, low, close = (float(decimal_from_text(row[place])) for place in (2, 3, 4))
+    if not isinstance(row[0], int) or not 0 < low <= close <= high:
+        raise TypeError(f"not a candle: {row[:5]!r}")
+    return MinuteCandle(row[0], high, low, close)
