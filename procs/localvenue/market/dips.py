@@ -37,8 +37,8 @@ class DipPlan(msgspec.Struct, frozen=True, kw_only=True):
     deep_return_ms: Range = (40_000.0, 80_000.0)
     deep_above_pct: Range = (-1.2, -0.3)
     high_ratio: float = 1.12
-    """Above this multiple of the first price a return ends just above the old high, and ..."""
-    high_above_pct: Range = (0.03, 0.10)
+    """Above this multiple of the first price a return ends just under the old high, and ..."""
+    high_above_pct: Range = (-0.06, 0.0)
     ebb_ratio: float = 1.16
     """... above this one the symbol first lies 2.2 % lower for an hour, so that its highest hour
     price falls too and days of dips do not carry it away."""

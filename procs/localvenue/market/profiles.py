@@ -53,6 +53,7 @@ def _fast(count: int) -> Profile:
         shape=Shape(
             levels_min=10,
             levels_max=14,
+            near_min=6,
             reach_bps=60.0,
             far_gap_bps=8.0,
             fill_bps=6.0,

@@ -130,7 +130,9 @@ class RecordedBook:
         return [change]
 
     def take_snapshot(self, data: dict[str, Any], at_ms: int) -> list[MarketEvent]:
-        """A recorded REST depth: the first makes the book, a later one mends it."""
+        """A recorded REST depth: the first makes the book, a later one mends it.
+
+        The whole book carries the snapshot's id; the first delta after it may begin before that."""
         snapshot_id: int = data["lastUpdateId"]
         bids, asks = dict(read_levels(data["bids"])), dict(read_levels(data["asks"]))
         if self._last_id is not None:

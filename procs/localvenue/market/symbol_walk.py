@@ -6,6 +6,7 @@ step of 100 ms says at most a few trades, printed against the book as it stood, 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from math import exp, log, log10, sqrt
 from random import Random
 from typing import Final
@@ -32,6 +33,7 @@ BRANCHING: Final = INTENSITY_KICK * STEP_S / INTENSITY_DECAY
 SILENT_STEPS_MAX: Final = 8
 """Even a sleepy book says something each second, so that nobody takes it for stale (E3)."""
 
+NEAR_BPS: Final = 50.0
 SPREAD_MAX_BPS: Final = 12.0
 PRINT_DISTANCE_MAX: Final = 0.0012
 """A trade prints before the mid is farther than this from the last one."""
@@ -43,6 +45,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
 
     levels_min: int = 60
     levels_max: int = 120
+    near_min: int = 14
+    """About so many levels lie within 50 bps of the touch, wherever a fall has brought it."""
     reach_bps: float = 150.0
     """The ladder goes at least this far from the touch, and at most three times as far."""
     far_gap_bps: float = 2.5
@@ -181,7 +185,9 @@ class SymbolWalk:
         mid = (bid + ask) * 0.5
         if abs(state.last_print - mid) > mid * PRINT_DISTANCE_MAX:
             self._print_at_touch(at_ms, random, said)
-        said.append(self._delta(at_ms, int(random.random() * 4)))
+        delta = self._delta(at_ms, int(random.random() * 4))
+        if delta.bids or delta.asks:
+            said.append(delta)
 
     def _arrives(self, random: Random) -> bool:
         """Whether something happens in this step; moves the fair price if so.
@@ -299,6 +305,11 @@ class SymbolWalk:
                 if place not in side.quantities:
                     side.put(place, self._level_quantity(random, distance / basis_point))
                 distance += stride * (0.5 + random.random()) + 1
+        near = NEAR_BPS * basis_point
+        for _ in range(shape.near_min - bisect_right(ranks, rank + near)):
+            place = rank + 1 + int(random.random() * near)
+            if place not in side.quantities:
+                side.put(place, self._level_quantity(random, (place - rank) / basis_point))
         reach = shape.reach_bps * basis_point
         while len(ranks) < shape.levels_min or ranks[-1] - rank < reach:
             self._append_far(side, random)
@@ -352,12 +363,13 @@ class SymbolWalk:
                 side.put(place, self._level_quantity(random, distance_bps))
 
     def _delta(self, at_ms: int, more_ids: int) -> BookChanged:
-        """What changed in the ladder, with ids that continue the last ones."""
+        """What changed in the ladder, with ids that continue the last ones; empty takes no id."""
         state = self.state
         bids: Levels = self._bids.said(self._tick_size, self._step_size)
         asks: Levels = self._asks.said(self._tick_size, self._step_size)
         first_id = state.update_id + 1
-        state.update_id += len(bids) + len(asks) + more_ids
+        if bids or asks:
+            state.update_id += len(bids) + len(asks) + more_ids
         return BookChanged(
             symbol=self.symbol,
             at_ms=at_ms,

@@ -77,6 +77,7 @@ class Watcher:
     def see_book(self, event):
         if self.last_id is not None:
             assert event.first_id == self.last_id + 1
+        assert event.bids or event.asks
         assert event.last_id >= event.first_id
         self.last_id = event.last_id
         for side, levels in ((self.bids, event.bids), (self.asks, event.asks)):
