@@ -14,11 +14,12 @@ from typing import Any
 from core_ext.quote import Quote
 from procs.observe import views
 from shared.domain.effects import Effect, SetTimer, TimerFired
+from shared.domain.mark import mark_of
 from shared.domain.replica import Replica
 from shared.messages.account import Beat, EventSaid, FillBooked, HelloRefused, Welcomed
 from shared.messages.base import Message
 from shared.messages.control import Ask, EngineStatus, Told
-from shared.units import NS_PER_MS, NS_PER_S, from_ticks
+from shared.units import NS_PER_MS, NS_PER_S
 
 RECENT_FILLS = 1_000
 LOOK_NS = 250 * NS_PER_MS
@@ -106,7 +107,7 @@ class ObserveActor:
     def marks(self) -> dict[str, Decimal]:
         """For each symbol with a bid, what it could be sold for."""
         return {
-            symbol: from_ticks(quote.bid_ticks, self.replica.instruments[symbol].tick_size)
+            symbol: mark_of(quote, self.replica.instruments[symbol]).bid
             for symbol, quote in self.quotes.items()
             if quote.bid_ticks and symbol in self.replica.instruments
         }
