@@ -10,12 +10,16 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+import time
 from pathlib import Path
 
 from shared.errors import ConfigError, SeawallError
 
 RUN_DIR_MODE = 0o700
 """Sockets inside take their protection from the directory: their own mode follows the umask."""
+
+TRIES = 6
+BETWEEN_TRIES_S = 0.01
 
 
 class LockedError(SeawallError):
@@ -37,13 +41,16 @@ class Lock:
 
 
 def take_lock(path: Path, holder: str) -> Lock:
-    """The lock at path, or LockedError naming who holds it. Never waits."""
+    """The lock at path, or LockedError naming who holds it after a few moments of trying.
+
+    `is_locked` holds a lock for an instant to find out; a start must not fail because somebody
+    asked `seawall status` in that instant."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ConfigError(f"lock {path}: {error.strerror}") from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _flock_soon(descriptor)
     except BlockingIOError as error:
         owner = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
         os.close(descriptor)
@@ -51,6 +58,17 @@ def take_lock(path: Path, holder: str) -> Lock:
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{holder} (pid {os.getpid()})\n".encode(), 0)
     return Lock(path, descriptor)
+
+
+def _flock_soon(descriptor: int) -> None:
+    for _ in range(TRIES - 1):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(BETWEEN_TRIES_S)
+        else:
+            return
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def is_locked(path: Path) -> bool:
