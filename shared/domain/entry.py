@@ -1,7 +1,7 @@
 """The entry ladder (E6): one order at a time, each step with its own price, patience and deadline.
 
-An intent ends only when no order of it can trade any more and every execution is booked: that is the
-proof by which its reservation falls (E4, L2).
+An intent ends only when no order of it can trade any more and every execution is booked: that is
+the proof by which its reservation falls (E4, L2).
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ STALE_NS = 3 * NS_PER_S
 
 
 def of_order(account: Account, said: VenueOrder, now_ns: int, asked_ns: int) -> list[AccountEvent]:
-    """What is new in a venue's word on one order. asked_ns: when the question left; now for pushes."""
+    """What is new in a venue's word on an order; asked_ns: when the question left."""
     decision = decision_of(said.client_id)
     if decision is None:
         return []

@@ -45,8 +45,11 @@ def exit_steps(
     policy: ExitPolicy,
     mark: Mark | None,
     now_ns: int,
+    held_at_venue: Decimal | None = None,
 ) -> list[Step]:
-    """The next step of a position on its way out: wait (none), cancel, send, or alarm."""
+    """The next step of a position on its way out: wait (none), cancel, send, or alarm.
+
+    held_at_venue caps the quantity after the venue called a sale too large (O5)."""
     target = position.exiting
     assert target is not None, position.position_id
     sells = account.live_sells(position.position_id)
@@ -60,6 +63,8 @@ def exit_steps(
     quantity = min(
         sellable(position, instrument) - committed(sells), instrument.market_max_quantity
     )
+    if held_at_venue is not None:
+        quantity = min(quantity, instrument.quantity_down(held_at_venue))
     price = mark.bid if mark is not None and mark.is_fresh(now_ns) else None
     if instrument.is_dust(quantity, price or position.entry_price):
         return []

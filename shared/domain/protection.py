@@ -89,8 +89,8 @@ def guard_steps(
         return [flatten(position, "stop_limit_unfilled", Urgency.URGENT, now_ns)]
     if any(order.status is OrderStatus.SUBMITTED for order in sells):
         return []
-    # A partly filled take profit loses its stop at the venue: that does not fit either. What is left
-    # of it and too small for a new pair stays where it may still fill.
+    # A partly filled take profit loses its stop at the venue: that does not fit either. What is
+    # left of it and too small for a new pair stays where it may still fill.
     stands = any(order.purpose is Purpose.STOP for order in sells)
     fits = stands and committed(sells) == wanted and _prices_fit(sells, guard)
     settling = now_ns - position.last_fill_ns < policy.resize_ms * NS_PER_MS

@@ -69,10 +69,10 @@ def compare(
     found.events.extend(fills)
     found.events.extend(of_balances(account, answer.balances, now_ns))
     listed = {order.client_id for order in answer.orders}
-    for order in account.orders.values():
-        known_live = order.status in (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
-        if known_live and order.client_id not in listed and order.submitted_ns < asked_ns:
-            query = QueryOrder(symbol=order.symbol, client_id=order.client_id)
+    for held in account.orders.values():
+        known_live = held.status in (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
+        if known_live and held.client_id not in listed and held.submitted_ns < asked_ns:
+            query = QueryOrder(symbol=held.symbol, client_id=held.client_id)
             found.queries.append(Call(query, exit_priority=True))
     return found
 

@@ -26,7 +26,7 @@ INFER_AFTER_NS = 10 * NS_PER_S
 
 
 class Inquiries:
-    """When each order was last asked about. Not journaled: after a crash everything is asked again."""
+    """When each order was last asked about. Not journaled: after a crash all is asked again."""
 
     def __init__(self) -> None:
         self._asked_ns: dict[str, int] = {}
