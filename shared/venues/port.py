@@ -29,8 +29,10 @@ class VenuePort(Protocol):
     async def connect(self) -> tuple[Instrument, ...]:
         """Loads markets and clock difference. Raises VenueError when the venue cannot be used."""
 
-    async def call(self, request: VenueRequest) -> VenueAnswered:
-        """Performs one request; never raises for a venue's or a network's failure."""
+    async def call(self, request: VenueRequest, *, exit_priority: bool = False) -> VenueAnswered:
+        """Performs one request; never raises for a venue's or a network's failure.
+
+        `exit_priority` may use the part of the rate budget reserved for exits (L10)."""
 
     async def stream(self, deliver: Deliver) -> None:
         """Delivers the user stream until cancelled; reconnects by itself and says so."""

@@ -1,0 +1,73 @@
+"""API keys: read from a file that only its owner may read, shown nowhere (L13)."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import tomllib
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from shared.errors import ConfigError
+
+_SIGNATURE: Final = re.compile(r"(signature|apiKey)(=|\"\s*:\s*\")[^&\"\s]+", re.IGNORECASE)
+
+
+class Credentials(msgspec.Struct, frozen=True, kw_only=True):
+    """A key and its secret; its own text never contains either."""
+
+    api_key: str
+    api_secret: str
+
+    def __repr__(self) -> str:
+        return "Credentials(api_key=…, api_secret=…)"
+
+    __str__ = __repr__
+
+    def scrub(self, text: str) -> str:
+        """Text without the key, the secret or a signature, short enough for a log."""
+        for secret in (self.api_secret, self.api_key):
+            if secret:
+                text = text.replace(secret, "…")
+        return _SIGNATURE.sub(r"\1\2…", text)[:300]
+
+
+def load_credentials(path: Path, section: str) -> Credentials:
+    """The keys in `[section]` of a TOML file with mode 0600 (or 0400).
+
+    Raises ConfigError naming the file and what is wrong, never a value.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise ConfigError(f"credentials: cannot read {path}: {error.strerror}") from error
+    with os.fdopen(descriptor, "rb") as file:
+        # The opened file is examined, not its name, so that it cannot be exchanged in between.
+        described = os.fstat(file.fileno())
+        mode = stat.S_IMODE(described.st_mode)
+        if not stat.S_ISREG(described.st_mode):
+            raise ConfigError(f"credentials: {path} is not a regular file")
+        if mode & 0o177:
+            raise ConfigError(f"credentials: {path} has mode {mode:04o}, allowed is 0600 or 0400")
+        if described.st_uid != os.geteuid():
+            raise ConfigError(
+                f"credentials: {path} belongs to another user (uid {described.st_uid})"
+            )
+        try:
+            content = tomllib.loads(file.read().decode("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+            # The parser's message may quote the line; a line of this file may be a secret.
+            raise ConfigError(f"credentials: {path} is not TOML") from None
+    table = content.get(section)
+    if not isinstance(table, dict):
+        raise ConfigError(f"credentials: {path} has no section [{section}]")
+    values = []
+    for name in ("api_key", "api_secret"):
+        value = table.get(name)
+        if not isinstance(value, str) or not value.strip():
+            raise ConfigError(f"credentials: {path} [{section}] {name} is missing or not text")
+        values.append(value.strip())
+    return Credentials(api_key=values[0], api_secret=values[1])

@@ -1,0 +1,142 @@
+"""One HTTP exchange through ccxt, recorded, timed and judged; nothing a venue does raises here."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+import msgspec
+
+from shared.clock import EngineClock
+from shared.errors import MessageError
+from shared.messages.base import Reader
+from shared.messages.venue import Meaning, Outcome
+from shared.units import NS_PER_MS, NS_PER_S
+from shared.venues.binance_requests import WireCall
+from shared.venues.budget import RateBudget
+from shared.venues.credentials import Credentials
+from shared.venues.errors import Heard, Verdict, judge, unreadable
+from shared.venues.redirect import RAISED_BY_CCXT, RECORD, Exchanged, RecordedBinance
+
+GRACE_S: Final = 0.5
+"""How much longer than ccxt's own time-out a request may take in all."""
+
+LONGEST_BAN_NS: Final = 4 * 86_400 * NS_PER_S
+"""The venue bans for three days at most; a longer one is a misread number."""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """A judged request: the verdict, the content when it is OK, and when it was sent."""
+
+    verdict: Verdict
+    content: Any = None
+    sent_ns: int = 0
+    """0 when nothing was sent."""
+    retry_at_ns: int = 0
+    round_trip_ns: int = 0
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether the content is there."""
+        return self.verdict.outcome is Outcome.OK
+
+
+class Wire:
+    """Sends, within the rate budget, and judges what comes back."""
+
+    def __init__(
+        self,
+        exchange: RecordedBinance,
+        credentials: Credentials,
+        clock: EngineClock,
+        timeout_ms: int,
+    ) -> None:
+        self._exchange = exchange
+        self._credentials = credentials
+        self._clock = clock
+        self._deadline_s = timeout_ms / 1000 + GRACE_S
+        self.budget = RateBudget()
+        self.counts = dict.fromkeys((outcome.value for outcome in Outcome), 0)
+        self.venue_ahead_ms = 0.0
+        """The venue's clock minus ours, as last measured."""
+
+    async def ask(self, call: WireCall, reader: Reader, exit_priority: bool = False) -> Answer:
+        """Performs a call; an OK answer carries what reader found in the body."""
+        now_ns = self._clock.now_ns()
+        silence = self.budget.admit(call.weight, call.orders, exit_priority, now_ns)
+        if silence is not None:
+            verdict = Verdict(
+                outcome=Outcome.THROTTLED,
+                meaning=silence.meaning,
+                text=f"not sent: {silence.text}",
+            )
+            return self._counted(Answer(verdict=verdict, retry_at_ns=silence.until_ns))
+        record, fault = await self._exchanged(call)
+        ended_ns = self._clock.now_ns()
+        self.budget.heard(record.headers, now_ns, ended_ns)
+        verdict = judge(
+            "binance",
+            Heard(
+                sent=record.sent,
+                status=record.status,
+                body=record.body,
+                retry_after_s=_seconds(record.headers.get("retry-after", "")),
+                fault=fault,
+            ),
+        )
+        content = None
+        if verdict.outcome is Outcome.OK:
+            try:
+                content = reader.read(record.body)
+            except MessageError as error:
+                verdict = unreadable(str(error))
+        return self._counted(
+            Answer(
+                verdict=msgspec.structs.replace(
+                    verdict, text=self._credentials.scrub(verdict.text)
+                ),
+                content=content,
+                sent_ns=now_ns if record.sent else 0,
+                retry_at_ns=self._throttled_until_ns(verdict, ended_ns),
+                round_trip_ns=ended_ns - now_ns,
+            )
+        )
+
+    async def _exchanged(self, call: WireCall) -> tuple[Exchanged, str]:
+        record = Exchanged()
+        token = RECORD.set(record)
+        fault = ""
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                await getattr(self._exchange, call.method)(dict(call.params))
+        except TimeoutError:
+            fault = f"no answer within {self._deadline_s:.1f} s"
+        except RAISED_BY_CCXT as error:
+            # ccxt's text quotes the address with its signature; the cause says what happened.
+            cause = error.__cause__ or error
+            fault = f"{type(error).__name__} from {type(cause).__name__}"
+        finally:
+            RECORD.reset(token)
+        return record, fault
+
+    def _throttled_until_ns(self, verdict: Verdict, now_ns: int) -> int:
+        """Tells the budget of a rate refusal; 0 when the request was not throttled."""
+        if verdict.outcome is not Outcome.THROTTLED:
+            return 0
+        until_ns = now_ns + int(verdict.retry_after_s * NS_PER_S)
+        if verdict.banned_until_ms:
+            told_ns = int((verdict.banned_until_ms - self.venue_ahead_ms) * NS_PER_MS)
+            if told_ns < now_ns + LONGEST_BAN_NS:
+                until_ns = max(until_ns, told_ns)
+        if verdict.meaning in (Meaning.RATE, Meaning.BANNED):
+            self.budget.refused(verdict.meaning, until_ns)
+        return until_ns
+
+    def _counted(self, answer: Answer) -> Answer:
+        self.counts[answer.verdict.outcome.value] += 1
+        return answer
+
+
+def _seconds(text: str) -> float:
+    """Retry-After in seconds, at most four days; 0 for anything else."""
+    return min(float(text), LONGEST_BAN_NS / NS_PER_S) if text.isascii() and text.isdigit() else 0.0
