@@ -11,6 +11,8 @@ import asyncio
 from collections import OrderedDict
 from typing import Any, Final, Protocol
 
+from ccxt.base.errors import BaseError
+
 from shared.clock import EngineClock
 from shared.errors import MessageError
 from shared.messages.venue import VenueStreamChanged
@@ -122,7 +124,8 @@ class UserStream:
         except TimeoutError:
             return "no answer to the subscription"
         except RAISED_BY_CCXT as error:
-            return self._credentials.scrub(f"{type(error).__name__}: {error}")
+            origin = _origin(error)
+            return self._credentials.scrub(f"{type(origin).__name__}: {origin}")
         finally:
             if watcher is not None:
                 watcher.cancel()
@@ -200,3 +203,10 @@ class UserStream:
     def _lose(self, reason: str) -> None:
         if self._lost is not None and not self._lost.done():
             self._lost.set_result(reason)
+
+
+def _origin(error: BaseException) -> BaseException:
+    """The venue's refusal, which ccxt's own clean-up may have hidden behind a KeyError."""
+    while not isinstance(error, BaseError) and error.__context__ is not None:
+        error = error.__context__
+    return error
