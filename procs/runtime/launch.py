@@ -51,6 +51,16 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A 0600 TOML with `[<venue name>] api_key=…, api_secret=…`; see `credentials_file`."""
 
     @property
+    def run_path(self) -> Path:
+        """Where sockets and locks lie."""
+        return Path(self.run_dir)
+
+    @property
+    def latch_path(self) -> Path:
+        """The kill latch (L9); one for all runs of a user folder, replays included."""
+        return Path(self.userdir) / "data" / "KILL"
+
+    @property
     def logs_dir(self) -> Path:
         """Where the JSON lines go (M1)."""
         return Path(self.userdir) / "logs"

@@ -1,0 +1,72 @@
+"""What a child says to its supervisor by itself, and says again until it went out."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from procs.runtime.latch import Latch
+from procs.runtime.launch import Launch
+from procs.runtime.links import SUPERVISE, Links
+from shared.messages.control import Heartbeat, ProcessReady, ProcessStopped, Tripped
+from shared.telemetry.log import EventLog
+
+
+class Words:
+    """Heartbeat, readiness, trips, and the last report."""
+
+    def __init__(
+        self, launch: Launch, links: Links, log: EventLog, placed: tuple[tuple[int, ...], int]
+    ) -> None:
+        self.ready_said = False
+        self.trip_said = False
+        self._launch = launch
+        self._links = links
+        self._log = log
+        self._cpus, self._nice = placed
+        self._latch_asked = False
+
+    def beat(self, now_ns: int, figures: dict[str, float]) -> None:
+        """Says that the process lives."""
+        role, incarnation = self._launch.role, self._launch.incarnation
+        self._links.say(
+            SUPERVISE,
+            Heartbeat(role=role, incarnation=incarnation, at_ns=now_ns, figures=figures),
+        )
+
+    def ready(self, now_ns: int) -> None:
+        """Says once that the process has recovered and reconciled."""
+        if self.ready_said:
+            return
+        word = ProcessReady(
+            role=self._launch.role,
+            incarnation=self._launch.incarnation,
+            pid=os.getpid(),
+            cpus=self._cpus,
+            nice=self._nice,
+        )
+        self.ready_said = self._links.say(SUPERVISE, word)
+        if self.ready_said:
+            self._log.write("system", "process_ready", {"pid": os.getpid()}, now_ns)
+
+    def trip(self, latch: Latch, reason: str, now_ns: int) -> None:
+        """Sets the latch once, and says once that this process may only reduce (L9)."""
+        if not self._latch_asked:
+            self._latch_asked = True
+            fields: dict[str, Any] = {"reason": reason}
+            try:
+                latch.set(f"{self._launch.role}: {reason}")
+            except OSError as error:
+                # A disk that takes no rows may take no latch; the supervisor hears of it anyway,
+                # and this process keeps to its own reason for as long as it lives.
+                fields["latch_error"] = str(error)
+            self._log.write("errors", "process_tripped", fields, now_ns)
+        if not self.trip_said:
+            word = Tripped(role=self._launch.role, reason=reason, at_ns=now_ns)
+            self.trip_said = self._links.say(SUPERVISE, word)
+
+    def stopped(self, report: dict[str, Any]) -> bool:
+        """Says the last word; False when it did not go out."""
+        role, incarnation = self._launch.role, self._launch.incarnation
+        word = ProcessStopped(role=role, incarnation=incarnation, report=report)
+        return self._links.say(SUPERVISE, word)
