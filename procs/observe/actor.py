@@ -6,13 +6,13 @@ writes no journal: after a restart route tells it everything again.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
 from core_ext.quote import Quote
 from procs.observe import views
+from shared.domain.account import fill_key
 from shared.domain.effects import Effect, SetTimer, TimerFired
 from shared.domain.mark import mark_of
 from shared.domain.replica import Replica
@@ -41,7 +41,9 @@ class ObserveActor:
         self.status: EngineStatus | None = None
         self.latched = ""
         self._quote_asset = quote_asset
-        self._fills: deque[FillBooked] = deque(maxlen=RECENT_FILLS)
+        self.welcomes = 0
+        """How often route told everything; each time fills may have been missed."""
+        self._fills: dict[str, FillBooked] = {}
         self._questions = 0
 
     @property
@@ -50,8 +52,7 @@ class ObserveActor:
         return self.replica.welcomed
 
     def recover(self, snapshot: bytes | None, events: Iterable[Message]) -> None:
-        """Owns nothing; executions among the events (of route's journal) are remembered."""
-        self._fills.extend(event for event in events if isinstance(event, FillBooked))
+        """Owns nothing that could be recovered."""
 
     def snapshot(self) -> bytes:
         """Owns nothing."""
@@ -68,7 +69,8 @@ class ObserveActor:
                 self.quotes[message.symbol] = message
             case Welcomed() | EventSaid() | Beat() | HelloRefused():
                 events, effects = self.replica.on(message, now_ns)
-                self._fills.extend(event for event in events if isinstance(event, FillBooked))
+                self.remember(event for event in events if isinstance(event, FillBooked))
+                self.welcomes += isinstance(message, Welcomed)
                 return effects
             case EngineStatus():
                 self.status = message
@@ -77,6 +79,15 @@ class ObserveActor:
                 asked = self.replica.ask(now_ns) if silent or not self.ready else []
                 return [*asked, SetTimer(LOOK, now_ns + LOOK_NS)]
         return []
+
+    def remember(self, fills: Iterable[FillBooked]) -> None:
+        """Keeps the newest executions, each once, in the order of their booking."""
+        new = {fill_key(fill.symbol, fill.trade_id): fill for fill in fills}
+        if not new:
+            return
+        self._fills.update(new)
+        newest = sorted(self._fills.items(), key=lambda item: item[1].at_ns)
+        self._fills = dict(newest[-RECENT_FILLS:])
 
     def answer(self, question: Ask, now_ns: int) -> Told:
         """The answer to a question; an unknown one is answered by None.
@@ -95,7 +106,7 @@ class ObserveActor:
             case "orders":
                 return views.orders(account, now_ns)
             case "fills":
-                return views.fills(account, self._fills)
+                return views.fills(account, self._fills.values())
             case "balance":
                 return views.balances(account)
             case "closed":
