@@ -19,6 +19,7 @@ from procs.ingest.heard import (
     Fetch,
     FetchCandles,
     FetchDepth,
+    FetchFailed,
     FrameReceived,
     InstrumentsFetched,
     SnapshotFetched,
@@ -40,6 +41,8 @@ READY_WITHIN_NS: Final = 5 * NS_PER_S
 """So long readiness waits for the whole universe; then one synced book is enough."""
 ANCHOR_BARS_MIN: Final = 16
 """At least the bars of the ATR and the growing one."""
+NOTES_WAITING_MAX: Final = 1000
+"""Log records that may wait for the next turn; turns come twice a second at least."""
 NOTE_EVERY_NS: Final = NS_PER_S
 """Refused frames are counted all, logged at most so often."""
 
@@ -67,6 +70,9 @@ class IngestActor:
         self._ready = False
         self._noted_ns = -NOTE_EVERY_NS
         self._refused_noted = 0
+        self._notes: list[Effect] = []
+        self.latched = ""
+        """Set by the runtime; ingest goes on whatever the trading state is."""
         self.markets: dict[str, Market] = {}
         self.quotes: list[bytes] = []
         """Packed quotes to publish, in order."""
@@ -76,6 +82,7 @@ class IngestActor:
         self.unrouted = 0
         self.links_lost = 0
         self.resyncs = 0
+        self.failed_fetches = 0
 
     # ---- procs.turn.Actor
 
@@ -92,13 +99,15 @@ class IngestActor:
 
     def on(self, message: Any, now_ns: int) -> list[Effect]:
         """What follows from a message; quotes and fetches are left in their lists."""
+        effects: list[Effect] = []
         match message:
             case FrameReceived():
-                return self.on_frame(message.frame, message.recv_ns)
+                self.on_frame(message.frame, message.recv_ns)
             case TimerFired(key=key) if key == WATCH:
-                return self._watch(now_ns)
+                self._watch(now_ns)
+                effects.append(SetTimer(WATCH, now_ns + WATCH_EVERY_NS))
             case SnapshotFetched():
-                return self._on_snapshot(message, now_ns)
+                self._on_snapshot(message, now_ns)
             case CandlesFetched():
                 market = self.markets.get(message.symbol)
                 if market is not None and message.bars:
@@ -107,13 +116,23 @@ class IngestActor:
             case VolumesFetched():
                 for symbol, market in self.markets.items():
                     market.volume_quote_24h = message.volumes.get(symbol, market.volume_quote_24h)
+            case FetchFailed():
+                self.failed_fetches += 1
+                self._note(
+                    "fetch_failed",
+                    what=message.what,
+                    text=message.text,
+                    retry_s=message.retry_s,
+                )
             case FeedUp():
-                return self._on_up(message, now_ns)
+                self._on_up(message, now_ns)
             case FeedDown():
-                return self._on_down(message, now_ns)
+                self._on_down(message, now_ns)
             case InstrumentsFetched():
-                return self._on_instruments(message.instruments, now_ns)
-        return []
+                self._on_instruments(message.instruments, now_ns)
+        effects += self._notes
+        self._notes.clear()
+        return effects
 
     @property
     def ready(self) -> bool:
@@ -131,6 +150,7 @@ class IngestActor:
             "gaps": sum(market.gaps for market in markets),
             "resyncs": self.resyncs,
             "reconnects": self.links_lost,
+            "failed_fetches": self.failed_fetches,
             "synced": sum(not market.awaiting for market in markets),
             "stale": sum(market.stale for market in markets),
         }
@@ -141,28 +161,30 @@ class IngestActor:
 
     # ---- the hot path
 
-    def on_frame(self, frame: bytes, now_ns: int) -> list[Effect]:
-        """A data frame: into its market, and out as a quote when it is time for one."""
+    def on_frame(self, frame: bytes, now_ns: int) -> None:
+        """A data frame: into its market, and out as a quote when it is time for one.
+
+        What is worth a log record waits for the next `on`.
+        """
         symbol = symbol_of(frame)
         market = self.markets.get(symbol) if symbol is not None else None
         if market is None:
             self.unrouted += 1
-            return self._note_refused("no symbol that is watched", now_ns)
+            self._note_refused("no symbol that is watched", now_ns)
+            return
         heard = market.on_frame(frame, now_ns)
-        if heard is Heard.NOTHING:
-            return []
         if heard is Heard.CHANGED:
             if now_ns - market.published_ns >= CONFLATE_NS:
                 self._say(market, now_ns)
             elif not market.dirty:
                 market.dirty = True
                 self._dirty.append(market)
-            return []
-        if heard is Heard.REFUSED:
-            return self._note_refused(f"{market.symbol}: {market.refusal}", now_ns)
-        self._resync(market)
-        self._say(market, now_ns)
-        return [Note("events", "book_gapped", {"symbol": market.symbol, "gaps": market.gaps})]
+        elif heard is Heard.REFUSED:
+            self._note_refused(f"{market.symbol}: {market.refusal}", now_ns)
+        elif heard is Heard.LOST:
+            self._resync(market)
+            self._say(market, now_ns)
+            self._note("book_gapped", symbol=market.symbol, gaps=market.gaps)
 
     @property
     def has_dirty(self) -> bool:
@@ -188,13 +210,12 @@ class IngestActor:
 
     # ---- the rare things
 
-    def _on_instruments(self, instruments: tuple[Instrument, ...], now_ns: int) -> list[Effect]:
-        notes: list[Effect] = []
+    def _on_instruments(self, instruments: tuple[Instrument, ...], now_ns: int) -> None:
         seen = {instrument.symbol: instrument for instrument in instruments}
         if not self.markets:
             for symbol, instrument in seen.items():
                 self.markets[symbol] = Market(instrument, self._limits, now_ns)
-            return notes
+            return
         for symbol, market in list(self.markets.items()):
             now_is = seen.get(symbol)
             halted = now_is is None or now_is.status != "TRADING"
@@ -209,16 +230,13 @@ class IngestActor:
                 if market.connected:
                     renewed.on_link(True)
                     self._resync(renewed)
-                fields = {"symbol": symbol, "tick_size": str(now_is.tick_size)}
-                notes.append(Note("events", "tick_size_changed", fields))
+                self._note("tick_size_changed", symbol=symbol, tick_size=now_is.tick_size)
             elif halted != market.halted:
                 market.halted = halted
                 self._say(market, now_ns)
-                fields = {"symbol": symbol, "halted": str(halted)}
-                notes.append(Note("events", "market_status_changed", fields))
-        return notes
+                self._note("market_status_changed", symbol=symbol, halted=halted)
 
-    def _on_up(self, message: FeedUp, now_ns: int) -> list[Effect]:
+    def _on_up(self, message: FeedUp, now_ns: int) -> None:
         self._first_up_ns = self._first_up_ns or now_ns
         for symbol in message.symbols:
             market = self.markets.get(symbol)
@@ -227,48 +245,44 @@ class IngestActor:
                 self._resync(market)
                 if self._policy.drop.seed_anchor and not market.window.seeded:
                     self._ask_bars(market, now_ns)
-        return [Note("events", "feed_up", {"symbols": len(message.symbols)})]
+        self._note("feed_up", symbols=len(message.symbols))
 
-    def _on_down(self, message: FeedDown, now_ns: int) -> list[Effect]:
+    def _on_down(self, message: FeedDown, now_ns: int) -> None:
         self.links_lost += 1
         for symbol in message.symbols:
             market = self.markets.get(symbol)
             if market is not None:
                 market.on_link(False)
                 self._say(market, now_ns)
-        fields = {"symbols": len(message.symbols), "reason": message.reason}
-        return [Note("events", "feed_down", fields)]
+        self._note("feed_down", symbols=len(message.symbols), reason=message.reason)
 
-    def _on_snapshot(self, message: SnapshotFetched, now_ns: int) -> list[Effect]:
+    def _on_snapshot(self, message: SnapshotFetched, now_ns: int) -> None:
         market = self.markets.get(message.symbol)
         if market is None:
-            return []
+            return
         heard = market.on_snapshot(message.generation, message.body, now_ns)
         if heard is Heard.LOST:
             self._resync(market)
-            fields = {"symbol": market.symbol, "why": market.refusal or "older than its deltas"}
-            return [Note("events", "snapshot_not_joined", fields)]
-        if heard is Heard.CHANGED:
+            why = market.refusal or "older than its deltas"
+            self._note("snapshot_not_joined", symbol=market.symbol, why=why)
+        elif heard is Heard.CHANGED:
             self._say(market, now_ns)
             self._judge_ready(now_ns)
-        return []
 
-    def _watch(self, now_ns: int) -> list[Effect]:
-        effects: list[Effect] = [SetTimer(WATCH, now_ns + WATCH_EVERY_NS)]
+    def _watch(self, now_ns: int) -> None:
         for market in self.markets.values():
             was_stale = market.stale
             heard = market.watch(now_ns)
             if heard is Heard.LOST:
                 self._resync(market)
-                effects.append(Note("events", "book_crossed", {"symbol": market.symbol}))
+                self._note("book_crossed", symbol=market.symbol)
             if market.stale and not was_stale:
-                effects.append(Note("events", "symbol_stale", {"symbol": market.symbol}))
+                self._note("symbol_stale", symbol=market.symbol)
             if self._policy.drop.seed_anchor and market.connected and market.needs_bars:
                 self._ask_bars(market, now_ns)
             if heard is not Heard.NOTHING or now_ns - market.published_ns >= WATCH_EVERY_NS:
                 self._say(market, now_ns)
         self._judge_ready(now_ns)
-        return effects
 
     def _judge_ready(self, now_ns: int) -> None:
         if self._ready or not self._first_up_ns:
@@ -291,11 +305,15 @@ class IngestActor:
         self.published += 1
         self.quotes.append(market.quote(now_ns))
 
-    def _note_refused(self, text: str, now_ns: int) -> list[Effect]:
+    def _note(self, event_type: str, **fields: Any) -> None:
+        if len(self._notes) < NOTES_WAITING_MAX:
+            self._notes.append(Note("events", event_type, fields))
+
+    def _note_refused(self, text: str, now_ns: int) -> None:
         if now_ns - self._noted_ns < NOTE_EVERY_NS:
-            return []
+            return
         self._noted_ns = now_ns
         refused = self.unrouted + sum(market.refused for market in self.markets.values())
-        fields = {"text": text, "since_last": refused - self._refused_noted, "total": refused}
+        since = refused - self._refused_noted
         self._refused_noted = refused
-        return [Note("events", "frame_refused", fields)]
+        self._note("frame_refused", text=text, since_last=since, total=refused)

@@ -55,6 +55,14 @@ class VolumesFetched(msgspec.Struct, frozen=True):
     volumes: dict[str, float]
 
 
+class FetchFailed(msgspec.Struct, frozen=True):
+    """A question that got no answer; `retry_s` is when it is asked again, 0 when it is given up."""
+
+    what: str
+    text: str
+    retry_s: float
+
+
 class FeedUp(msgspec.Struct, frozen=True):
     """The stream of these symbols is subscribed, anew: whatever came before is incomplete."""
 

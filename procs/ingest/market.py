@@ -181,6 +181,8 @@ class Market:
             if result.outcome == _APPLIED:
                 self.event_ms = result.event_ms
         self.awaiting = False
+        self.stale = False
+        self.recv_ns = now_ns
         self._synced_ns = now_ns
         self._crossed_ns = 0
         if self._ticker_id <= self.book.last_update_id:

@@ -75,7 +75,7 @@ async def _read_answer(reader: asyncio.StreamReader) -> Answer:
     if len(words) < 2 or not words[0].startswith("HTTP/1."):
         raise HttpError(f"not an HTTP status line: {head[0][:80]!r}")
     headers = {}
-    for line in head[1:]:
+    for line in head[1:-2]:
         name, _, value = line.partition(":")
         headers[name.strip().lower()] = value.strip()
     if "chunked" in headers.get("transfer-encoding", "").lower():

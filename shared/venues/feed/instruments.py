@@ -23,7 +23,7 @@ class _Symbol(msgspec.Struct):
     status: str
     baseAsset: str
     quoteAsset: str
-    filters: list[dict[str, Any]]
+    filters: msgspec.Raw
 
 
 class _ExchangeInfo(msgspec.Struct):
@@ -31,10 +31,13 @@ class _ExchangeInfo(msgspec.Struct):
 
 
 _DECODER: Final = msgspec.json.Decoder(_ExchangeInfo)
+_FILTERS: Final = msgspec.json.Decoder(list[dict[str, Any]])
 
 
-def read_instruments(body: bytes, quote: str = "") -> tuple[Instrument, ...]:
-    """The instruments of an exchangeInfo answer, those of quote asset `quote` unless it is empty.
+def read_instruments(
+    body: bytes, quote: str = "", wanted: frozenset[str] = frozenset()
+) -> tuple[Instrument, ...]:
+    """The instruments of an exchangeInfo answer: those wanted, or of a quote asset, or all.
 
     Raises VenueError naming the symbol whose filters cannot be read.
     """
@@ -43,12 +46,18 @@ def read_instruments(body: bytes, quote: str = "") -> tuple[Instrument, ...]:
     except msgspec.DecodeError as error:
         raise VenueError(f"exchangeInfo cannot be read: {error}") from error
     return tuple(
-        _instrument(entry) for entry in info.symbols if not quote or entry.quoteAsset == quote
+        _instrument(entry)
+        for entry in info.symbols
+        if (not quote or entry.quoteAsset == quote) and (not wanted or entry.symbol in wanted)
     )
 
 
 def _instrument(entry: _Symbol) -> Instrument:
-    filters = {str(item.get("filterType")): item for item in entry.filters}
+    try:
+        listed = _FILTERS.decode(entry.filters)
+    except msgspec.DecodeError as error:
+        raise VenueError(f"exchangeInfo: {entry.symbol}.filters: {error}") from error
+    filters = {str(item.get("filterType")): item for item in listed}
     price = filters.get("PRICE_FILTER", {})
     lot = filters.get("LOT_SIZE", {})
     market = filters.get("MARKET_LOT_SIZE", {})

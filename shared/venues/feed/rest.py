@@ -6,7 +6,7 @@ scanner reads it straight into a book.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 import msgspec
@@ -35,7 +35,7 @@ class RestError(SeawallError):
     """A question that got no usable answer now; it may be asked again."""
 
 
-class MinuteCandle(msgspec.Struct, frozen=True):
+class MinuteCandle(NamedTuple):
     """A one-minute bar; prices in quote units. Floats: anchors and volatility are statistics."""
 
     open_ms: int
@@ -50,6 +50,7 @@ class _Volume(msgspec.Struct):
 
 
 _VOLUMES: Final = msgspec.json.Decoder(list[_Volume])
+_ROWS: Final = msgspec.json.Decoder(list[list[Any]])
 
 
 class BinancePublic:
@@ -77,6 +78,12 @@ class BinancePublic:
             raise VenueError(f"the venue does not trade {', '.join(missing)}")
         return tuple(found[symbol] for symbol in symbols)
 
+    async def refresh_instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
+        """Those of the symbols that are still listed; asks for all, because one that is gone
+        would make the venue refuse the whole question."""
+        body = await self._get("exchangeInfo", {}, _WEIGHT_INFO)
+        return read_instruments(body, wanted=frozenset(symbols))
+
     async def quote_volumes(self, symbols: tuple[str, ...] = ()) -> dict[str, float]:
         """24 h volume in quote units by symbol; of all symbols when none is named."""
         query = {"type": "MINI"}
@@ -99,8 +106,8 @@ class BinancePublic:
         query = {"symbol": symbol, "interval": "1m", "limit": str(limit)}
         body = await self._get("klines", query, _WEIGHT_CANDLES)
         try:
-            return tuple(_candle(row) for row in orjson.loads(body))
-        except (orjson.JSONDecodeError, NumberError, TypeError, LookupError) as error:
+            return tuple(_candle(row) for row in _ROWS.decode(body))
+        except (msgspec.DecodeError, NumberError, TypeError, LookupError) as error:
             raise RestError(f"klines of {symbol} cannot be read: {error}") from error
 
     async def depth(self, symbol: str) -> bytes:
@@ -136,7 +143,7 @@ def _retry_after_s(text: str) -> float:
     return float(text) if text.isdecimal() else 10.0
 
 
-def _candle(row: Any) -> MinuteCandle:
+def _candle(row: list[Any]) -> MinuteCandle:
     high, low, close = (float(decimal_from_text(row[place])) for place in (2, 3, 4))
     if not isinstance(row[0], int) or not 0 < low <= close <= high:
         raise TypeError(f"not a candle: {row[:5]!r}")

@@ -310,10 +310,10 @@ class _Link(WSListener):  # type: ignore[misc, unused-ignore]
             return
         try:
             self._on_data(message, now_ns)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
+            # Raised again by `run`: here it would only end in the library's log.
             self.failure = error
             self.end("the handler failed")
-            raise
 
     def _take_control(self, message: bytes) -> bool:
         """Takes acknowledgements, refusals and announcements; False for anything else.

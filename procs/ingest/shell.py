@@ -1,0 +1,251 @@
+"""Ingest's outside: the venue's public REST and stream around the actor, and the quotes' socket.
+
+Frames go from the stream straight into the actor, and quotes from it straight to the socket; all
+else comes as messages through the live loop. Ingest holds no keys, and asks within its share of the
+rate budget.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from typing import Any, ClassVar, Final
+
+from procs.ingest.actor import CONFLATE_NS, IngestActor
+from procs.ingest.heard import (
+    Bar,
+    CandlesFetched,
+    FeedDown,
+    FeedUp,
+    Fetch,
+    FetchDepth,
+    FetchFailed,
+    InstrumentsFetched,
+    SnapshotFetched,
+    VolumesFetched,
+)
+from procs.ingest.universe import choose
+from procs.runtime.launch import Launch
+from procs.runtime.loop import Runtime
+from procs.runtime.shell import Shell
+from shared.config.schema import policy_of
+from shared.domain.capability import BINANCE_SPOT
+from shared.domain.instrument import Instrument
+from shared.errors import ConfigError, VenueError
+from shared.units import NS_PER_S
+from shared.venues.feed.budget import WeightBudget
+from shared.venues.feed.rest import PUBLIC_REST, BinancePublic, RestError
+from shared.venues.feed.stream import (
+    PUBLIC_WS,
+    SYMBOLS_PER_STREAM_MAX,
+    FeedLimits,
+    FeedStream,
+)
+
+VOLUMES_EVERY_S: Final = 60.0
+INSTRUMENTS_EVERY_S: Final = 300.0
+FETCHERS: Final = 4
+"""Questions under way at once."""
+RETRY_MIN_S: Final = 0.5
+RETRY_MAX_S: Final = 30.0
+CANDLE_TRIES: Final = 4
+"""After so many the actor asks again by itself, a minute later."""
+VENUES: Final = ("local", "binance")
+
+
+class IngestShell(Shell):
+    """Streams, questions and quotes of one venue."""
+
+    role: ClassVar[str] = "ingest"
+
+    def __init__(self, launch: Launch, feed_limits: FeedLimits | None = None) -> None:
+        super().__init__(launch)
+        settings = launch.settings
+        if settings.venue.name not in VENUES:
+            raise ConfigError(
+                f"venue.name: {settings.venue.name!r} has no native feed; "
+                f"allowed are {', '.join(VENUES)}"
+            )
+        self._named = launch.symbols or settings.universe.symbols
+        self._quote = settings.universe.quote
+        self._max_symbols = settings.universe.max_symbols
+        self._clock = launch.clock()
+        self._ws = launch.venue_ws or PUBLIC_WS
+        self._rest = BinancePublic(
+            launch.venue_rest or PUBLIC_REST,
+            WeightBudget(self._clock),
+            timeout_s=2 * settings.venue.timeout_ms / 1000,
+        )
+        self._feed_limits = feed_limits
+        self._actor = IngestActor(policy_of(settings, BINANCE_SPOT.fence_s, launch.config_hash))
+        self._questions: asyncio.Queue[Fetch] = asyncio.Queue()
+        self._streams: list[FeedStream] = []
+        self._flush_armed = False
+        self._runtime: Runtime | None = None
+
+    # ---- procs.runtime.shell.Shell
+
+    def build(self) -> IngestActor:
+        """The actor."""
+        return self._actor
+
+    def tasks(self, runtime: Runtime) -> Iterable[Coroutine[Any, Any, None]]:
+        """Everything that talks to the venue, under one roof."""
+        self._runtime = runtime
+        return (self._run(),)
+
+    def after_turn(self, actor: Any, now_ns: int) -> None:
+        """What a turn left to say and to ask goes out."""
+        self._let_out()
+
+    def figures(self) -> dict[str, float]:
+        """Counters of the streams."""
+        return {
+            "rotations": sum(stream.rotations for stream in self._streams),
+            "stalls": sum(stream.stalls for stream in self._streams),
+            "questions_waiting": self._questions.qsize(),
+        }
+
+    def report(self) -> dict[str, Any]:
+        """The same at the end."""
+        return dict(self.figures())
+
+    # ---- shared.venues.feed.stream.FeedHandler
+
+    def on_data(self, frame: bytes, now_ns: int) -> None:
+        """The hot path: a frame in, perhaps a quote out."""
+        actor = self._actor
+        actor.on_frame(frame, now_ns)
+        if actor.quotes or actor.fetches:
+            self._let_out()
+        if actor.has_dirty and not self._flush_armed:
+            self._flush_armed = True
+            asyncio.get_running_loop().call_later(CONFLATE_NS / NS_PER_S, self._flush)
+
+    def on_up(self, symbols: tuple[str, ...]) -> None:
+        """The stream is subscribed."""
+        self._deliver(FeedUp(symbols))
+
+    def on_down(self, symbols: tuple[str, ...], reason: str) -> None:
+        """The stream is lost."""
+        self._deliver(FeedDown(symbols, reason))
+
+    # ---- inside
+
+    def _deliver(self, message: Any) -> None:
+        assert self._runtime is not None
+        self._runtime.deliver(message)
+
+    def _flush(self) -> None:
+        self._flush_armed = False
+        self._actor.flush(self._clock.now_ns())
+        self._let_out()
+
+    def _let_out(self) -> None:
+        actor = self._actor
+        if actor.quotes and self._runtime is not None:
+            send = self._runtime.links.quotes.send
+            for quote in actor.take_quotes():
+                send(quote)
+        if actor.fetches:
+            for fetch in actor.take_fetches():
+                delay_ms = fetch.delay_ms if isinstance(fetch, FetchDepth) else 0
+                self._ask_later(fetch, delay_ms / 1000)
+
+    def _ask_later(self, fetch: Fetch, delay_s: float) -> None:
+        if delay_s > 0:
+            loop = asyncio.get_running_loop()
+            loop.call_later(delay_s, self._questions.put_nowait, fetch)
+        else:
+            self._questions.put_nowait(fetch)
+
+    async def _run(self) -> None:
+        instruments = await self._universe()
+        symbols = tuple(instrument.symbol for instrument in instruments)
+        self._deliver(InstrumentsFetched(instruments))
+        self._streams = [
+            FeedStream(
+                self._ws,
+                symbols[start : start + SYMBOLS_PER_STREAM_MAX],
+                self,
+                self._clock,
+                self._feed_limits,
+            )
+            for start in range(0, len(symbols), SYMBOLS_PER_STREAM_MAX)
+        ]
+        async with asyncio.TaskGroup() as group:
+            for stream in self._streams:
+                group.create_task(stream.run())
+            for _ in range(FETCHERS):
+                group.create_task(self._fetch_forever())
+            group.create_task(self._refresh_volumes(symbols))
+            group.create_task(self._refresh_instruments(symbols))
+
+    async def _universe(self) -> tuple[Instrument, ...]:
+        """The instruments to watch; asked until the venue answers. VenueError when it says no."""
+        pause_s = RETRY_MIN_S
+        while True:
+            try:
+                found = await self._rest.instruments(self._named, self._quote)
+                volumes: dict[str, float] = {}
+                if not self._named and len(found) > self._max_symbols:
+                    volumes = await self._rest.quote_volumes()
+                return choose(found, self._named, self._quote, self._max_symbols, volumes)
+            except RestError as error:
+                self._deliver(FetchFailed("exchangeInfo", str(error), pause_s))
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, RETRY_MAX_S)
+
+    async def _refresh_volumes(self, symbols: tuple[str, ...]) -> None:
+        while True:
+            pause_s = VOLUMES_EVERY_S
+            try:
+                self._deliver(VolumesFetched(await self._rest.quote_volumes(symbols)))
+            except RestError as error:
+                pause_s = RETRY_MAX_S / 6
+                self._deliver(FetchFailed("ticker/24hr", str(error), pause_s))
+            await asyncio.sleep(pause_s)
+
+    async def _refresh_instruments(self, symbols: tuple[str, ...]) -> None:
+        while True:
+            await asyncio.sleep(INSTRUMENTS_EVERY_S)
+            try:
+                self._deliver(InstrumentsFetched(await self._rest.refresh_instruments(symbols)))
+            except (RestError, VenueError) as error:
+                self._deliver(FetchFailed("exchangeInfo", str(error), INSTRUMENTS_EVERY_S))
+
+    async def _fetch_forever(self) -> None:
+        while True:
+            fetch = await self._questions.get()
+            if isinstance(fetch, FetchDepth):
+                await self._fetch_depth(fetch)
+            else:
+                await self._fetch_candles(fetch.symbol, fetch.minutes)
+
+    async def _fetch_depth(self, fetch: FetchDepth) -> None:
+        """Asks until there is an answer, or until the actor asked anew or lost the stream."""
+        pause_s = RETRY_MIN_S
+        while self._actor.markets[fetch.symbol].generation == fetch.generation:
+            try:
+                body = await self._rest.depth(fetch.symbol)
+            except RestError as error:
+                self._deliver(FetchFailed(f"depth {fetch.symbol}", str(error), pause_s))
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, RETRY_MAX_S)
+                continue
+            self._deliver(SnapshotFetched(fetch.symbol, fetch.generation, body))
+            return
+
+    async def _fetch_candles(self, symbol: str, minutes: int) -> None:
+        pause_s = RETRY_MIN_S
+        for tries_left in range(CANDLE_TRIES - 1, -1, -1):
+            try:
+                candles = await self._rest.candles(symbol, minutes)
+            except RestError as error:
+                retry_s = pause_s if tries_left else 0.0
+                self._deliver(FetchFailed(f"klines {symbol}", str(error), retry_s))
+                await asyncio.sleep(retry_s)
+                pause_s *= 2
+                continue
+            self._deliver(CandlesFetched(symbol, tuple(Bar(*candle) for candle in candles)))
+            return

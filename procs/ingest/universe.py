@@ -1,0 +1,30 @@
+"""Which symbols are watched: those that are named, else the most traded of a quote asset. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from shared.domain.instrument import Instrument
+from shared.errors import VenueError
+
+
+def choose(
+    instruments: Iterable[Instrument],
+    named: tuple[str, ...],
+    quote: str,
+    max_symbols: int,
+    volumes: Mapping[str, float],
+) -> tuple[Instrument, ...]:
+    """The universe in a stable order. Raises VenueError when it would be empty."""
+    found = {instrument.symbol: instrument for instrument in instruments}
+    if named:
+        return tuple(found[symbol] for symbol in dict.fromkeys(named) if symbol in found)
+    trading = [
+        instrument
+        for instrument in found.values()
+        if instrument.quote == quote and instrument.status == "TRADING"
+    ]
+    if not trading:
+        raise VenueError(f"universe.quote: the venue trades nothing against {quote!r} now")
+    trading.sort(key=lambda instrument: (-volumes.get(instrument.symbol, 0.0), instrument.symbol))
+    return tuple(trading[:max_symbols])

@@ -1,0 +1,109 @@
+"""A scripted Binance-like server: what it streams and answers is the test's decision."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+
+def wrapped(stream: str, **data: Any) -> str:
+    return json.dumps({"stream": stream, "data": data}, separators=(",", ":"))
+
+
+def depth(symbol: str, first: int, last: int, bids: Any = (), asks: Any = ()) -> str:
+    name = f"{symbol.lower()}@depth@100ms"
+    return wrapped(name, e="depthUpdate", E=1700, s=symbol, U=first, u=last, b=bids, a=asks)
+
+
+def trade(symbol: str, number: int, price: str, quantity: str = "1.0") -> str:
+    return wrapped(
+        f"{symbol.lower()}@trade",
+        e="trade", E=1700, s=symbol, t=number, p=price, q=quantity, T=1700, m=True, M=True,
+    )  # fmt: skip
+
+
+def ticker(symbol: str, number: int, bid: str, ask: str) -> str:
+    return wrapped(
+        f"{symbol.lower()}@bookTicker", u=number, s=symbol, b=bid, B="1.0", a=ask, A="2.0"
+    )
+
+
+def snapshot(last_id: int, bids: Any, asks: Any) -> bytes:
+    return json.dumps({"lastUpdateId": last_id, "bids": bids, "asks": asks}).encode()
+
+
+class FeedServer:
+    """Listens on loopback; every connection is kept in `links`, every REST path in `asked`."""
+
+    def __init__(self) -> None:
+        self.links: list[web.WebSocketResponse] = []
+        self.subscribed: list[list[str]] = []
+        self.asked: list[str] = []
+        self.answers: dict[str, Callable[[web.Request], web.Response]] = {}
+        self.acknowledge: Callable[[dict[str, Any]], dict[str, Any] | None] = lambda said: {
+            "result": None,
+            "id": said["id"],
+        }
+        self.on_connect: Callable[[web.WebSocketResponse], Any] | None = None
+        self.refuse_connections = 0
+        self._runner: web.AppRunner | None = None
+        self.rest = self.ws = ""
+
+    async def __aenter__(self) -> FeedServer:
+        app = web.Application()
+        app.router.add_get("/stream", self._stream)
+        app.router.add_get("/api/v3/{path:.*}", self._rest)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        port = self._runner.addresses[0][1]
+        self.rest, self.ws = f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}"
+        return self
+
+    async def __aexit__(self, *details: object) -> None:
+        for link in self.links:
+            if not link.closed and link._req is not None and link._req.transport is not None:
+                link._req.transport.abort()
+        assert self._runner is not None
+        await self._runner.cleanup()
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        if self.refuse_connections:
+            self.refuse_connections -= 1
+            return web.Response(status=503)
+        link = web.WebSocketResponse(autoping=True)
+        await link.prepare(request)
+        self.links.append(link)
+        async for message in link:
+            if message.type is WSMsgType.TEXT:
+                said = json.loads(message.data)
+                self.subscribed.append(said["params"])
+                answer = self.acknowledge(said)
+                if answer is not None:
+                    await link.send_str(json.dumps(answer))
+                if self.on_connect is not None:
+                    await self.on_connect(link)
+        return link
+
+    async def _rest(self, request: web.Request) -> web.Response:
+        self.asked.append(request.path_qs)
+        return self.answers[request.match_info["path"]](request)
+
+    def cut(self, place: int = -1) -> None:
+        """Drops a connection without a goodbye."""
+        request = self.links[place]._req
+        assert request is not None
+        assert request.transport is not None
+        request.transport.abort()
+
+
+async def until(condition: Callable[[], Any], timeout_s: float = 5.0) -> None:
+    """Waits for a condition of the test."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():
+            await asyncio.sleep(0.005)

@@ -1,0 +1,209 @@
+"""The stream against a real WebSocket server that misbehaves on purpose."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from shared.clock import EngineClock
+from shared.venues.feed.stream import STREAMS, FeedLimits, FeedStream
+
+sys.path.insert(0, str(Path(__file__).parent))
+from feed_server import FeedServer, depth, ticker, until
+
+FAST = FeedLimits(
+    connect_s=1.0,
+    acknowledge_s=0.5,
+    stall_s=0.3,
+    stall_max_s=1.2,
+    backoff_min_s=0.02,
+    backoff_max_s=0.1,
+    settled_s=0.1,
+    overlap_s=0.1,
+    chunk=4,
+    chunk_pause_s=0.01,
+)
+PATIENT = FeedLimits(connect_s=1.0, acknowledge_s=0.5, backoff_min_s=0.02, overlap_s=0.15)
+
+
+class Listener:
+    """Keeps what a stream says, in order."""
+
+    def __init__(self) -> None:
+        self.frames: list[bytes] = []
+        self.told: list[str] = []
+        self.fail_on: bytes | None = None
+
+    def on_data(self, frame: bytes, now_ns: int) -> None:
+        assert now_ns > 0
+        if self.fail_on is not None and self.fail_on in frame:
+            raise RuntimeError("a bug of the handler")
+        self.frames.append(frame)
+
+    def on_up(self, symbols: tuple[str, ...]) -> None:
+        self.told.append("up")
+
+    def on_down(self, symbols: tuple[str, ...], reason: str) -> None:
+        self.told.append(f"down: {reason}")
+
+    def count(self, what: str) -> int:
+        return sum(word.startswith(what) for word in self.told)
+
+
+@contextlib.asynccontextmanager
+async def running(
+    server: FeedServer, limits: FeedLimits, symbols: tuple[str, ...] = ("AAAUSDT",)
+) -> AsyncIterator[tuple[FeedStream, Listener, asyncio.Task[None]]]:
+    listener = Listener()
+    stream = FeedStream(server.ws, symbols, listener, EngineClock(), limits)
+    task = asyncio.create_task(stream.run())
+    try:
+        yield stream, listener, task
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, RuntimeError):
+            await task
+
+
+def with_server(scene: Callable[[FeedServer], object]) -> None:
+    async def play() -> None:
+        async with FeedServer() as server:
+            await scene(server)  # type: ignore[misc]
+
+    asyncio.run(play())
+
+
+def test_subscribes_in_chunks_and_hands_frames_on_untouched():
+    async def scene(server: FeedServer) -> None:
+        async with running(server, FAST, ("AAAUSDT", "BBBUSDT")) as (_, listener, _task):
+            await until(lambda: listener.told == ["up"])
+            assert server.subscribed == [
+                [*(f"aaausdt@{kind}" for kind in STREAMS), "bbbusdt@depth@100ms"],
+                ["bbbusdt@trade", "bbbusdt@bookTicker"],
+            ]
+            frame = depth("AAAUSDT", 1, 2, [["1.0", "2.0"]])
+            await server.links[0].send_str(frame)
+            await until(lambda: listener.frames)
+            assert listener.frames == [frame.encode()]
+
+    with_server(scene)
+
+
+def test_a_cut_connection_is_told_and_opened_again():
+    async def scene(server: FeedServer) -> None:
+        async with running(server, PATIENT) as (stream, listener, _task):
+            await until(lambda: listener.count("up") == 1)
+            server.cut()
+            await until(lambda: listener.count("up") == 2)
+            assert [word.split(":")[0] for word in listener.told] == ["up", "down", "up"]
+            assert stream.reconnects == 1
+
+    with_server(scene)
+
+
+def test_a_venue_that_is_away_is_tried_again_with_growing_pauses():
+    async def scene(server: FeedServer) -> None:
+        server.refuse_connections = 3
+        began = asyncio.get_running_loop().time()
+        async with running(server, PATIENT) as (_, listener, _task):
+            await until(lambda: listener.count("up") == 1)
+            assert listener.count("down: not connected") == 3
+            assert asyncio.get_running_loop().time() - began >= 0.02 + 0.04 + 0.08
+
+    with_server(scene)
+
+
+def test_a_refused_and_an_unanswered_subscription_are_not_up():
+    async def scene(server: FeedServer) -> None:
+        said_no = {"error": {"code": 2, "msg": "Invalid request"}}
+        answers = [lambda said: {**said_no, "id": said["id"]}, lambda said: None]
+        plain = server.acknowledge
+        server.acknowledge = lambda said: (answers.pop(0) if answers else plain)(said)
+        async with running(server, FAST) as (_, listener, _task):
+            await until(lambda: listener.count("up") == 1)
+            assert "Invalid request" in listener.told[0]
+            assert [word[:4] for word in listener.told] == ["down", "down", "up"]
+
+    with_server(scene)
+
+
+def test_silence_is_noticed_though_pings_are_answered():
+    async def scene(server: FeedServer) -> None:
+        async with running(server, FAST) as (stream, listener, _task):
+            await until(lambda: listener.count("up") == 1)
+            for _ in range(5):
+                await server.links[0].ping()
+                await asyncio.sleep(0.05)
+            await until(lambda: listener.count("down: no data") == 1)
+            assert stream.stalls == 1
+
+    with_server(scene)
+
+
+def test_a_market_in_which_nothing_happens_is_left_in_peace_longer_each_time():
+    async def scene(server: FeedServer) -> None:
+        async with running(server, FAST) as (stream, listener, _task):
+            await asyncio.sleep(2.0)
+            # 0.3, 0.6, 1.2 s of patience: three connections at most, not six.
+            assert listener.count("up") <= 3
+            assert stream.stalls == 2
+
+    with_server(scene)
+
+
+@pytest.mark.parametrize("reason", ["age", "announcement"])
+def test_a_connection_is_replaced_before_it_is_closed(reason: str):
+    async def scene(server: FeedServer) -> None:
+        limits = FeedLimits(rotate_s=0.4 if reason == "age" else 3600.0, overlap_s=0.15)
+        async with running(server, limits) as (stream, listener, _task):
+            await until(lambda: listener.count("up") == 1)
+            if reason == "announcement":
+                shutdown = '{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1}}'
+                await server.links[0].send_str(shutdown)
+            await until(lambda: len(server.links) == 2 and len(server.subscribed) == 2)
+            assert not server.links[0].closed
+            for number, link in enumerate(server.links):
+                await link.send_str(ticker("AAAUSDT", number, "1.0", "1.1"))
+            await until(lambda: server.links[0].closed)
+            await server.links[1].send_str(ticker("AAAUSDT", 9, "1.0", "1.1"))
+            await until(lambda: len(listener.frames) == 3)
+            assert listener.told == ["up"]
+            assert (stream.rotations, stream.reconnects) == (1, 0)
+
+    with_server(scene)
+
+
+def test_fragments_are_joined_and_nonsense_is_handed_on_without_harm():
+    async def scene(server: FeedServer) -> None:
+        async with running(server, PATIENT) as (_, listener, _task):
+            await until(lambda: listener.count("up") == 1)
+            link = server.links[0]
+            for odd in ("", "{", "[1]", "null", '{"id":[1]}', '{"id":77,"result":null}', "\x00"):
+                await link.send_str(odd)
+            whole = depth("AAAUSDT", 3, 4)
+            transport = link._req.transport
+            half = len(whole) // 2
+            for first, part in ((0x01, whole[:half]), (0x80, whole[half:])):
+                transport.write(bytes([first, len(part)]) + part.encode())
+            await until(lambda: len(listener.frames) == 8)
+            assert listener.frames[-1] == whole.encode()
+            assert listener.told == ["up"]
+
+    with_server(scene)
+
+
+def test_a_failing_handler_ends_the_stream_with_its_error():
+    async def scene(server: FeedServer) -> None:
+        async with running(server, PATIENT) as (_, listener, task):
+            await until(lambda: listener.count("up") == 1)
+            listener.fail_on = b"AAAUSDT"
+            await server.links[0].send_str(depth("AAAUSDT", 1, 1))
+            with pytest.raises(RuntimeError, match="a bug of the handler"):
+                await asyncio.wait_for(task, 2)
+
+    with_server(scene)
