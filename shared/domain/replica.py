@@ -44,6 +44,8 @@ class Replica:
         self.mark = 0
         """The highest sequence ever seen, over restarts (L12)."""
         self.fresh_ns = 0
+        self.caught_up_ns = 0
+        """Route's time at which this copy was known to lack nothing."""
         self.epoch = ""
         self._asked_ns = 0
         self._acknowledged = 0
@@ -80,6 +82,8 @@ class Replica:
                     or message.seq != self.account.seq
                     or message.epoch != self.epoch
                 )
+                if not behind:
+                    self.caught_up_ns = message.at_ns
                 return [], self.ask(now_ns) if behind else []
             case EventSaid():
                 return self._fold(message, now_ns)

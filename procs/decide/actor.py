@@ -1,0 +1,416 @@
+"""Decide: which drops become intents. It fails closed: every doubt about data, protection, route or
+the engine's state is a refusal with a name (E3, E4, E8; L9)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from core_ext.quote import Quote
+from shared.domain.effects import Effect, Journal, Note, Say, SetTimer, TimerFired
+from shared.domain.guards import check, check_guards
+from shared.domain.instrument import Instrument
+from shared.domain.intent import build_intent
+from shared.domain.mark import Mark, mark_of
+from shared.domain.policy import Policy
+from shared.domain.replica import Replica
+from shared.domain.risk import (
+    MINUTE_NS,
+    Exposure,
+    Reservation,
+    at_stake,
+    check_risk,
+    day_start_equity,
+    equity,
+    position_size,
+)
+from shared.domain.signal import DropSignal
+from shared.ids import decision_id
+from shared.messages.account import (
+    AccountEvent,
+    Beat,
+    EventSaid,
+    HelloRefused,
+    IntentEnded,
+    IntentRefused,
+    Welcomed,
+)
+from shared.messages.base import Amount, Message, Reader, encode
+from shared.messages.control import (
+    Drained,
+    EngineStatus,
+    ProcessPhase,
+    StopEntries,
+    TradingState,
+)
+from shared.messages.decision import Check, DecisionMade, ReservationReleased, RouteMarked
+from shared.messages.entry import EntryIntent
+from shared.units import NS_PER_MS, NS_PER_S, ZERO
+
+TICK_NS = 250 * NS_PER_MS
+STATUS_FRESH_NS = 1_500 * NS_PER_MS
+ROUTE_FRESH_NS = 1_000 * NS_PER_MS
+PROTECT_BEAT_MAX_MS = 1_000
+MARK_EVERY_NS = 10 * NS_PER_S
+
+
+class State(msgspec.Struct, kw_only=True):
+    """What decide's journal folds to."""
+
+    seq: int = 0
+    run_id: str = ""
+    number: int = 0
+    """Decisions of this run; numbers the next one."""
+    reservations: dict[str, Reservation] = {}
+    accepted_ns: list[int] = []
+    """When intents of the last minute were made."""
+    route_mark: int = 0
+    equity_peak: Amount = ZERO
+    equity_start: Amount | None = None
+    refusals: dict[str, int] = {}
+    signals: int = 0
+    intents: int = 0
+    pending_max: int = 0
+
+
+def evolve(state: State, event: Message) -> None:
+    """Folds one event of decide's journal."""
+    state.seq += 1
+    match event:
+        case DecisionMade():
+            run, _, number = event.decision_id.rpartition("-")
+            if run != state.run_id:
+                _begin_run(state, run)
+            state.number = max(state.number, int(number))
+            state.signals += 1
+            for name in event.refusals:
+                state.refusals[name] = state.refusals.get(name, 0) + 1
+            if event.intent is not None:
+                _reserve(state, event.intent)
+        case ReservationReleased():
+            state.reservations.pop(event.intent_id, None)
+        case RouteMarked():
+            state.route_mark = max(state.route_mark, event.seq)
+
+
+def _begin_run(state: State, run: str) -> None:
+    """A new run counts from zero; reservations outlive runs, they fall by proof alone."""
+    state.run_id = run
+    state.number = 0
+    state.refusals = {}
+    state.signals = 0
+    state.intents = 0
+    state.pending_max = 0
+    state.equity_start = None
+
+
+def _reserve(state: State, intent: EntryIntent) -> None:
+    state.intents += 1
+    state.reservations[intent.intent_id] = Reservation(
+        intent_id=intent.intent_id,
+        symbol=intent.symbol,
+        quote=intent.reserved_quote,
+        deadline_ns=intent.deadline_ns,
+    )
+    state.pending_max = max(state.pending_max, len(state.reservations))
+    state.accepted_ns = [at for at in state.accepted_ns if intent.created_ns - at < MINUTE_NS] + [
+        intent.created_ns
+    ]
+
+
+_STATE = Reader(State)
+
+
+class Actor:
+    """Decide's judgement; see `procs/turn.py` for the contract."""
+
+    role = "decide"
+
+    def __init__(self, policy: Policy, run_id: str, incarnation: int = 1) -> None:
+        self.policy = policy
+        self.run_id = run_id
+        self.state = State()
+        self.replica = Replica(self.role, incarnation, policy.config_hash)
+        self.marks: dict[str, Mark] = {}
+        self.latched = ""
+        self._signals: dict[str, DropSignal] = {}
+        self._status: EngineStatus | None = None
+        self._status_ns = 0
+        self._stopping = False
+        self._marked_ns = 0
+        self._quotes = 0
+        self._effects: list[Effect] = []
+
+    # ── life ────────────────────────────────────────────────────────────────────────────────────
+
+    def recover(self, snapshot: bytes | None, events: Iterable[Message]) -> None:
+        """Folds snapshot and journal."""
+        if snapshot is not None:
+            self.state = _STATE.read(snapshot)
+        for event in events:
+            evolve(self.state, event)
+        self.replica.mark = self.state.route_mark
+
+    def snapshot(self) -> bytes:
+        """The state after the last event."""
+        return encode(self.state)
+
+    def start(self, now_ns: int) -> list[Effect]:
+        """Asks route for the account."""
+        if self.state.run_id != self.run_id:
+            _begin_run(self.state, self.run_id)
+        self._tick(now_ns)
+        return self._drain()
+
+    @property
+    def ready(self) -> bool:
+        """Quotes come, protect lives, route is reconciled (architecture §3)."""
+        return (
+            self.replica.welcomed
+            and self.replica.reconciled
+            and self._quotes > 0
+            and self._protect_lives()
+        )
+
+    def on(self, message: Any, now_ns: int) -> list[Effect]:
+        """Quotes may become decisions; everything else is what decisions look at."""
+        match message:
+            case Quote():
+                self._quote(message, now_ns)
+            case TimerFired():
+                self._tick(now_ns)
+            case Welcomed() | EventSaid() | Beat() | HelloRefused():
+                events, effects = self.replica.on(message, now_ns)
+                self._effects += effects
+                for event in events:
+                    self._account_changed(event, now_ns)
+                self._release(now_ns)
+            case EngineStatus():
+                self._status, self._status_ns = message, now_ns
+            case StopEntries():
+                self._stopping = True
+                self._effects.append(Say("supervise", Drained(role=self.role)))
+        return self._drain()
+
+    def report(self) -> dict[str, Any]:
+        """Decide's part of the run summary."""
+        start = self.state.equity_start
+        return {
+            "signals": self.state.signals,
+            "refusals": dict(sorted(self.state.refusals.items())),
+            "intents": self.state.intents,
+            "intents_pending_max": self.state.pending_max,
+            "equity": {
+                "start": None if start is None else float(start),
+                "end": float(self._equity()) if self.replica.welcomed else None,
+            },
+        }
+
+    def figures(self) -> dict[str, float]:
+        """Current counters for the heartbeat."""
+        return {
+            "signals": float(self.state.signals),
+            "intents": float(self.state.intents),
+            "reservations": float(len(self.state.reservations)),
+            "equity_quote": float(self._equity()),
+            "quotes_seen": float(self._quotes),
+        }
+
+    # ── decisions ───────────────────────────────────────────────────────────────────────────────
+
+    def _quote(self, quote: Quote, now_ns: int) -> None:
+        self._quotes += 1
+        instrument = self.replica.instruments.get(quote.symbol)
+        if instrument is None:
+            return
+        self.marks[quote.symbol] = mark_of(quote, instrument)
+        if not self.policy.drop.enabled:
+            return
+        signal = self._signals.get(quote.symbol)
+        if signal is None:
+            signal = self._signals[quote.symbol] = DropSignal()
+        if signal.crosses(quote, self.policy.drop, now_ns):
+            self._decide(quote, instrument, signal, now_ns)
+
+    def _decide(
+        self, quote: Quote, instrument: Instrument, signal: DropSignal, now_ns: int
+    ) -> None:
+        """One record with everything that was seen, and an intent when nothing refuses (E8)."""
+        held = self._equity()
+        size = position_size(self.policy.risk, held)
+        # A number is used up even by a refusal: the id names the record.
+        name = decision_id(self.run_id, self.state.number + 1)
+        intent: EntryIntent | None = build_intent(
+            name,
+            quote,
+            instrument,
+            size,
+            self.policy.entry,
+            self.policy.protection,
+            self.policy.fee_pct,
+            now_ns,
+        )
+        assert intent is not None
+        fault = instrument.order_fault(intent.quantity, intent.ladder[0].price)
+        checks = (
+            *self._check_engine(now_ns),
+            *check_guards(
+                quote,
+                instrument,
+                self.policy.guards,
+                size,
+                self.replica.account.blocked.get(quote.symbol, 0),
+                now_ns,
+            ),
+            *check_risk(self._exposure(intent, held, now_ns), self.policy.risk, now_ns),
+            check("filters", fault or "ok", "venue filters", fault is None),
+        )
+        refusals = tuple(c.name for c in checks if not c.passed)
+        if refusals and refusals == signal.refusals:
+            return
+        signal.refusals = refusals
+        signal.spent = not refusals
+        if refusals:
+            intent = None
+        mark = self.marks[quote.symbol]
+        made = DecisionMade(
+            decision_id=name,
+            symbol=quote.symbol,
+            at_ns=now_ns,
+            drop_pct=quote.drop_pct,
+            trigger_pct=self.policy.drop.trigger_pct,
+            anchor=instrument.tick_size * quote.anchor_ticks,
+            bid=mark.bid,
+            ask=mark.ask,
+            spread_bps=quote.spread_bps,
+            checks=checks,
+            limits=f"slippage {self.policy.entry.slippage_bps} bps, base",
+            intent=intent,
+        )
+        self._record(made)
+        fields = {
+            "decision_id": name,
+            "symbol": quote.symbol,
+            "drop_pct": round(quote.drop_pct, 4),
+            "refusals": list(refusals),
+        }
+        event = "decision_refused" if refusals else "decision_made"
+        self._effects.append(Note("decisions", event, fields))
+        if intent is not None:
+            self._effects.append(Say("route", intent))
+
+    def _check_engine(self, now_ns: int) -> tuple[Check, ...]:
+        state = self._status.state if self._status is not None else TradingState.REDUCING
+        known = self._status is not None and now_ns - self._status_ns < STATUS_FRESH_NS
+        active = known and state is TradingState.ACTIVE and not self._stopping
+        heard_ms = (now_ns - self.replica.fresh_ns) / NS_PER_MS
+        route_ok = (
+            self.replica.welcomed
+            and self.replica.reconciled
+            and now_ns - self.replica.fresh_ns < ROUTE_FRESH_NS
+        )
+        return (
+            check("not_active", state.name if known else "unknown", "ACTIVE", active),
+            check("latched", self.latched or "open", "open", not self.latched),
+            check("protect_silent", self._protect_lives(), True, self._protect_lives()),
+            check(
+                "route_unreconciled", f"{heard_ms:.0f} ms", ROUTE_FRESH_NS // NS_PER_MS, route_ok
+            ),
+        )
+
+    def _protect_lives(self) -> bool:
+        protect = self._status.processes.get("protect") if self._status is not None else None
+        return (
+            protect is not None
+            and protect.status is ProcessPhase.READY
+            and protect.heartbeat_age_ms < PROTECT_BEAT_MAX_MS
+        )
+
+    def _exposure(self, intent: EntryIntent, held: Decimal, now_ns: int) -> Exposure:
+        account = self.replica.account
+        symbol = intent.symbol
+        reserved = self.state.reservations.values()
+        busy = account.position_in(symbol) is not None or any(r.symbol == symbol for r in reserved)
+        in_flight = sum(1 for r in reserved if r.intent_id not in account.positions)
+        closes = [t.closed_ns for t in account.closed if t.symbol == symbol]
+        unspent = at_stake(account, reserved) - at_stake(account, ())
+        self.state.equity_peak = max(self.state.equity_peak, held)
+        return Exposure(
+            equity_quote=held,
+            equity_peak_quote=self.state.equity_peak,
+            day_start_quote=day_start_equity(account.closed, held, now_ns),
+            at_stake_quote=at_stake(account, reserved),
+            wanted_quote=intent.reserved_quote,
+            free_quote=account.ledger.get(self.policy.quote_asset, ZERO) - unspent,
+            open_count=len(account.positions) + in_flight,
+            symbol_busy=busy,
+            last_close_ns=closes[-1] if closes else 0,
+            entries_last_minute=sum(1 for at in self.state.accepted_ns if now_ns - at < MINUTE_NS),
+            closed=account.closed,
+        )
+
+    def _equity(self) -> Decimal:
+        return equity(self.replica.account, self.policy.quote_asset, self.marks)
+
+    # ── reservations ────────────────────────────────────────────────────────────────────────────
+
+    def _account_changed(self, event: AccountEvent, now_ns: int) -> None:
+        match event:
+            case IntentRefused():
+                self._free(event.intent_id, f"refused by route: {event.reason}", now_ns)
+                self._allow_again(event.symbol)
+            case IntentEnded():
+                self._free(event.intent_id, f"ended: {event.reason}", now_ns)
+                if event.intent_id not in self.replica.account.positions:
+                    self._allow_again(event.symbol)
+
+    def _release(self, now_ns: int) -> None:
+        """Reservations that route's account, complete and newer than the deadline, does not know."""
+        account = self.replica.account
+        for reservation in list(self.state.reservations.values()):
+            intent_id = reservation.intent_id
+            if intent_id in account.ended_intents:
+                self._free(intent_id, "ended", now_ns)
+            elif (
+                self.replica.caught_up_ns > reservation.deadline_ns + NS_PER_S
+                and intent_id not in account.intents
+            ):
+                self._free(intent_id, "never reached route", now_ns)
+
+    def _free(self, intent_id: str, reason: str, now_ns: int) -> None:
+        if intent_id in self.state.reservations:
+            self._record(ReservationReleased(intent_id=intent_id, at_ns=now_ns, reason=reason))
+
+    def _allow_again(self, symbol: str) -> None:
+        """Nothing was bought: the crossing may speak again while it lasts."""
+        signal = self._signals.get(symbol)
+        if signal is not None:
+            signal.spent = False
+
+    # ── time and effects ────────────────────────────────────────────────────────────────────────
+
+    def _tick(self, now_ns: int) -> None:
+        self._effects.append(SetTimer("tick", now_ns + TICK_NS))
+        if not self.replica.welcomed or now_ns - self.replica.fresh_ns > NS_PER_S:
+            self._effects += self.replica.ask(now_ns)
+        if (
+            self.replica.welcomed
+            and self.state.equity_start is None
+            and self.replica.account.ledger
+        ):
+            self.state.equity_start = self._equity()
+        moved = self.replica.mark > self.state.route_mark
+        if moved and now_ns - self._marked_ns > MARK_EVERY_NS:
+            self._marked_ns = now_ns
+            self._record(RouteMarked(seq=self.replica.mark, at_ns=now_ns))
+
+    def _record(self, event: Message) -> None:
+        evolve(self.state, event)
+        self._effects.append(Journal(self.state.seq, event))
+
+    def _drain(self) -> list[Effect]:
+        effects, self._effects = self._effects, []
+        return effects
