@@ -30,12 +30,6 @@ class BookSide:
         self.quantities: dict[Decimal, Decimal] = {}
         self._taken: dict[Decimal, Decimal] = {}
 
-    def clear(self) -> None:
-        """Forgets every level."""
-        self._keys.clear()
-        self.quantities.clear()
-        self._taken.clear()
-
     def apply(self, levels: Levels) -> None:
         """Takes over absolute quantities; zero deletes. What we took there is forgotten."""
         quantities, keys, sign = self.quantities, self._keys, self._sign
@@ -86,10 +80,7 @@ class Published:
         self._volume = ZERO
 
     def apply(self, event: BookChanged) -> None:
-        """Takes over a depth delta; one that does not follow the last is a whole book."""
-        if event.first_id != self.last_update_id + 1:
-            self.bids.clear()
-            self.asks.clear()
+        """Takes over a depth delta; the first of a run holds the whole book."""
         self.bids.apply(event.bids)
         self.asks.apply(event.asks)
         self.last_update_id = event.last_id

@@ -23,7 +23,7 @@ UNSUPPORTED_COMBINATION: Final = Refusal(-1014, "Unsupported order combination."
 BAD_COMBINATION: Final = Refusal(-1128, "Combination of optional parameters invalid.")
 CANCEL_UNKNOWN: Final = Refusal(-2011, "Unknown order sent.")
 NO_SUCH_ORDER: Final = Refusal(-2013, "Order does not exist.")
-NO_SUCH_LIST: Final = Refusal(-2018, "Order list does not exist.")
+NO_SUCH_LIST: Final = Refusal(-2013, "Order list does not exist.")
 INVALID_QUANTITY: Final = Refusal(-1013, "Invalid quantity.")
 INVALID_PRICE: Final = Refusal(-1013, "Invalid price.")
 

@@ -143,12 +143,16 @@ class OrderStore:
             lists=list(self._lists.values()),
             fills=[fill for fills in self._fills.values() for fill in fills],
             counters=self.counters,
-            last_prices={
-                symbol: market.last_price
-                for symbol, market in self.published.items()
-                if market.last_price is not None
-            },
+            last_prices=self.last_prices(),
         )
+
+    def last_prices(self) -> dict[str, Decimal]:
+        """The last trade price of every symbol that has traded."""
+        return {
+            symbol: market.last_price
+            for symbol, market in self.published.items()
+            if market.last_price is not None
+        }
 
     def _adopt(self, state: VenueState) -> None:
         """Takes over a saved state; orders on symbols that are not traded now keep their hold."""

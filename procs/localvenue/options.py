@@ -1,0 +1,134 @@
+"""The options of the local venue, the same for `seawall venue` and for the supervisor's child."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from shared.errors import ConfigError, NumberError
+from shared.units import decimal_from_text
+
+PROTOCOLS: Final = ("binance-spot",)
+DEFAULT_BALANCE: Final = {"USDT": Decimal(10_000)}
+_ASSET: Final = re.compile(r"[A-Z0-9]{1,12}", re.ASCII)
+
+
+class VenueOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a local venue is to run."""
+
+    protocol: str = "binance-spot"
+    host: str = "127.0.0.1"
+    port: int = 0
+    profile: str = "demo"
+    seed: int = 1
+    replay: tuple[Path, ...] = ()
+    instruments: Path | None = None
+    data: Path | None = None
+    balances: dict[str, Decimal] = msgspec.field(default_factory=lambda: dict(DEFAULT_BALANCE))
+    accounts: int = 1
+    unlimited: bool = False
+    json: bool = False
+    ready_file: Path | None = None
+    ready_fd: int | None = None
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that a person uses."""
+    parser.add_argument("--protocol", choices=PROTOCOLS, default=PROTOCOLS[0])
+    parser.add_argument(
+        "--port", type=int, default=0, help="loopback port (default: one that is free)"
+    )
+    parser.add_argument(
+        "--profile", default="demo", help="the generated market: demo, calm or fast"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="seed of the generated market")
+    parser.add_argument(
+        "--replay",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="recorded traffic instead of a generated market",
+    )
+    parser.add_argument(
+        "--instruments", type=Path, metavar="FILE", help="order rules of a recording's symbols"
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="keep accounts, orders and market position in DIR/venue.db (default: in memory)",
+    )
+    parser.add_argument(
+        "--balance",
+        action="append",
+        default=[],
+        metavar="ASSET=AMOUNT",
+        help="what each new account starts with (default: USDT=10000)",
+    )
+    parser.add_argument("--accounts", type=int, default=1, help="how many accounts, with own keys")
+    parser.add_argument(
+        "--unlimited", action="store_true", help="count requests but enforce no rate limits"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON line on stdout when connections are accepted"
+    )
+
+
+def add_child_options(parser: argparse.ArgumentParser) -> None:
+    """Adds what the supervisor uses besides."""
+    parser.add_argument(
+        "--ready-file",
+        type=Path,
+        metavar="FILE",
+        help="write the JSON line there (mode 0600) when connections are accepted",
+    )
+    parser.add_argument(
+        "--ready-fd", type=int, metavar="N", help="write the JSON line to this descriptor"
+    )
+
+
+def read_options(args: argparse.Namespace) -> VenueOptions:
+    """The options of a parsed command line. Raises ConfigError for values that cannot be."""
+    if not 0 <= args.port <= 65_535:
+        raise ConfigError(f"--port {args.port}, allowed: 0 to 65535")
+    if not 1 <= args.accounts <= 100:
+        raise ConfigError(f"--accounts {args.accounts}, allowed: 1 to 100")
+    if args.instruments is not None and not args.replay:
+        raise ConfigError("--instruments goes with --replay; generated markets bring their own")
+    return VenueOptions(
+        protocol=args.protocol,
+        port=args.port,
+        profile=args.profile,
+        seed=args.seed,
+        replay=tuple(args.replay),
+        instruments=args.instruments,
+        data=args.data,
+        balances=_balances(args.balance) or dict(DEFAULT_BALANCE),
+        accounts=args.accounts,
+        unlimited=args.unlimited,
+        json=args.json,
+        ready_file=getattr(args, "ready_file", None),
+        ready_fd=getattr(args, "ready_fd", None),
+    )
+
+
+def _balances(texts: list[str]) -> dict[str, Decimal]:
+    balances: dict[str, Decimal] = {}
+    for text in texts:
+        asset, _, amount_text = text.partition("=")
+        try:
+            amount = decimal_from_text(amount_text)
+        except NumberError:
+            amount = Decimal(-1)
+        if _ASSET.fullmatch(asset) is None or amount < 0:
+            raise ConfigError(f"--balance {text!r}, allowed: ASSET=AMOUNT such as USDT=10000")
+        if amount != round(amount, 8):
+            raise ConfigError(f"--balance {text!r}: at most 8 decimals")
+        balances[asset] = amount
+    return balances

@@ -1,0 +1,319 @@
+"""Orders, fills, lists and balances as the exchange writes them in JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from procs.localvenue.matching.model import (
+    STOP_TYPES,
+    BalancesChanged,
+    Canceled,
+    Fill,
+    ListChanged,
+    Order,
+    OrderList,
+    OrderUpdated,
+)
+from shared.domain.instrument import Instrument
+from shared.units import ZERO
+
+
+def eight(value: Decimal | None) -> str:
+    """A number as the exchange writes it: eight decimals, zero for what is absent."""
+    return f"{ZERO if value is None else value:.8f}"
+
+
+def acknowledged(order: Order) -> dict[str, Any]:
+    """The ACK answer to a new order."""
+    return {
+        "symbol": order.symbol,
+        "orderId": order.id,
+        "orderListId": order.list_id,
+        "clientOrderId": order.client_id,
+        "transactTime": order.updated_ms,
+    }
+
+
+def resulted(order: Order) -> dict[str, Any]:
+    """The RESULT answer to a new order."""
+    return {
+        **acknowledged(order),
+        **_amounts(order),
+        **_stop_price(order),
+        "workingTime": order.working_ms,
+        "selfTradePreventionMode": "NONE",
+    }
+
+
+def fulfilled(order: Order, fills: Iterable[Fill]) -> dict[str, Any]:
+    """The FULL answer to a new order."""
+    return {**resulted(order), "fills": [_brief_fill(fill) for fill in fills]}
+
+
+def queried(order: Order) -> dict[str, Any]:
+    """An order as GET order, openOrders and allOrders show it."""
+    return {
+        "symbol": order.symbol,
+        "orderId": order.id,
+        "orderListId": order.list_id,
+        "clientOrderId": order.client_id,
+        **_amounts(order),
+        "stopPrice": eight(order.stop_price),
+        "icebergQty": eight(None),
+        "time": order.created_ms,
+        "updateTime": order.updated_ms,
+        "isWorking": order.is_working,
+        "workingTime": order.working_ms,
+        "selfTradePreventionMode": "NONE",
+    }
+
+
+def canceled_order(order: Order, cancel_id: str) -> dict[str, Any]:
+    """An order in the answer to its cancel; clientOrderId is that of the cancel request."""
+    return {
+        "symbol": order.symbol,
+        "origClientOrderId": order.client_id,
+        "orderId": order.id,
+        "orderListId": order.list_id,
+        "clientOrderId": cancel_id,
+        "transactTime": order.updated_ms,
+        **_amounts(order),
+        **_stop_price(order),
+        "selfTradePreventionMode": "NONE",
+    }
+
+
+def canceled(answer: Canceled) -> dict[str, Any]:
+    """The answer to a cancel: one order, or the whole list with its order reports."""
+    if answer.order_list is None:
+        return canceled_order(answer.orders[0], answer.cancel_id)
+    reports = [canceled_order(order, answer.cancel_id) for order in answer.orders]
+    return {**listed(answer.order_list, answer.orders), "orderReports": reports}
+
+
+def listed(order_list: OrderList, orders: Iterable[Order]) -> dict[str, Any]:
+    """An order list as queries show it."""
+    done = order_list.status == "ALL_DONE"
+    return {
+        "orderListId": order_list.id,
+        "contingencyType": "OCO",
+        "listStatusType": order_list.status,
+        "listOrderStatus": "ALL_DONE" if done else "EXECUTING",
+        "listClientOrderId": order_list.client_id,
+        "transactionTime": order_list.updated_ms,
+        "symbol": order_list.symbol,
+        "orders": [
+            {"symbol": order.symbol, "orderId": order.id, "clientOrderId": order.client_id}
+            for order in orders
+        ],
+    }
+
+
+def my_trade(fill: Fill) -> dict[str, Any]:
+    """An execution as GET myTrades shows it."""
+    return {
+        "symbol": fill.symbol,
+        "id": fill.trade_id,
+        "orderId": fill.order_id,
+        "orderListId": fill.list_id,
+        "price": eight(fill.price),
+        "qty": eight(fill.quantity),
+        "quoteQty": eight(fill.quote_quantity),
+        "commission": eight(fill.fee),
+        "commissionAsset": fill.fee_asset,
+        "time": fill.at_ms,
+        "isBuyer": fill.is_buyer,
+        "isMaker": fill.is_maker,
+        "isBestMatch": True,
+    }
+
+
+def execution_report(event: OrderUpdated, now_ms: int) -> dict[str, Any]:
+    """The executionReport of the user stream."""
+    order, fill = event.order, event.fill
+    is_canceled = event.cancel_id is not None
+    report: dict[str, Any] = {
+        "e": "executionReport",
+        "E": now_ms,
+        "s": order.symbol,
+        "c": event.cancel_id if is_canceled else order.client_id,
+        "S": order.side,
+        "o": order.type,
+        "f": order.time_in_force,
+        "q": eight(order.quantity),
+        "p": eight(order.price),
+        "P": eight(order.stop_price),
+        "F": eight(None),
+        "g": order.list_id,
+        "C": order.client_id if is_canceled else "",
+        "x": event.execution,
+        "X": order.status,
+        "r": "NONE",
+        "i": order.id,
+        "l": eight(fill.quantity if fill else None),
+        "z": eight(order.executed),
+        "L": eight(fill.price if fill else None),
+        "n": eight(fill.fee) if fill else "0",
+        "N": fill.fee_asset if fill else None,
+        "T": event.at_ms,
+        "t": fill.trade_id if fill else -1,
+        "v": event.execution_id,
+        "I": event.execution_id,
+        "w": order.is_open and order.is_working,
+        "m": fill.is_maker if fill else False,
+        "M": False,
+        "O": order.created_ms,
+        "Z": eight(order.executed_quote),
+        "Y": eight(fill.quote_quantity if fill else None),
+        "Q": eight(order.quote_quantity),
+        "V": "NONE",
+    }
+    if order.is_working:
+        report["W"] = order.working_ms
+    return report
+
+
+def account_position(event: BalancesChanged, now_ms: int) -> dict[str, Any]:
+    """The outboundAccountPosition of the user stream."""
+    return {
+        "e": "outboundAccountPosition",
+        "E": now_ms,
+        "u": event.at_ms,
+        "B": [
+            {"a": asset, "f": eight(balance.free), "l": eight(balance.locked)}
+            for asset, balance in event.balances.items()
+        ],
+    }
+
+
+def list_status(event: ListChanged, now_ms: int) -> dict[str, Any]:
+    """The listStatus of the user stream."""
+    order_list = event.order_list
+    return {
+        "e": "listStatus",
+        "E": now_ms,
+        "s": order_list.symbol,
+        "g": order_list.id,
+        "c": "OCO",
+        "l": order_list.status,
+        "L": "ALL_DONE" if order_list.status == "ALL_DONE" else "EXECUTING",
+        "r": "NONE",
+        "C": order_list.client_id,
+        "T": event.at_ms,
+        "O": [{"s": order.symbol, "i": order.id, "c": order.client_id} for order in event.orders],
+    }
+
+
+def user_event(event: OrderUpdated | BalancesChanged | ListChanged, now_ms: int) -> dict[str, Any]:
+    """Any event of the matching core as the user stream says it."""
+    if isinstance(event, OrderUpdated):
+        return execution_report(event, now_ms)
+    if isinstance(event, BalancesChanged):
+        return account_position(event, now_ms)
+    return list_status(event, now_ms)
+
+
+def symbol_info(instrument: Instrument, max_orders: int, max_stops: int) -> dict[str, Any]:
+    """One symbol of exchangeInfo, with the filters that the matching core enforces."""
+    up, down = f"{instrument.price_band_up:.4f}", f"{instrument.price_band_down:.4f}"
+    return {
+        "symbol": instrument.symbol,
+        "status": instrument.status,
+        "baseAsset": instrument.base,
+        "baseAssetPrecision": 8,
+        "quoteAsset": instrument.quote,
+        "quotePrecision": 8,
+        "quoteAssetPrecision": 8,
+        "baseCommissionPrecision": 8,
+        "quoteCommissionPrecision": 8,
+        "orderTypes": [
+            "LIMIT",
+            "LIMIT_MAKER",
+            "MARKET",
+            "STOP_LOSS_LIMIT",
+            "TAKE_PROFIT_LIMIT",
+        ],
+        "icebergAllowed": False,
+        "ocoAllowed": True,
+        "otoAllowed": False,
+        "opoAllowed": False,
+        "quoteOrderQtyMarketAllowed": True,
+        "allowTrailingStop": False,
+        "cancelReplaceAllowed": True,
+        "amendAllowed": False,
+        "pegInstructionsAllowed": False,
+        "isSpotTradingAllowed": True,
+        "isMarginTradingAllowed": False,
+        "filters": [
+            {
+                "filterType": "PRICE_FILTER",
+                "minPrice": eight(instrument.min_price),
+                "maxPrice": eight(instrument.max_price),
+                "tickSize": eight(instrument.tick_size),
+            },
+            {
+                "filterType": "LOT_SIZE",
+                "minQty": eight(instrument.min_quantity),
+                "maxQty": eight(instrument.max_quantity),
+                "stepSize": eight(instrument.step_size),
+            },
+            {
+                "filterType": "MARKET_LOT_SIZE",
+                "minQty": eight(None),
+                "maxQty": eight(instrument.market_max_quantity),
+                "stepSize": eight(None),
+            },
+            {
+                "filterType": "PERCENT_PRICE_BY_SIDE",
+                "bidMultiplierUp": up,
+                "bidMultiplierDown": down,
+                "askMultiplierUp": up,
+                "askMultiplierDown": down,
+                "avgPriceMins": 5,
+            },
+            {
+                "filterType": "NOTIONAL",
+                "minNotional": eight(instrument.min_notional),
+                "applyMinToMarket": True,
+                "maxNotional": "9000000.00000000",
+                "applyMaxToMarket": False,
+                "avgPriceMins": 5,
+            },
+            {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": max_orders},
+            {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": max_stops},
+        ],
+        "permissions": [],
+        "permissionSets": [["SPOT"]],
+        "defaultSelfTradePreventionMode": "NONE",
+        "allowedSelfTradePreventionModes": ["NONE"],
+    }
+
+
+def _amounts(order: Order) -> dict[str, Any]:
+    return {
+        "price": eight(order.price),
+        "origQty": eight(order.quantity),
+        "executedQty": eight(order.executed),
+        "origQuoteOrderQty": eight(order.quote_quantity),
+        "cummulativeQuoteQty": eight(order.executed_quote),
+        "status": order.status,
+        "timeInForce": order.time_in_force,
+        "type": order.type,
+        "side": order.side,
+    }
+
+
+def _stop_price(order: Order) -> dict[str, Any]:
+    return {"stopPrice": eight(order.stop_price)} if order.type in STOP_TYPES else {}
+
+
+def _brief_fill(fill: Fill) -> dict[str, Any]:
+    return {
+        "price": eight(fill.price),
+        "qty": eight(fill.quantity),
+        "commission": eight(fill.fee),
+        "commissionAsset": fill.fee_asset,
+        "tradeId": fill.trade_id,
+    }

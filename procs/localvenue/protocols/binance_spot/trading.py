@@ -1,0 +1,432 @@
+"""What the owner of an account may ask: orders, order lists, trades, balances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final, TypeVar
+
+from procs.localvenue.matching.exchange import FEE_RATE
+from procs.localvenue.matching.model import (
+    Canceled,
+    Leg,
+    OrderList,
+    OrderType,
+    Placed,
+    PlaceOco,
+    PlaceOrder,
+    Refusal,
+    Side,
+    TimeInForce,
+)
+from procs.localvenue.matching.refusals import NO_SUCH_LIST
+from procs.localvenue.protocols.binance_spot import render
+from procs.localvenue.protocols.binance_spot.limits import Budget
+from procs.localvenue.protocols.binance_spot.market_data import known_symbol
+from procs.localvenue.protocols.binance_spot.params import CLIENT_ID, Params, RefusedError
+from procs.localvenue.shell import Venue
+
+SIDES: Final[tuple[Side, ...]] = ("BUY", "SELL")
+TIMES_IN_FORCE: Final[tuple[TimeInForce, ...]] = ("GTC", "IOC", "FOK")
+TYPES: Final[tuple[OrderType, ...]] = (
+    "LIMIT",
+    "LIMIT_MAKER",
+    "MARKET",
+    "STOP_LOSS_LIMIT",
+    "TAKE_PROFIT_LIMIT",
+)
+RESPONSES: Final = ("ACK", "RESULT", "FULL")
+REPLACE_MODES: Final = ("STOP_ON_FAILURE", "ALLOW_FAILURE")
+
+BAD_SIDE: Final = Refusal(-1117, "Invalid side.")
+BAD_TYPE: Final = Refusal(-1116, "Invalid orderType.")
+BAD_TIME_IN_FORCE: Final = Refusal(-1115, "Invalid timeInForce.")
+BAD_RESPONSE: Final = Refusal(-1136, "Invalid newOrderRespType.")
+UNSUPPORTED: Final = {
+    "STOP_LOSS": Refusal(-2010, "Stop loss orders are not supported for this symbol."),
+    "TAKE_PROFIT": Refusal(-2010, "Take profit orders are not supported for this symbol."),
+}
+NO_ID: Final = Refusal(
+    -1102, "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!"
+)
+NO_LIST_ID: Final = Refusal(
+    -1102, "Param 'listClientOrderId' or 'orderListId' must be sent, but both were empty/null!"
+)
+
+Value = TypeVar("Value")
+
+
+class ReplaceFailedError(RefusedError):
+    """A cancel-replace that failed in part or whole carries both answers in `data`."""
+
+    def __init__(self, refusal: Refusal, data: dict[str, Any]) -> None:
+        super().__init__(refusal)
+        self.data = data
+
+
+class Trading:
+    """Answers of the signed endpoints; every method takes the account and the parameters."""
+
+    def __init__(self, venue: Venue, budget: Budget) -> None:
+        self._venue = venue
+        self._exchange = venue.exchange
+        self._budget = budget
+
+    def place(self, account: str, params: Params) -> Any:
+        """POST order."""
+        request = self._order_request(params)
+        response = _response(params, "FULL" if request.type in ("LIMIT", "MARKET") else "ACK")
+        self._budget.count_orders(account, 1, self._venue.now_ms())
+        return _placed(self._place(account, request), response)
+
+    def test(self, account: str, params: Params) -> Any:
+        """POST order/test: every check, no order."""
+        request = self._order_request(params)
+        fault = self._exchange.place_fault(account, request)
+        if fault is not None:
+            raise RefusedError(fault)
+        return {}
+
+    def query(self, account: str, params: Params) -> Any:
+        """GET order."""
+        symbol = known_symbol(self._venue, params)
+        order_id, client_id = _order_ids(params)
+        return render.queried(_or_raise(self._exchange.order(account, symbol, order_id, client_id)))
+
+    def cancel(self, account: str, params: Params) -> Any:
+        """DELETE order; one leg of an order list cancels the list."""
+        return render.canceled(self._cancel(account, params, *_order_ids(params)))
+
+    def cancel_all(self, account: str, params: Params) -> Any:
+        """DELETE openOrders."""
+        symbol = known_symbol(self._venue, params)
+        answers = self._venue.turn(
+            lambda now_ms: self._exchange.cancel_all(account, symbol, now_ms)
+        )
+        return [render.canceled(answer) for answer in _or_raise(answers)]
+
+    def replace(self, account: str, params: Params) -> Any:
+        """POST order/cancelReplace."""
+        mode = params.needed_word(
+            "cancelReplaceMode", REPLACE_MODES, Refusal(-1130, "Invalid data sent for a parameter.")
+        )
+        request = self._order_request(params)
+        response = _response(params, "FULL" if request.type in ("LIMIT", "MARKET") else "ACK")
+        order_id = params.integer("cancelOrderId")
+        client_id = params.text("cancelOrigClientOrderId", CLIENT_ID)
+        if order_id is None and client_id is None:
+            raise RefusedError(
+                Refusal(
+                    -1102,
+                    "Param 'cancelOrigClientOrderId' or 'cancelOrderId' must be sent, "
+                    "but both were empty/null!",
+                )
+            )
+        self._budget.count_orders(account, 1, self._venue.now_ms())
+        cancel_params = Params(
+            {**params.values, "newClientOrderId": params.values.get("cancelNewClientOrderId", "")}
+        )
+        canceled, cancel_failed = self._try(
+            lambda: render.canceled(self._cancel(account, cancel_params, order_id, client_id))
+        )
+        placed: Any = None
+        place_failed = cancel_failed and mode == "STOP_ON_FAILURE"
+        attempted = not place_failed
+        if attempted:
+            placed, place_failed = self._try(
+                lambda: _placed(self._place(account, request), response)
+            )
+        data = {
+            "cancelResult": "FAILURE" if cancel_failed else "SUCCESS",
+            "newOrderResult": (
+                "NOT_ATTEMPTED" if not attempted else "FAILURE" if place_failed else "SUCCESS"
+            ),
+            "cancelResponse": canceled,
+            "newOrderResponse": placed,
+        }
+        if not cancel_failed and not place_failed:
+            return data
+        if cancel_failed and place_failed:
+            raise ReplaceFailedError(Refusal(-2022, "Order cancel-replace failed.", 400), data)
+        raise ReplaceFailedError(
+            Refusal(-2021, "Order cancel-replace partially failed.", 409), data
+        )
+
+    def open_orders(self, account: str, params: Params) -> Any:
+        """GET openOrders."""
+        symbol = known_symbol(self._venue, params) if "symbol" in params.values else None
+        return [render.queried(order) for order in self._exchange.open_orders(account, symbol)]
+
+    def all_orders(self, account: str, params: Params) -> Any:
+        """GET allOrders."""
+        symbol = known_symbol(self._venue, params)
+        orders = self._exchange.all_orders(account, symbol)
+        chosen = _window(
+            params, ((order, order.id, order.created_ms) for order in orders), "orderId"
+        )
+        return [render.queried(order) for order in chosen]
+
+    def place_oco(self, account: str, params: Params) -> Any:
+        """POST orderList/oco, with the above and below parameters."""
+        request = PlaceOco(
+            symbol=known_symbol(self._venue, params),
+            side=params.needed_word("side", SIDES, BAD_SIDE),
+            quantity=params.needed_number("quantity"),
+            above=_leg(params, "above"),
+            below=_leg(params, "below"),
+            list_client_id=params.text("listClientOrderId", CLIENT_ID),
+        )
+        return self._oco(account, request, params)
+
+    def place_old_oco(self, account: str, params: Params) -> Any:
+        """POST order/oco, the older form: price, stopPrice and stopLimitPrice."""
+        side = params.needed_word("side", SIDES, BAD_SIDE)
+        limit = Leg(
+            type="LIMIT_MAKER",
+            price=params.needed_number("price"),
+            client_id=params.text("limitClientOrderId", CLIENT_ID),
+        )
+        if "stopLimitPrice" not in params.values:
+            raise RefusedError(UNSUPPORTED["STOP_LOSS"])
+        stop = Leg(
+            type="STOP_LOSS_LIMIT",
+            price=params.needed_number("stopLimitPrice"),
+            stop_price=params.needed_number("stopPrice"),
+            time_in_force=params.needed_word(
+                "stopLimitTimeInForce", TIMES_IN_FORCE, BAD_TIME_IN_FORCE
+            ),
+            client_id=params.text("stopClientOrderId", CLIENT_ID),
+        )
+        request = PlaceOco(
+            symbol=known_symbol(self._venue, params),
+            side=side,
+            quantity=params.needed_number("quantity"),
+            above=limit if side == "SELL" else stop,
+            below=stop if side == "SELL" else limit,
+            list_client_id=params.text("listClientOrderId", CLIENT_ID),
+        )
+        return self._oco(account, request, params)
+
+    def query_list(self, account: str, params: Params) -> Any:
+        """GET orderList."""
+        list_id, client_id = _list_ids(params, "origClientOrderId")
+        found = self._exchange.find_list(account, list_id, client_id)
+        if found is None:
+            raise RefusedError(NO_SUCH_LIST)
+        return self._listed(found)
+
+    def cancel_list(self, account: str, params: Params) -> Any:
+        """DELETE orderList."""
+        symbol = known_symbol(self._venue, params)
+        list_id, client_id = _list_ids(params, "listClientOrderId")
+        cancel_id = params.text("newClientOrderId", CLIENT_ID)
+        answer = self._venue.turn(
+            lambda now_ms: self._exchange.cancel_list(
+                account,
+                symbol,
+                now_ms,
+                list_id=list_id,
+                client_id=client_id,
+                cancel_id=cancel_id,
+            )
+        )
+        return render.canceled(_or_raise(answer))
+
+    def open_lists(self, account: str, params: Params) -> Any:
+        """GET openOrderList."""
+        return [
+            self._listed(found)
+            for found in self._exchange.lists(account)
+            if found.status != "ALL_DONE"
+        ]
+
+    def all_lists(self, account: str, params: Params) -> Any:
+        """GET allOrderList."""
+        lists = ((found, found.id, found.created_ms) for found in self._exchange.lists(account))
+        return [self._listed(found) for found in _window(params, lists, "fromId")]
+
+    def my_trades(self, account: str, params: Params) -> Any:
+        """GET myTrades, of one symbol, optionally of one order."""
+        symbol = known_symbol(self._venue, params)
+        order_id = params.integer("orderId")
+        if order_id is None:
+            fills = self._exchange.fills(account, symbol)
+        else:
+            order = self._exchange.find(account, symbol, order_id, None)
+            fills = self._exchange.fills_of(order_id) if order is not None else []
+        rows = ((fill, fill.trade_id, fill.at_ms) for fill in fills)
+        return [render.my_trade(fill) for fill in _window(params, rows, "fromId")]
+
+    def account(self, account: str, params: Params) -> Any:
+        """GET account."""
+        rate = render.eight(FEE_RATE)
+        omit_zero = params.values.get("omitZeroBalances") == "true"
+        return {
+            "makerCommission": 10,
+            "takerCommission": 10,
+            "buyerCommission": 0,
+            "sellerCommission": 0,
+            "commissionRates": {
+                "maker": rate,
+                "taker": rate,
+                "buyer": render.eight(None),
+                "seller": render.eight(None),
+            },
+            "canTrade": True,
+            "canWithdraw": False,
+            "canDeposit": False,
+            "brokered": False,
+            "requireSelfTradePrevention": False,
+            "preventSor": False,
+            "updateTime": self._venue.now_ms(),
+            "accountType": "SPOT",
+            "balances": [
+                {"asset": asset, "free": render.eight(one.free), "locked": render.eight(one.locked)}
+                for asset, one in self._exchange.balances(account).items()
+                if not omit_zero or one.free or one.locked
+            ],
+            "permissions": ["SPOT"],
+            "uid": list(self._venue.secrets).index(account) + 1,
+        }
+
+    def commission(self, account: str, params: Params) -> Any:
+        """GET account/commission."""
+        none = dict.fromkeys(("maker", "taker", "buyer", "seller"), render.eight(None))
+        rate = render.eight(FEE_RATE)
+        return {
+            "symbol": known_symbol(self._venue, params),
+            "standardCommission": {**none, "maker": rate, "taker": rate},
+            "specialCommission": none,
+            "taxCommission": none,
+            "discount": {
+                "enabledForAccount": False,
+                "enabledForSymbol": False,
+                "discountAsset": "BNB",
+                "discount": render.eight(None),
+            },
+        }
+
+    def order_counts(self, account: str, params: Params) -> Any:
+        """GET rateLimit/order."""
+        return self._budget.order_rows(account, self._venue.now_ms())
+
+    def _order_request(self, params: Params) -> PlaceOrder:
+        kind = params.needed("type")
+        if kind in UNSUPPORTED:
+            raise RefusedError(UNSUPPORTED[kind])
+        return PlaceOrder(
+            symbol=known_symbol(self._venue, params),
+            side=params.needed_word("side", SIDES, BAD_SIDE),
+            type=params.needed_word("type", TYPES, BAD_TYPE),
+            quantity=params.number("quantity"),
+            quote_quantity=params.number("quoteOrderQty"),
+            price=params.number("price"),
+            stop_price=params.number("stopPrice"),
+            time_in_force=params.word("timeInForce", TIMES_IN_FORCE, BAD_TIME_IN_FORCE),
+            client_id=params.text("newClientOrderId", CLIENT_ID),
+        )
+
+    def _place(self, account: str, request: PlaceOrder) -> Placed:
+        return _or_raise(
+            self._venue.turn(lambda now_ms: self._exchange.place(account, request, now_ms))
+        )
+
+    def _cancel(
+        self, account: str, params: Params, order_id: int | None, client_id: str | None
+    ) -> Canceled:
+        symbol = known_symbol(self._venue, params)
+        wanted = params.values.get("newClientOrderId") or None
+        cancel_id = None if wanted is None else params.text("newClientOrderId", CLIENT_ID)
+        return _or_raise(
+            self._venue.turn(
+                lambda now_ms: self._exchange.cancel(
+                    account,
+                    symbol,
+                    now_ms,
+                    order_id=order_id,
+                    client_id=client_id,
+                    cancel_id=cancel_id,
+                )
+            )
+        )
+
+    def _oco(self, account: str, request: PlaceOco, params: Params) -> Any:
+        response = _response(params, "RESULT")
+        self._budget.count_orders(account, 2, self._venue.now_ms())
+        answer = _or_raise(
+            self._venue.turn(lambda now_ms: self._exchange.place_oco(account, request, now_ms))
+        )
+        write = render.acknowledged if response == "ACK" else render.resulted
+        reports = [write(order) for order in answer.orders]
+        return {**render.listed(answer.order_list, answer.orders), "orderReports": reports}
+
+    def _listed(self, found: OrderList) -> dict[str, Any]:
+        return render.listed(found, self._exchange.legs(found))
+
+    def _try(self, attempt: Any) -> tuple[Any, bool]:
+        """(answer, whether it was refused); a refusal is written as its error body."""
+        try:
+            return attempt(), False
+        except RefusedError as error:
+            return {"code": error.refusal.code, "msg": error.refusal.message}, True
+
+
+def _or_raise(answer: Value | Refusal) -> Value:
+    if isinstance(answer, Refusal):
+        raise RefusedError(answer)
+    return answer
+
+
+def _placed(answer: Placed, response: str) -> dict[str, Any]:
+    if response == "ACK":
+        return render.acknowledged(answer.order)
+    if response == "RESULT":
+        return render.resulted(answer.order)
+    return render.fulfilled(answer.order, answer.fills)
+
+
+def _response(params: Params, usual: str) -> str:
+    return params.word("newOrderRespType", RESPONSES, BAD_RESPONSE) or usual
+
+
+def _order_ids(params: Params) -> tuple[int | None, str | None]:
+    order_id = params.integer("orderId")
+    client_id = params.text("origClientOrderId", CLIENT_ID)
+    if order_id is None and client_id is None:
+        raise RefusedError(NO_ID)
+    return order_id, client_id
+
+
+def _list_ids(params: Params, client_name: str) -> tuple[int | None, str | None]:
+    list_id = params.integer("orderListId")
+    client_id = params.text(client_name, CLIENT_ID)
+    if list_id is None and client_id is None:
+        raise RefusedError(NO_LIST_ID)
+    return list_id, client_id
+
+
+def _leg(params: Params, place: str) -> Leg:
+    kind = params.needed(f"{place}Type")
+    if kind in UNSUPPORTED:
+        raise RefusedError(UNSUPPORTED[kind])
+    return Leg(
+        type=params.needed_word(f"{place}Type", TYPES, BAD_TYPE),
+        price=params.needed_number(f"{place}Price"),
+        stop_price=params.number(f"{place}StopPrice"),
+        time_in_force=params.word(f"{place}TimeInForce", TIMES_IN_FORCE, BAD_TIME_IN_FORCE),
+        client_id=params.text(f"{place}ClientOrderId", CLIENT_ID),
+    )
+
+
+def _window(params: Params, rows: Iterable[tuple[Value, int, int]], id_name: str) -> list[Value]:
+    """Rows from an id on (oldest first), or between two times, at most `limit` of them."""
+    limit = params.limit(500, 1_000)
+    from_id = params.integer(id_name)
+    start_ms, end_ms = params.integer("startTime"), params.integer("endTime")
+    chosen = [
+        row
+        for row, row_id, at_ms in rows
+        if (from_id is None or row_id >= from_id)
+        and (start_ms is None or at_ms >= start_ms)
+        and (end_ms is None or at_ms <= end_ms)
+    ]
+    return chosen[:limit] if from_id is not None or start_ms is not None else chosen[-limit:]

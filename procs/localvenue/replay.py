@@ -1,0 +1,35 @@
+"""Opens recorded traffic as the venue's market, with the order rules of its symbols."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from procs.localvenue.market.recorded import Lines, RecordedMarket
+from shared.recordings.instruments import instruments_for
+from shared.recordings.lines import group_by_symbol, read_lines
+
+
+def open_recording(
+    paths: Sequence[Path], instruments: Path | None, start_ms: int
+) -> RecordedMarket:
+    """The recordings as one market that begins at start_ms.
+
+    Order rules come from the `instruments` file, else from the shipped table, else from the data's
+    own decimals, which is said on stderr. Raises NotFoundError or RecordingError."""
+    groups = group_by_symbol(paths)
+    chosen = instruments_for(groups, instruments)
+    for symbol, one in chosen.items():
+        if one.source == "derived":
+            print(
+                f"seawall venue: {symbol}: order rules derived from the recording: "
+                f"tick {one.instrument.tick_size}, step {one.instrument.step_size}",
+                file=sys.stderr,
+            )
+    lines = {symbol: _frames(files) for symbol, files in groups.items()}
+    return RecordedMarket(lines, tuple(one.instrument for one in chosen.values()), start_ms)
+
+
+def _frames(files: Sequence[Path]) -> Lines:
+    return ((line.recv_ns, line.frame) for line in read_lines(files))

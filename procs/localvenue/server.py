@@ -1,0 +1,210 @@
+"""The local venue's process: builds the venue, serves it on loopback, ends cleanly on a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+from typing import Any, Final
+
+import orjson
+import uvloop
+from aiohttp import web
+
+from procs.localvenue.journal import VenueJournal
+from procs.localvenue.market.events import Market
+from procs.localvenue.market.profiles import build_market
+from procs.localvenue.options import VenueOptions
+from procs.localvenue.protocols.binance_spot.limits import Budget, RateLimits
+from procs.localvenue.protocols.binance_spot.market_data import MarketData
+from procs.localvenue.protocols.binance_spot.rest import RestApi
+from procs.localvenue.protocols.binance_spot.routes import routes
+from procs.localvenue.protocols.binance_spot.sockets import ClientSocket
+from procs.localvenue.protocols.binance_spot.stream_server import StreamServer
+from procs.localvenue.protocols.binance_spot.streams import StreamHub
+from procs.localvenue.protocols.binance_spot.trading import Trading
+from procs.localvenue.protocols.binance_spot.ws_api import SocketApi
+from procs.localvenue.replay import open_recording
+from procs.localvenue.shell import Venue
+from shared.clock import wall_ms
+from shared.errors import ConfigError
+
+TICK_S: Final = 0.025
+"""The market is moved to now this often, and before each request."""
+
+SHUTDOWN_S: Final = 2.0
+UNLIMITED: Final = RateLimits(weight_per_minute=10**9, orders_per_10s=10**9, orders_per_day=10**9)
+
+
+class VenueServer:
+    """A venue behind a listening socket."""
+
+    def __init__(self, options: VenueOptions) -> None:
+        """Builds market, journal and protocol. Raises SeawallError when one of them cannot be."""
+        self.options = options
+        market, name = open_market(options, wall_ms())
+        journal = VenueJournal(options.data)
+        try:
+            self.venue = Venue(
+                market, name, journal, options.balances, wall_ms, accounts=options.accounts
+            )
+        except BaseException:
+            journal.close()
+            raise
+        self.port = 0
+        limits = UNLIMITED if options.unlimited else RateLimits()
+        budget = Budget(limits)
+        market_data = MarketData(self.venue, limits)
+        table = routes(market_data, Trading(self.venue, budget))
+        hub = StreamHub(self.venue, market_data)
+        self._streams = StreamServer(hub)
+        self._socket_api = SocketApi(self.venue, budget, table)
+        self.venue.market_listeners.append(hub)
+        self.venue.user_listeners.append(self._socket_api)
+        self._app = web.Application()
+        RestApi(self.venue, budget, table).register(self._app)
+        self._streams.register(self._app)
+        self._socket_api.register(self._app)
+        self._app.router.add_get("/seawall/market", self._market)
+        self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=SHUTDOWN_S)
+        self._ticker: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listens. Raises ConfigError when the port is taken."""
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self.options.host, self.options.port)
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise ConfigError(
+                f"--port {self.options.port}: cannot listen on {self.options.host}: "
+                f"{error.strerror or error}"
+            ) from error
+        self.port = int(self._runner.addresses[0][1])
+        self.venue.pump()
+        self._ticker = asyncio.create_task(self._tick())
+
+    async def run_until(self, stopped: asyncio.Event) -> None:
+        """Serves until told to stop; a market that cannot go on ends the process with its error."""
+        assert self._ticker is not None, "start comes first"
+        waiting = asyncio.create_task(stopped.wait())
+        await asyncio.wait({waiting, self._ticker}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if self._ticker.done():
+            self._ticker.result()
+
+    async def stop(self) -> None:
+        """Closes every connection, saves the market's position, closes the journal."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+            await asyncio.gather(self._ticker, return_exceptions=True)
+        clients: set[ClientSocket] = self._streams.open | self._socket_api.open
+        closing = [client.socket.close(code=1001, message=b"venue stops") for client in clients]
+        if closing:
+            await asyncio.wait([asyncio.ensure_future(one) for one in closing], timeout=1.0)
+        await self._runner.cleanup()
+        self.venue.close()
+
+    def ready_line(self) -> bytes:
+        """What a client needs, as `seawall venue --json` prints it."""
+        keys = list(self.venue.secrets.items())
+        address = f"{self.options.host}:{self.port}"
+        line: dict[str, Any] = {
+            "rest": f"http://{address}",
+            "ws": f"ws://{address}",
+            "api_key": keys[0][0],
+            "api_secret": keys[0][1],
+            "symbols": list(self.venue.exchange.instruments),
+        }
+        if len(keys) > 1:
+            line["accounts"] = [{"api_key": key, "api_secret": secret} for key, secret in keys]
+        return orjson.dumps(line)
+
+    async def _tick(self) -> None:
+        while True:
+            self.venue.pump()
+            await asyncio.sleep(TICK_S)
+
+    async def _market(self, request: web.Request) -> web.Response:
+        replay = bool(self.options.replay)
+        return web.json_response(
+            {
+                "ended": self.venue.market.ended(),
+                "kind": "recorded" if replay else "generated",
+                "profile": None if replay else self.options.profile,
+                "seed": None if replay else self.options.seed,
+                "symbols": list(self.venue.exchange.instruments),
+                "server_time_ms": self.venue.now_ms(),
+            }
+        )
+
+
+def open_market(options: VenueOptions, start_ms: int) -> tuple[Market, str]:
+    """The market of the options and the name by which its journal knows it."""
+    if options.replay:
+        market = open_recording(options.replay, options.instruments, start_ms)
+        return market, "replay:" + ",".join(path.name for path in options.replay)
+    return build_market(options.profile, options.seed, start_ms), (
+        f"{options.profile}:{options.seed}"
+    )
+
+
+def serve(options: VenueOptions) -> None:
+    """Runs a venue until SIGTERM or SIGINT. Raises SeawallError when it cannot start."""
+    server = VenueServer(options)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(server, options))
+
+
+async def _serve(server: VenueServer, options: VenueOptions) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    try:
+        await server.start()
+    except ConfigError:
+        server.venue.close()
+        raise
+    try:
+        gc.collect()
+        gc.freeze()
+        announce(server, options)
+        await server.run_until(stopped)
+    finally:
+        await server.stop()
+
+
+def announce(server: VenueServer, options: VenueOptions) -> None:
+    """Says where the venue is: to the starter's file or descriptor, and on stdout."""
+    line = server.ready_line()
+    if options.ready_file is not None:
+        partial = options.ready_file.with_name(options.ready_file.name + ".partial")
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(line + b"\n")
+        partial.replace(options.ready_file)
+    if options.ready_fd is not None:
+        os.write(options.ready_fd, line + b"\n")
+        os.close(options.ready_fd)
+    if options.json:
+        sys.stdout.write(line.decode() + "\n")
+    elif options.ready_file is None and options.ready_fd is None:
+        sys.stdout.write(_for_people(orjson.loads(line)))
+    sys.stdout.flush()
+
+
+def _for_people(line: dict[str, Any]) -> str:
+    return (
+        f"local venue (binance spot)\n"
+        f"  REST        {line['rest']}/api/v3\n"
+        f"  streams     {line['ws']}/ws, {line['ws']}/stream\n"
+        f"  socket API  {line['ws']}/ws-api/v3\n"
+        f"  API key     {line['api_key']}\n"
+        f"  API secret  {line['api_secret']}\n"
+        f"  symbols     {' '.join(line['symbols'])}\n"
+        "Ctrl-C stops it.\n"
+    )

@@ -1,0 +1,161 @@
+"""The running venue: a market on the wall clock, the matching core, the journal, the listeners.
+
+Everything happens in turns: the market is moved to now, one request is carried out, what changed is
+committed, and only then do streams and answers leave.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Final, Protocol, TypeVar
+
+import msgspec
+
+from procs.localvenue.journal import VenueJournal
+from procs.localvenue.market.events import Market, MarketEvent, Traded
+from procs.localvenue.matching.exchange import Exchange
+from procs.localvenue.matching.model import VenueEvent
+from procs.localvenue.matching.store import VenueState
+from procs.localvenue.tape import Tape
+from shared.errors import ConfigError, MessageError
+
+MARKET_SAVE_MS: Final = 5_000
+"""How much of the market's path a kill may lose; accounts and orders lose nothing."""
+
+Answer = TypeVar("Answer")
+
+
+class MarketListener(Protocol):
+    """Who passes the market on to clients."""
+
+    def on_market(self, events: list[MarketEvent], now_ms: int) -> None:
+        """Called in each turn, also without events, so that due things can leave."""
+
+
+class UserListener(Protocol):
+    """Who passes account events on to clients; called after they are committed."""
+
+    def on_user(self, events: list[VenueEvent], now_ms: int) -> None:
+        """The events of one turn, in order."""
+
+
+class MarketPosition(msgspec.Struct, frozen=True):
+    """Where the market stood: enough to go on, and to notice that it is another market."""
+
+    name: str
+    saved_ms: int
+    state: bytes
+    last_prices: dict[str, Decimal]
+
+
+class Venue:
+    """One market, one exchange, one journal."""
+
+    def __init__(
+        self,
+        market: Market,
+        market_name: str,
+        journal: VenueJournal,
+        balances: Mapping[str, Decimal],
+        wall_ms: Callable[[], int],
+        accounts: int = 1,
+    ) -> None:
+        """Opens or resumes. `balances` is what each new account starts with.
+
+        Raises ConfigError when the journal belongs to another market."""
+        self.market = market
+        self.market_name = market_name
+        self.journal = journal
+        self._wall_ms = wall_ms
+        self._now_ms = wall_ms()
+        self.tape = Tape(market)
+        self.market_listeners: list[MarketListener] = []
+        self.user_listeners: list[UserListener] = []
+        self.secrets = _keys(journal, accounts)
+        state = journal.state()
+        known = {} if state is None else state.balances
+        new = {key: dict(balances) for key in self.secrets if key not in known}
+        self.exchange = Exchange(market.instruments, new)
+        for key in new:
+            journal.write_balances(key, self.exchange.balances(key))
+        self._resume(state)
+        self._saved_ms = self._now_ms
+
+    def now_ms(self) -> int:
+        """The venue's time: the wall clock, never backwards."""
+        self._now_ms = max(self._now_ms, self._wall_ms())
+        return self._now_ms
+
+    def turn(self, request: Callable[[int], Answer]) -> Answer:
+        """Moves the market to now, carries out one request, commits; then the answer may leave."""
+        now_ms = self.pump()
+        answer = request(now_ms)
+        self._commit(now_ms)
+        return answer
+
+    def pump(self) -> int:
+        """Moves the market, and with it our orders, to now; returns the time."""
+        now_ms = self.now_ms()
+        events = self.market.advance(now_ms)
+        for event in events:
+            self.exchange.on_market(event, now_ms)
+            if isinstance(event, Traded):
+                self.tape.record(event)
+        self._commit(now_ms)
+        for listener in self.market_listeners:
+            listener.on_market(events, now_ms)
+        if now_ms - self._saved_ms >= MARKET_SAVE_MS:
+            self.save_market(now_ms)
+        return now_ms
+
+    def save_market(self, now_ms: int) -> None:
+        """Writes down where the market stands."""
+        self._saved_ms = now_ms
+        position = MarketPosition(
+            self.market_name, now_ms, self.market.save(), self.exchange.last_prices()
+        )
+        self.journal.put("market", msgspec.json.encode(position))
+
+    def close(self) -> None:
+        """Saves the market's position and closes the journal."""
+        self.save_market(self.now_ms())
+        self.journal.close()
+
+    def _commit(self, now_ms: int) -> None:
+        events = self.exchange.drain()
+        if not events:
+            return
+        self.journal.write(events, self.exchange.counters)
+        for listener in self.user_listeners:
+            listener.on_user(events, now_ms)
+
+    def _resume(self, state: VenueState | None) -> None:
+        saved = self.journal.get("market")
+        position = None if saved is None else msgspec.json.decode(saved, type=MarketPosition)
+        if position is not None:
+            if position.name != self.market_name:
+                raise ConfigError(
+                    f"{self.journal.path} belongs to the market {position.name!r}, this one is "
+                    f"{self.market_name!r}: choose another data folder"
+                )
+            try:
+                self.market.load(position.state)
+            except MessageError as error:
+                raise ConfigError(f"{self.journal.path}: {error}") from error
+        if state is not None:
+            if position is not None:
+                state.last_prices = position.last_prices
+            self.exchange.restore(state)
+
+
+def _keys(journal: VenueJournal, accounts: int) -> dict[str, str]:
+    """The test keys of the accounts; made once, then kept in the journal."""
+    keys = journal.keys()
+    missing = accounts - len(keys)
+    if missing > 0:
+        made = {secrets.token_hex(32): secrets.token_hex(32) for _ in range(missing)}
+        journal.add_keys(made)
+        keys = journal.keys()
+    return keys
