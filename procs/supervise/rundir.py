@@ -168,3 +168,12 @@ def write_operator(path: Path, state: TradingState) -> None:
         path.unlink(missing_ok=True)
     else:
         replace_text(path, f"{state.name}\n")
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process no longer runs; one that only waits for its parent to notice is gone."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return state in (b"Z", b"X")
