@@ -28,51 +28,42 @@ class DepthJoin:
         self.gaps = 0
         self.needs_snapshot = True
         """True until a snapshot is joined, and again after a gap: the caller fetches one."""
-        self._waiting: deque[bytes] = deque(maxlen=waiting_max)
+        self._waiting: deque[tuple[bytes, int]] = deque(maxlen=waiting_max)
 
-    def feed(self, frame: bytes) -> ScanResult | None:
+    def feed(self, frame: bytes, recv_ns: int = 0) -> ScanResult | None:
         """Reads one frame of this book's symbol; None when it is a delta kept for the snapshot.
 
         Raises FrameRefused or NumberRefused, nothing changed. An Outcome.GAP in the result means
         that `needs_snapshot` has just become true.
         """
         if self.needs_snapshot and kind_of(frame) == Kind.DEPTH:
-            self._waiting.append(frame)
+            self._waiting.append((frame, recv_ns))
             return None
         result = self.scanner.feed(self.book, frame)
-        if result.kind == Kind.DEPTH:
-            self._count(result.outcome, frame)
+        if result.outcome == Outcome.APPLIED:
+            self.applied += 1
+        elif result.outcome == Outcome.STALE:
+            self.stale += 1
+        elif result.outcome == Outcome.GAP:
+            self.gaps += 1
+            self.needs_snapshot = True
+            self._waiting.append((frame, recv_ns))
         return result
 
-    def snapshot(self, body: bytes) -> list[ScanResult]:
-        """Takes a REST snapshot and the kept deltas; the results of those, in order.
+    def snapshot(self, body: bytes) -> list[tuple[bytes, int]]:
+        """Takes a REST snapshot; returns the kept (frame, recv_ns), which the caller feeds next.
 
         Raises FrameRefused, the book and the kept deltas unchanged. A snapshot older than all kept
-        deltas leaves a gap: `needs_snapshot` stays true and a newer one is needed.
+        deltas shows as a gap while those are fed: `needs_snapshot` is then true again.
         """
         self.scanner.load_snapshot(self.book, body)
         self.needs_snapshot = False
-        waiting = list(self._waiting)
+        kept = list(self._waiting)
         self._waiting.clear()
-        results = []
-        for frame in waiting:
-            result = self.feed(frame)
-            if result is not None:
-                results.append(result)
-        return results
+        return kept
 
     def reset(self) -> None:
         """Forgets book and kept deltas, after a reconnect."""
         self.book.clear()
         self._waiting.clear()
         self.needs_snapshot = True
-
-    def _count(self, outcome: int, frame: bytes) -> None:
-        if outcome == Outcome.APPLIED:
-            self.applied += 1
-        elif outcome == Outcome.STALE:
-            self.stale += 1
-        else:
-            self.gaps += 1
-            self.needs_snapshot = True
-            self._waiting.append(frame)
