@@ -144,9 +144,9 @@ class IngestShell(Shell):
     def _let_out(self) -> None:
         actor = self._actor
         if actor.quotes and self._runtime is not None:
-            send = self._runtime.links.quotes.send
+            publish = self._runtime.publish
             for quote in actor.take_quotes():
-                send(quote)
+                publish(quote)
         if actor.fetches:
             for fetch in actor.take_fetches():
                 delay_ms = fetch.delay_ms if isinstance(fetch, FetchDepth) else 0

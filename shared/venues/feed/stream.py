@@ -220,6 +220,7 @@ class _Link(WSListener):  # type: ignore[misc, unused-ignore]
         self._parts: list[bytes] = []
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._wake = asyncio.Event()
+        self._last_word: asyncio.Task[None] | None = None
         self.closed: asyncio.Future[str] = loop.create_future()
         """Why the connection ended, once it has."""
         self.opened_ns = self.data_ns = clock.now_ns()
@@ -232,6 +233,7 @@ class _Link(WSListener):  # type: ignore[misc, unused-ignore]
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport = transport
+        self._last_word = asyncio.get_running_loop().create_task(self._hear_the_end(transport))
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
@@ -298,6 +300,14 @@ class _Link(WSListener):  # type: ignore[misc, unused-ignore]
         self.end("closed by us")
 
     # ---- inside
+
+    async def _hear_the_end(self, transport: WSTransport) -> None:
+        """Takes what the library holds against the peer, such as a frame that is none; left with
+        the library it would surface as an error of the loop."""
+        try:
+            await transport.wait_disconnected()
+        except Exception as error:  # noqa: BLE001
+            self.end(f"connection broken: {error or type(error).__name__}")
 
     def _take(self, message: bytes) -> None:
         now_ns = self._now_ns()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import json
 import sys
@@ -91,10 +92,8 @@ def test_exchange_info_that_cannot_be_used_is_named(body: bytes, named: str):
 
 @given(st.binary(max_size=300))
 def test_no_bytes_break_the_reader(body: bytes):
-    try:
-        assert isinstance(read_instruments(body), tuple)
-    except VenueError as error:
-        assert "exchangeInfo" in str(error)
+    with contextlib.suppress(VenueError):
+        assert read_instruments(body) == ()
 
 
 Scene = Callable[[FeedServer, BinancePublic], Awaitable[None]]
@@ -140,8 +139,8 @@ def test_the_questions_and_their_answers():
 @pytest.mark.parametrize(
     "rows",
     [
-        "{", "{}", "[[1]]", '[["x","1","1","1","1"]]', '[[1,"1","NaN","1","1"]]', '[[1,"1",3,"1","1"]]',
-        '[[1,"1","2","0","1"]]', '[[1,"1","1","2","2"]]', "[3]",
+        "{", "{}", "[[1]]", '[["x","1","1","1","1"]]', '[[1,"1","NaN","1","1"]]',
+        '[[1,"1",3,"1","1"]]', '[[1,"1","2","0","1"]]', '[[1,"1","1","2","2"]]', "[3]",
     ],
 )  # fmt: skip
 def test_candles_that_are_none_are_refused(rows: str):

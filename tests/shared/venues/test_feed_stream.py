@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -193,6 +194,25 @@ def test_fragments_are_joined_and_nonsense_is_handed_on_without_harm():
             await until(lambda: len(listener.frames) == 8)
             assert listener.frames[-1] == whole.encode()
             assert listener.told == ["up"]
+
+    with_server(scene)
+
+
+@pytest.mark.parametrize(
+    "wire", [b"\x83\x01x", b"\xf1\x01x", b"\x81\x7f" + b"\xff" * 8, b"\x00" * 40]
+)
+def test_bytes_that_are_no_frames_cost_a_connection_and_nothing_else(wire: bytes):
+    async def scene(server: FeedServer) -> None:
+        surprises: list[dict[str, object]] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: surprises.append(context))
+        async with running(server, FAST) as (_, listener, _task):
+            await until(lambda: listener.count("up") == 1)
+            server.links[0]._req.transport.write(wire)
+            await until(lambda: listener.count("up") == 2)
+        await asyncio.sleep(0.05)
+        gc.collect()
+        assert surprises == []
 
     with_server(scene)
 
