@@ -83,6 +83,7 @@ class RecordedMarket:
             self._lines = _named(only, lines)
         self._start_ms = start_ms
         self._speed = speed
+        self._latest_ms = start_ms
         self._first_ns: int | None = None
         self._resume_from_ns: int | None = None
         self._next: tuple[int, str, Frame] | None = None
@@ -98,7 +99,7 @@ class RecordedMarket:
         """See Market. Raises RecordingError, with the line's number, for one that is broken."""
         said: list[MarketEvent] = []
         if self._resume_from_ns is not None:
-            self._start_ms = now_ms
+            self._start_ms = self._latest_ms = now_ms
             self._first_ns, self._resume_from_ns = self._resume_from_ns, None
             for book in self._books.values():
                 said.extend(book.whole(now_ms))
@@ -107,7 +108,8 @@ class RecordedMarket:
             if self._first_ns is None:
                 self._first_ns = recv_ns
             passed_ms = (recv_ns - self._first_ns) / (NS_PER_MS * self._speed)
-            at_ms = self._start_ms + max(int(passed_ms), 0)
+            # A recorder's clock may step back; the market's time must not.
+            at_ms = self._latest_ms = max(self._start_ms + int(passed_ms), self._latest_ms)
             if at_ms > now_ms:
                 break
             self._next = None

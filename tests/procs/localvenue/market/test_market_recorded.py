@@ -126,6 +126,13 @@ def test_events_come_at_their_time_and_the_recording_ends():
     assert market.advance(START_MS + 99_999) == []
 
 
+def test_a_recorder_whose_clock_stepped_back_does_not_turn_time_back():
+    lines = [SHORT[5], (1_800_000_000, delta(11, 12, [("97", "1")]))]
+    lines += [(1_500_000_000, delta(13, 14, [("96", "1")])), (1_900_000_000, trade(7, "100"))]
+    events = replay(lines).advance(START_MS + 10_000)
+    assert [event.at_ms - START_MS for event in events] == [0, 500, 500, 600]
+
+
 def test_speed_divides_the_distances():
     market = replay(SHORT, speed=2.0)
     assert market.advance(START_MS + 149) == []
