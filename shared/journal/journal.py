@@ -22,6 +22,7 @@ from shared.journal.mark import MarkFile, read_mark
 from shared.journal.rows import Row, Survey, survey
 from shared.journal.schema import (
     CHAIN_START,
+    UNREADABLE,
     check_schema,
     connect,
     create,
@@ -292,7 +293,7 @@ def _read(connection: sqlite3.Connection, path: Path, role: str, mark: int) -> S
         return survey(connection, mark)
     except sqlite3.OperationalError:
         raise
-    except sqlite3.DatabaseError as error:
+    except UNREADABLE as error:
         return Survey(None, [], 0, CHAIN_START, f"cannot be read: {error}")
 
 

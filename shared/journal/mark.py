@@ -27,8 +27,10 @@ class MarkFile:
         os.pwrite(self._descriptor, _MARK.pack(seq, zlib.crc32(str(seq).encode())), 0)
 
     def close(self) -> None:
-        """Lets go of the file."""
-        os.close(self._descriptor)
+        """Lets go of the file; may be called again."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
 
 def read_mark(path: Path) -> int:

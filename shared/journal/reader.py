@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +9,7 @@ from typing import Self
 
 from shared.errors import JournalError, NotFoundError
 from shared.journal.rows import Row, Snapshot, SQLiteRow, newest_snapshot, walk
-from shared.journal.schema import CHAIN_START, check_schema, connect
+from shared.journal.schema import CHAIN_START, UNREADABLE, check_schema, connect
 
 PAGE_ROWS = 500
 """Rows read in one short transaction: a long one would keep the writer's log from shrinking."""
@@ -30,7 +29,7 @@ class JournalReader:
         self._connection = connect(path, read_only=True)
         try:
             check_schema(self._connection, path, role)
-        except sqlite3.DatabaseError as error:
+        except UNREADABLE as error:
             self._connection.close()
             raise JournalError(f"{path}: {error}") from error
         except JournalError:
@@ -125,5 +124,5 @@ class JournalReader:
     def _query(self, statement: str, values: tuple[object, ...]) -> list[SQLiteRow]:
         try:
             return self._connection.execute(statement, values).fetchall()
-        except sqlite3.DatabaseError as error:
+        except UNREADABLE as error:
             raise JournalError(f"{self.path}: {error}") from error

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from shared.journal.schema import CHAIN_START, row_crc, snapshot_crc
+from shared.journal.schema import CHAIN_START, UNREADABLE, row_crc, snapshot_crc
 
 SQLiteRow = tuple[Any, ...]
 
@@ -76,7 +76,7 @@ def walk(connection: sqlite3.Connection, after: int, previous: int) -> Iterator[
             yield row
             previous = row.crc
             expected += 1
-    except sqlite3.DatabaseError as error:
+    except UNREADABLE as error:
         yield f"row {expected} cannot be read: {error}"
 
 
@@ -95,7 +95,7 @@ def newest_snapshot(connection: sqlite3.Connection) -> tuple[Snapshot | None, st
             ):
                 return Snapshot(seq, body, chain), fault
             fault = fault or f"snapshot {seq} is damaged"
-    except sqlite3.DatabaseError as error:
+    except UNREADABLE as error:
         fault = fault or f"snapshots cannot be read: {error}"
     return None, fault
 
@@ -126,7 +126,7 @@ def _standing(connection: sqlite3.Connection, snapshot: Snapshot | None) -> str:
         if rebased and rebased[0] == str(snapshot.seq).encode():
             return ""
         row = connection.execute("SELECT crc FROM events WHERE seq=?", (snapshot.seq,)).fetchone()
-    except sqlite3.DatabaseError as error:
+    except UNREADABLE as error:
         return f"row {snapshot.seq} cannot be read: {error}"
     if row is None:
         return f"row {snapshot.seq}, on which a snapshot stands, is missing"

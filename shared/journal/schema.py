@@ -25,6 +25,9 @@ CHAIN_START: Final = 0
 _ROW: Final = struct.Struct("<Iqq")
 _SNAPSHOT: Final = struct.Struct("<qI")
 
+UNREADABLE: Final = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What reading a damaged file raises; the second when SQLite quotes the damaged bytes."""
+
 TABLES: Final = """
 CREATE TABLE about(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE events(

@@ -1,0 +1,221 @@
+"""Damage: whatever happens to the files, rows are a prefix of the truth, or refused (L12)."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+
+import pytest
+
+from shared.domain.effects import Journal as Entry
+from shared.errors import JournalError
+from shared.journal import emergency
+from shared.journal.journal import DiskError, Journal, emergency_path
+from shared.messages.decision import DecideEvent, RouteMarked
+
+ROWS = 12
+
+
+def entry(seq: int, durable: bool = True) -> Entry:
+    return Entry(seq, RouteMarked(seq=seq * 10, at_ns=seq), durable)
+
+
+TRUTH = [entry(seq).event for seq in range(1, ROWS + 1)]
+
+
+@pytest.fixture(autouse=True)
+def _small_reserve(monkeypatch):
+    monkeypatch.setattr(emergency, "RESERVED_BYTES", 4096)
+
+
+def written(folder, *, close: bool):
+    """A journal with a snapshot; without a close its rows are still in the write-ahead log."""
+    path = folder / "decide.db"
+    journal = Journal.open(path, "decide", DecideEvent)
+    for seq in range(1, ROWS + 1):
+        journal.append([entry(seq)], 0)
+        if seq == 5:
+            journal.write_snapshot(b"5", 1000)
+    if close:
+        journal.close()
+    return journal
+
+
+def judge(path) -> str:
+    """Opens a damaged journal and asserts that nothing wrong comes out of it."""
+    try:
+        journal = Journal.open(path, "decide", DecideEvent)
+    except JournalError:
+        return "refused"
+    recovered = journal.recovered
+    journal.close()
+    base = 0 if recovered.snapshot is None else 5
+    assert recovered.snapshot in (None, b"5")
+    assert recovered.events == TRUTH[base : base + len(recovered.events)]
+    if recovered.fault:
+        return "fault"
+    assert base + len(recovered.events) == ROWS
+    return "whole"
+
+
+def trial(source, folder, name, data) -> str:
+    """A copy of the journal's files in which one has other bytes."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(source, folder)
+    (folder / name).write_bytes(data)
+    return judge(folder / "decide.db")
+
+
+@pytest.mark.parametrize(("close", "name"), [(True, "decide.db"), (False, "decide.db-wal")])
+def test_every_sampled_bit_flip(tmp_path, close, name):
+    source = tmp_path / "source"
+    source.mkdir()
+    journal = written(source, close=close)
+    copy = tmp_path / "copy"
+    shutil.copytree(source, copy)
+    data = (copy / name).read_bytes()
+    outcomes = {"whole": 0, "fault": 0, "refused": 0}
+    step = max(1, len(data) // 700)
+    for place in range(0, len(data), step):
+        flipped = bytearray(data)
+        flipped[place] ^= 1 << (place // step) % 8
+        outcomes[trial(copy, tmp_path / "trial", name, bytes(flipped))] += 1
+    journal.close()
+    assert outcomes["fault"] > 0
+    # Every byte of the log carries rows; a database also has unused ones.
+    assert (outcomes["whole"] > 0) == (name == "decide.db"), outcomes
+    assert outcomes["refused"] < sum(outcomes.values()) / 10, outcomes
+
+
+@pytest.mark.parametrize(("close", "name"), [(True, "decide.db"), (False, "decide.db-wal")])
+def test_truncations(tmp_path, close, name):
+    source = tmp_path / "source"
+    source.mkdir()
+    journal = written(source, close=close)
+    copy = tmp_path / "copy"
+    shutil.copytree(source, copy)
+    data = (copy / name).read_bytes()
+    outcomes = set()
+    for length in range(0, len(data), max(1, len(data) // 200)):
+        outcomes.add(trial(copy, tmp_path / "trial", name, data[:length]))
+    journal.close()
+    assert "fault" in outcomes
+    assert "whole" not in outcomes
+
+
+@pytest.mark.parametrize("column", ["seq", "type", "at_ns", "body", "crc"])
+@pytest.mark.parametrize("row", [6, 9, ROWS])
+def test_every_changed_column_is_seen(tmp_path, column, row):
+    written(tmp_path, close=True)
+    change = {
+        "seq": "seq = seq + 100",
+        "type": "type = 'plan_dropped'",
+        "at_ns": "at_ns = at_ns + 1",
+        "body": "body = replace(body, '0', '1')",
+        "crc": "crc = crc + 1",
+    }[column]
+    with sqlite3.connect(tmp_path / "decide.db") as database:
+        database.execute(f"UPDATE events SET {change} WHERE seq = {row}")
+    journal = Journal.open(tmp_path / "decide.db", "decide", DecideEvent)
+    assert journal.recovered.fault
+    assert journal.recovered.events == TRUTH[5 : row - 1]
+
+
+def test_rubbish_is_an_empty_faulty_journal_that_can_be_salvaged(tmp_path):
+    path = tmp_path / "decide.db"
+    path.write_bytes(b"rubbish" * 4000)
+    journal = Journal.open(path, "decide", DecideEvent)
+    assert "cannot be read" in journal.recovered.fault
+    journal.salvage()
+    journal.append([entry(1)], 0)
+    journal.close()
+    assert Journal.open(path, "decide", DecideEvent).seq == 1
+    assert (tmp_path / "decide.db.damaged-1").read_bytes().startswith(b"rubbish")
+
+
+class _FullDisk:
+    """A connection whose disk is full from some moment on."""
+
+    def __init__(self, connection):
+        self._connection = connection
+        self.attempts = 0
+
+    def execute(self, statement, values=()):
+        if statement == "COMMIT":
+            self.attempts += 1
+            self._connection.execute("ROLLBACK")
+            raise sqlite3.OperationalError("database or disk is full")
+        return self._connection.execute(statement, values)
+
+    def close(self):
+        self._connection.close()
+
+
+def fail_disk(journal) -> _FullDisk:
+    disk = _FullDisk(journal._connection)
+    journal._connection = disk
+    return disk
+
+
+def test_a_full_disk_is_said_once_and_never_tried_again(tmp_path):
+    journal = written(tmp_path, close=False)
+    disk = fail_disk(journal)
+    with pytest.raises(DiskError, match="disk is full"):
+        journal.append([entry(ROWS + 1)], 0)
+    with pytest.raises(DiskError, match="disk is full"):
+        journal.append([entry(ROWS + 1)], 0)
+    with pytest.raises(DiskError):
+        journal.write_snapshot(b"later", 1000)
+    assert disk.attempts == 1
+
+
+def test_rows_of_the_emergency_file_come_back(tmp_path):
+    journal = written(tmp_path, close=False)
+    fail_disk(journal)
+    with pytest.raises(DiskError):
+        journal.append([entry(13)], 0)
+    assert journal.append_emergency([entry(13), entry(14)], 0)
+    assert journal.append_emergency([entry(15)], 0)
+    journal.close()
+    again = Journal.open(tmp_path / "decide.db", "decide", DecideEvent)
+    assert again.recovered.fault == ""
+    assert again.recovered.events == [entry(n).event for n in range(6, 16)]
+    again.append([entry(16)], 0)
+    again.close()
+    assert Journal.open(tmp_path / "decide.db", "decide", DecideEvent).seq == 16
+
+
+def test_a_torn_last_line_of_the_emergency_file_does_not_count(tmp_path):
+    journal = written(tmp_path, close=False)
+    fail_disk(journal)
+    assert journal.append_emergency([entry(13)], 0)
+    assert journal.append_emergency([entry(14)], 0)
+    journal.close()
+    path = emergency_path(tmp_path / "decide.db")
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index(b"\0") - 3])
+    assert Journal.open(tmp_path / "decide.db", "decide", DecideEvent).seq == 13
+
+
+def test_an_emergency_file_that_does_not_continue_the_journal_is_a_fault(tmp_path):
+    journal = written(tmp_path, close=False)
+    fail_disk(journal)
+    assert journal.append_emergency([entry(13), entry(14)], 0)
+    journal.close()
+    path = emergency_path(tmp_path / "decide.db")
+    path.write_bytes(path.read_bytes().replace(b'"at_ns":13', b'"at_ns":31'))
+    again = Journal.open(tmp_path / "decide.db", "decide", DecideEvent)
+    assert "emergency file" in again.recovered.fault
+    assert again.seq == ROWS
+
+
+def test_a_used_up_reserve_keeps_rows_in_memory_and_counts_them(tmp_path):
+    journal = written(tmp_path, close=False)
+    fail_disk(journal)
+    seq = ROWS
+    while journal.append_emergency([entry(seq + 1)], 0):
+        seq += 1
+    assert seq > ROWS
+    assert journal.unsaved_rows == 1
+    assert not journal.append_emergency([entry(seq + 2), entry(seq + 3)], 0)
+    assert journal.unsaved_rows == 3
