@@ -1,0 +1,26 @@
+"""Decide's outside: nothing but its actor; quotes, account and control come through the runtime."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final
+
+from procs.decide.actor import Actor
+from procs.runtime.shell import LiveActor, Shell
+from shared.config.schema import policy_of
+from shared.messages.decision import DecideEvent
+
+NO_FENCE_S: Final = 0.0
+"""Only route asks the venue, so only route knows and needs its fence (L2)."""
+
+
+class DecideShell(Shell):
+    """Signals, guards and risk, as a child of the supervisor."""
+
+    role: ClassVar[str] = "decide"
+    journal_events: ClassVar[Any] = DecideEvent
+
+    def build(self) -> LiveActor:
+        """The actor of this run and incarnation."""
+        launch = self.launch
+        policy = policy_of(launch.settings, NO_FENCE_S, launch.config_hash)
+        return Actor(policy, launch.run_id, launch.incarnation)

@@ -1,0 +1,26 @@
+"""Protect's outside: nothing but its actor; all it hears comes through the runtime."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final
+
+from procs.protect.actor import Actor
+from procs.runtime.shell import LiveActor, Shell
+from shared.config.schema import policy_of
+from shared.messages.decision import ProtectEvent
+
+NO_FENCE_S: Final = 0.0
+"""Only route asks the venue, so only route knows and needs its fence (L2)."""
+
+
+class ProtectShell(Shell):
+    """Targets of positions: stops, take profits, exits; as a child of the supervisor."""
+
+    role: ClassVar[str] = "protect"
+    journal_events: ClassVar[Any] = ProtectEvent
+
+    def build(self) -> LiveActor:
+        """The actor of this run and incarnation."""
+        launch = self.launch
+        policy = policy_of(launch.settings, NO_FENCE_S, launch.config_hash)
+        return Actor(policy, launch.run_id, launch.incarnation)
