@@ -78,7 +78,7 @@ class CcxtSpot:
     async def connect(self) -> tuple[Instrument, ...]:
         """Measures the clock, loads markets, checks the keys. Raises VenueError.
 
-        Keys that may withdraw are refused in live mode, where the venue tells (L13)."""
+        Keys that may withdraw are refused in live mode with ConfigError (L13)."""
         await self._measure_clock()
         instruments, self.unusable = await read_instruments(self._exchange, self._wire)
         await check_account(self._wire, self._access.mode)

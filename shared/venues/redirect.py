@@ -8,6 +8,7 @@ the record, because ccxt's own exceptions do not tell enough and its parsers go 
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import ssl
 from collections.abc import Callable, Mapping
@@ -200,6 +201,8 @@ def open_exchange(access: Access, session: aiohttp.ClientSession) -> RecordedBin
             f"venue.name = binance needs engine.mode testnet or live, not {access.mode}"
         )
     exchange = RecordedBinance(config)
+    # At level debug ccxt logs request headers, which hold the key (L13).
+    exchange.logger.setLevel(logging.CRITICAL)
     if access.venue == "binance" and access.mode == "testnet":
         exchange.set_sandbox_mode(True)
     return exchange

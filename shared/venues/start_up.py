@@ -7,7 +7,7 @@ from typing import Final
 
 from shared.clock import wall_ms
 from shared.domain.instrument import Instrument
-from shared.errors import MessageError, VenueError
+from shared.errors import ConfigError, MessageError, VenueError
 from shared.messages.venue import Meaning
 from shared.units import NS_PER_MS
 from shared.venues import binance_answers as answers
@@ -18,6 +18,7 @@ from shared.venues.wire import Answer, Wire
 
 CLOCK_SAMPLES: Final = 3
 LOAD_MARKETS_S: Final = 60.0
+"""The real exchange lists thousands of markets in several megabytes."""
 
 
 async def measure_clock(exchange: RecordedBinance, wire: Wire) -> None:
@@ -50,15 +51,18 @@ async def read_instruments(
     """
     record = Exchanged()
     token = RECORD.set(record)
+    usual_ms, exchange.timeout = exchange.timeout, int(LOAD_MARKETS_S * 1000)
     try:
         async with asyncio.timeout(LOAD_MARKETS_S):
-            await exchange.load_markets(True)
+            # load_markets would share a load that another task began, whose answer is not ours.
+            exchange.set_markets(await exchange.fetch_markets())
     except TimeoutError as error:
         raise VenueError(f"markets: no answer within {LOAD_MARKETS_S:.0f} s") from error
     except RAISED_BY_CCXT as error:
         raise VenueError(f"markets: {_short(error, record)}") from error
     finally:
         RECORD.reset(token)
+        exchange.timeout = usual_ms
     try:
         info = EXCHANGE_INFO.read(record.body)
     except MessageError as error:
@@ -76,8 +80,9 @@ async def read_instruments(
 async def check_account(wire: Wire, mode: str) -> None:
     """Keys must be able to trade, and in live mode must not be able to withdraw (L13).
 
-    Raises VenueError. The account's own canWithdraw flag says nothing about the key; the key's
-    rights are asked for where they exist, which is the real exchange only.
+    Raises VenueError, and ConfigError for a key of too many rights, which no restart mends. The
+    account's own canWithdraw flag says nothing about the key; the key's rights are asked for where
+    they exist, which is the real exchange only.
     """
     account = await wire.ask(requests.ACCOUNT, answers.ACCOUNT, exit_priority=True)
     _require(account, "account")
@@ -94,9 +99,9 @@ async def check_account(wire: Wire, mode: str) -> None:
         (content.permits_universal_transfer, "universal transfers"),
     ):
         if allowed:
-            raise VenueError(f"API key: it permits {name}; make one that can only read and trade")
+            raise ConfigError(f"API key: it permits {name}; make one that can only read and trade")
     if not content.enable_spot_and_margin_trading:
-        raise VenueError("API key: it does not permit spot trading")
+        raise ConfigError("API key: it does not permit spot trading")
 
 
 def _require(answer: Answer, what: str) -> None:
