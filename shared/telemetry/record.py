@@ -49,7 +49,9 @@ def encode_record(record: Mapping[str, Any]) -> bytes:
     try:
         return _ENCODER.encode(record)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        shown = {str(name): repr(value) for name, value in record.items()}
+        shown: dict[str, Any] = {
+            str(name): value if name in HEADER else repr(value) for name, value in record.items()
+        }
         shown["encoding_error"] = str(error)
         return _ENCODER.encode(shown)
 
