@@ -78,6 +78,7 @@ class Supervisor:
         self.stop_reason = ""
         self.state = TradingState.REDUCING
         self.reasons: tuple[str, ...] = ()
+        self._told = (self.state, self.reasons)
         self._flatten = flatten_on_stop
         self._started_ns = 0
         self._said_status_ns = 0
@@ -296,13 +297,12 @@ class Supervisor:
             self._illegal_said = self.roster.illegal_total
             text = f"{self._illegal_said} events that cannot happen to a child, states kept"
             self._alarm_into(effects, now_ns)("illegal_event", text)
-        before = (self.state, self.reasons)
         self._judge(now_ns)
-        if before[0] is not self.state:
+        told, self._told = self._told, (self.state, self.reasons)
+        if told[0] is not self.state:
             fields = {"state": self.state.name, "reasons": list(self.reasons)}
             effects.append(Note("events", "trading_state", fields))
-        changed = before != (self.state, self.reasons)
-        if changed or now_ns - self._said_status_ns >= STATUS_EVERY_NS:
+        if told != self._told or now_ns - self._said_status_ns >= STATUS_EVERY_NS:
             self._said_status_ns = now_ns
             status = self.status(now_ns)
             effects.extend(Say(role, status) for role in self.roster.listeners())

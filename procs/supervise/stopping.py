@@ -35,10 +35,7 @@ class Stopping:
         self.done = False
         self.drained = False
         self._children = children
-        self._phases = stop_phases(flatten=flatten)
-        self._place = 0
-        self._began_ns = now_ns
-        self._killing_since_ns = 0
+        self._enter(stop_phases(flatten=flatten), now_ns)
 
     @property
     def phase(self) -> StopPhase | None:
@@ -96,7 +93,10 @@ class Stopping:
         ]
 
     def _enter(self, phases: tuple[StopPhase, ...], now_ns: int) -> None:
-        self._phases = phases
+        known = self._children.keys()
+        self._phases = tuple(
+            phase for phase in phases if phase.drains or not known.isdisjoint(phase.leaving)
+        )
         self._place = 0
         self._began_ns = now_ns
         self._killing_since_ns = 0
