@@ -8,7 +8,9 @@ import msgspec
 
 from procs.localvenue.protocols.binance_spot.market_data import INTERVALS_MS
 
-StreamKind = Literal["depth", "partial", "trade", "aggTrade", "bookTicker", "ticker", "kline"]
+StreamKind = Literal[
+    "depth", "partial", "trade", "aggTrade", "bookTicker", "ticker", "miniTicker", "kline"
+]
 
 FAST_MS: Final = 100
 SLOW_MS: Final = 1_000
@@ -39,6 +41,8 @@ def parse_stream(name: str, symbols: frozenset[str]) -> Stream | None:
         return Stream(name, symbol, "bookTicker")
     if rest == "ticker":
         return Stream(name, symbol, "ticker", SLOW_MS)
+    if rest == "miniTicker":
+        return Stream(name, symbol, "miniTicker", SLOW_MS)
     if rest.startswith("kline_") and rest[6:] in INTERVALS_MS:
         return Stream(name, symbol, "kline", SLOW_MS, interval=rest[6:])
     depth, _, pace = rest.partition("@")

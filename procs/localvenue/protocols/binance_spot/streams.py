@@ -76,6 +76,7 @@ class StreamHub:
             "depth": self._depth,
             "partial": self._partial,
             "ticker": self._ticker,
+            "miniTicker": self._mini_ticker,
             "kline": self._kline,
         }
 
@@ -207,6 +208,11 @@ class StreamHub:
         names = {letter: full[name] for letter, name in _TICKER_LETTERS}
         return [{"e": "24hrTicker", "E": now_ms, "s": stream.symbol, **names}]
 
+    def _mini_ticker(self, stream: Stream, now_ms: int) -> list[dict[str, Any]]:
+        mini = self._market_data.day_mini(stream.symbol)
+        names = {letter: mini[name] for letter, name in _MINI_LETTERS}
+        return [{"e": "24hrMiniTicker", "E": now_ms, "s": stream.symbol, **names}]
+
     def _kline(self, stream: Stream, now_ms: int) -> list[dict[str, Any]]:
         """The bar that runs; after its end once more, closed."""
         interval_ms = INTERVALS_MS[stream.interval]
@@ -255,6 +261,15 @@ _TICKER_LETTERS = (
     ("F", "firstId"),
     ("L", "lastId"),
     ("n", "count"),
+)
+
+_MINI_LETTERS = (
+    ("c", "lastPrice"),
+    ("o", "openPrice"),
+    ("h", "highPrice"),
+    ("l", "lowPrice"),
+    ("v", "volume"),
+    ("q", "quoteVolume"),
 )
 
 
