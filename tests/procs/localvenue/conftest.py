@@ -27,8 +27,11 @@ class VenueProcess:
         self.errors = folder / "errors.txt"
         with self.errors.open("ab") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "procs.localvenue", "--ready-file", str(self.ready)]
-                + list(options),
+                [
+                    *(sys.executable, "-P", "-m", "procs.localvenue"),
+                    *("--ready-file", str(self.ready)),
+                    *options,
+                ],
                 cwd=folder,
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
                 stdout=subprocess.DEVNULL,

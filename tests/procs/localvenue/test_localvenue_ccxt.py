@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import ccxt.async_support as ccxt
@@ -225,9 +226,7 @@ def test_market_data_by_rest(venue):
             assert book["bids"][0][0] < book["asks"][0][0]
             bars = await client.fetch_ohlcv(SYMBOL, "1m", limit=60)
             assert len(bars) == 60
-            assert {later[0] - one[0] for one, later in zip(bars, bars[1:], strict=False)} == {
-                60_000
-            }
+            assert {later[0] - one[0] for one, later in pairwise(bars)} == {60_000}
             since = bars[10][0]
             assert (await client.fetch_ohlcv(SYMBOL, "1m", since=since, limit=3))[0][0] == since
             tickers = await client.fetch_tickers([SYMBOL, "ETH/USDT"])
