@@ -111,9 +111,12 @@ class Links:
         return went
 
     def close(self, linger_ms: int = 0) -> None:
-        """Closes every link; what was handed over may still go out for linger_ms."""
+        """Closes every link; what was handed over may still go out for linger_ms.
+
+        A subscriber has nothing to say, but its subscription to an ingest that has left already
+        would count as unsent and hold up the stop."""
         for link in self.all.values():
-            link.close(linger_ms)
+            link.close(0 if link.channel.binder_kind == zmq.PUB else linger_ms)
 
     def figures(self) -> dict[str, float]:
         """Counters over all links."""
