@@ -29,6 +29,8 @@ POSITIONS_SHOWN: Final = 12
 ASK_EVERY_S: Final = 1.0
 ASK_WITHIN_MS: Final = 300
 CLOSE_WITHIN_S: Final = 2.0
+SAID_OTHERWISE: Final = frozenset({"process_died"})
+"""Events that an alarm tells as well."""
 
 
 def make_viewer(stream: TextIO) -> Viewer:
@@ -85,7 +87,8 @@ class _Drawer:
 
     def noted(self, note: Note, at_ns: int) -> None:
         """Shows an event."""
-        self._put("noted", (note, at_ns))
+        if note.event_type not in SAID_OTHERWISE:
+            self._put("noted", (note, at_ns))
 
     def showed(self, status: dict[str, Any]) -> None:
         """Shows the state."""

@@ -49,7 +49,9 @@ class Meter:
             return
 
     def report(self) -> dict[str, Any]:
-        """The process keys of the run summary, as seen from outside."""
+        """The process keys of the run summary, as seen from outside; empty before a measure."""
+        if not self._rss_peak_mb:
+            return {}
         return {
             "rss_peak_mb": round(self._rss_peak_mb, 1),
             "pss_mb": None if self._pss_mb is None else round(self._pss_mb, 1),
