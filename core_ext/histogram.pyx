@@ -13,6 +13,8 @@ from core_ext.errors import NumberRefused, RecordRefused
 cdef extern from *:
     int leading_zeros "__builtin_clzll" (unsigned long long) noexcept nogil
 
+cdef uint64_t LARGEST = 9_007_199_254_740_991ULL
+
 HEADER = struct.Struct("<4sIQQQ")
 ENTRY = struct.Struct("<HQ")
 MAGIC = b"SWH1"
@@ -38,11 +40,16 @@ cdef inline uint64_t highest_in(Py_ssize_t bucket) noexcept nogil:
 
 
 cdef class Histogram:
-    """Counts of durations in nanoseconds; negative ones count as 0 (clocks of two cores differ)."""
+    """Counts of durations in nanoseconds, as 0 to 2^53 - 1 (104 days); negative ones count as 0.
+
+    Negative durations are real where the clocks of two cores differ.
+    """
 
     def record(self, int64_t value_ns, uint64_t times=1):
         """Adds one duration, or the same one several times. O(1)."""
         cdef uint64_t value = <uint64_t>value_ns if value_ns > 0 else 0
+        if value > LARGEST:
+            value = LARGEST
         if times == 0:
             return
         self.buckets[bucket_of(value)] += times

@@ -13,6 +13,7 @@ _MAGIC = b"SWH1"
 _BITS = 6
 _STEPS = 64
 _BUCKETS = 3776
+_LARGEST = 2**53 - 1
 
 
 def _bucket(value: int) -> int:
@@ -43,7 +44,7 @@ class Histogram:
 
     def record(self, value_ns: int, times: int = 1) -> None:
         """Adds one duration, or the same one several times."""
-        value = max(0, value_ns)
+        value = min(max(0, value_ns), _LARGEST)
         if times:
             self._buckets[_bucket(value)] += times
             self.count += times

@@ -15,7 +15,7 @@ from core_ext import scan as native
 from core_ext.codes import MAX_DEPTH, MAX_FRAME_LEVELS, Kind, Outcome
 from core_ext.errors import FrameRefused, NumberRefused
 
-FIELDS = [
+FIELDS = (
     "kind",
     "outcome",
     "symbol",
@@ -31,7 +31,7 @@ FIELDS = [
     "bid_lots",
     "ask_ticks",
     "ask_lots",
-]
+)
 
 DEPTH = (
     b'{"e":"depthUpdate","E":1723161255208,"s":"BTCUSDT","U":101,"u":105,'

@@ -1,0 +1,70 @@
+"""The package itself: what an unbuilt checkout says, and that the stubs tell the truth."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import core_ext
+from core_ext import book, codes, drop, histogram, quote, reference, scan
+from core_ext.errors import FrameRefused, NumberRefused
+
+ROOT = Path(core_ext.__file__).parent
+
+
+def test_an_unbuilt_checkout_gets_one_clear_line(tmp_path):
+    shutil.copytree(
+        ROOT, tmp_path / "core_ext", ignore=shutil.ignore_patterns("*.so", "*.c", "__pycache__")
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+         "import core_ext"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "ImportError: core_ext is not built: run `make build`" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("native", "plain"),
+    [
+        (book.Book("1"), reference.Book("1")),
+        (scan.BinanceScanner(), reference.BinanceScanner()),
+        (scan.BinanceScanner().feed(book.Book("1"), b"{}"), reference.ScanResult()),
+        (drop.DropWindow(1), reference.DropWindow(1)),
+        (quote.Quote(symbol="A"), reference.Quote(symbol="A")),
+        (histogram.Histogram(), reference.Histogram()),
+    ],
+    ids=["book", "scanner", "result", "drop", "quote", "histogram"],
+)
+def test_both_halves_offer_the_same_names(native, plain):
+    missing = {name for name in dir(native) if not name.startswith("_")} - set(dir(plain))
+    assert not missing
+
+
+def test_every_public_method_is_explained():
+    for kind in (book.Book, scan.BinanceScanner, drop.DropWindow, histogram.Histogram):
+        for name, member in vars(kind).items():
+            if callable(member) and not name.startswith("_"):
+                assert member.__doc__, f"{kind.__name__}.{name}"
+
+
+def test_the_codes_are_those_of_the_extension():
+    assert book.Book("1").admit(1, 1) == codes.Outcome.APPLIED
+    assert scan.kind_of(b'"depthUpdate"') == codes.Kind.DEPTH
+    assert quote.QUOTE_VERSION == 1
+
+
+def test_errors_keep_their_parts_through_a_copy():
+    import pickle
+
+    refused = pickle.loads(pickle.dumps(FrameRefused("why", 7)))
+    assert (refused.reason, refused.offset) == ("why", 7)
+    number = pickle.loads(pickle.dumps(NumberRefused("place", "x", "y")))
+    assert (number.place, number.value, number.allowed) == ("place", "x", "y")
