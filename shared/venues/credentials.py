@@ -15,6 +15,8 @@ from shared.errors import ConfigError
 
 _SIGNATURE: Final = re.compile(r"(signature|apiKey)(=|\"\s*:\s*\")[^&\"\s]+", re.IGNORECASE)
 
+LARGEST_FILE: Final = 65_536
+
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     """A key and its secret; its own text never contains either."""
@@ -40,27 +42,12 @@ def load_credentials(path: Path, section: str) -> Credentials:
 
     Raises ConfigError naming the file and what is wrong, never a value.
     """
+    data = _read_private(path)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        raise ConfigError(f"credentials: cannot read {path}: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as file:
-        # The opened file is examined, not its name, so that it cannot be exchanged in between.
-        described = os.fstat(file.fileno())
-        mode = stat.S_IMODE(described.st_mode)
-        if not stat.S_ISREG(described.st_mode):
-            raise ConfigError(f"credentials: {path} is not a regular file")
-        if mode & 0o177:
-            raise ConfigError(f"credentials: {path} has mode {mode:04o}, allowed is 0600 or 0400")
-        if described.st_uid != os.geteuid():
-            raise ConfigError(
-                f"credentials: {path} belongs to another user (uid {described.st_uid})"
-            )
-        try:
-            content = tomllib.loads(file.read().decode("utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-            # The parser's message may quote the line; a line of this file may be a secret.
-            raise ConfigError(f"credentials: {path} is not TOML") from None
+        content = tomllib.loads(data.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        # The parser's message may quote the line; a line of this file may be a secret.
+        raise ConfigError(f"credentials: {path} is not TOML") from None
     table = content.get(section)
     if not isinstance(table, dict):
         raise ConfigError(f"credentials: {path} has no section [{section}]")
@@ -71,3 +58,25 @@ def load_credentials(path: Path, section: str) -> Credentials:
             raise ConfigError(f"credentials: {path} [{section}] {name} is missing or not text")
         values.append(value.strip())
     return Credentials(api_key=values[0], api_secret=values[1])
+
+
+def _read_private(path: Path) -> bytes:
+    try:
+        # Without O_NONBLOCK a named pipe would hold up the start for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise ConfigError(f"credentials: cannot read {path}: {error.strerror}") from error
+    try:
+        # The opened file is examined, not its name, so that it cannot be exchanged in between.
+        described = os.fstat(descriptor)
+        mode = stat.S_IMODE(described.st_mode)
+        if not stat.S_ISREG(described.st_mode):
+            raise ConfigError(f"credentials: {path} is not a regular file")
+        if mode & 0o177:
+            raise ConfigError(f"credentials: {path} has mode {mode:04o}, allowed is 0600 or 0400")
+        if described.st_uid != os.geteuid():
+            owner = described.st_uid
+            raise ConfigError(f"credentials: {path} belongs to another user (uid {owner})")
+        return os.read(descriptor, LARGEST_FILE)
+    finally:
+        os.close(descriptor)
