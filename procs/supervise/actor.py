@@ -78,7 +78,7 @@ class Supervisor:
         self.stop_reason = ""
         self.state = TradingState.REDUCING
         self.reasons: tuple[str, ...] = ()
-        self._told = (self.state, self.reasons)
+        self._told: tuple[TradingState, tuple[str, ...]] = (self.state, self.reasons)
         self._flatten = flatten_on_stop
         self._started_ns = 0
         self._said_status_ns = 0

@@ -154,6 +154,8 @@ class ChildSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Without it the engine is REDUCING (L9); only observe may be missing."""
     essential: bool = False
     """If it fails before it was ever ready there is nothing to run."""
+    self_reliant: bool = False
+    """Its start needs nothing from outside, so an error of the first one would only come again."""
 
 
 class Child(msgspec.Struct, kw_only=True):

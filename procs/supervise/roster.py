@@ -51,7 +51,7 @@ AWAY_NS: Final = 2 * NS_PER_S
 """A gap between ticks as long as this means that the supervisor itself was stopped or starved."""
 
 CHILD_SPECS: Final = (
-    ChildSpec(role="localvenue", beats=False, essential=True),
+    ChildSpec(role="localvenue", beats=False, essential=True, self_reliant=True),
     ChildSpec(role="route", essential=True),
     ChildSpec(role="protect"),
     ChildSpec(role="ingest"),
@@ -179,13 +179,16 @@ class Roster:
         words = f": {death.last_words}" if death.last_words else ""
         how = f"{_exit_text(death.exit_code)}{words}"
         configuration = death.exit_code == ExitCode.CONFIG
-        if not configuration and not too_often(len(child.deaths_ns)):
+        hopeless = child.spec.self_reliant and not child.was_ready and death.exit_code > 0
+        if not (configuration or hopeless or too_often(len(child.deaths_ns))):
             self.step(child, ChildEvent.DIED)
             child.retry_at_ns = now_ns + backoff_ns(len(child.deaths_ns))
             alarm("process_died", f"{death.role} died, restarting ({how})")
             return effects, None
         self.step(child, ChildEvent.DIED_FOR_GOOD)
         why = "its configuration is refused" if configuration else "it died too often"
+        if hopeless and not configuration:
+            why = "it cannot start"
         text = f"{death.role} failed, {why} ({how})"
         alarm("process_failed", text)
         if child.was_ready or not (configuration or child.spec.essential):

@@ -63,16 +63,12 @@ class Stopping:
                 effects.extend(self._ask(phase, step))
                 if not self._over(phase, now_ns, effects):
                     return effects
-            effects.append(
-                Note(
-                    "system",
-                    "stop_phase_ended",
-                    {"phase": phase.name, "took_ms": (now_ns - self._began_ns) // NS_PER_MS},
-                )
-            )
+            took_ms = (now_ns - self._began_ns) // NS_PER_MS
+            if self._asked or phase.drains:
+                fields = {"phase": phase.name, "took_ms": took_ms}
+                effects.append(Note("system", "stop_phase_ended", fields))
             self._place += 1
-            self._began_ns = now_ns
-            self._killing_since_ns = 0
+            self._began_phase(now_ns)
         self.done = True
         return effects
 
@@ -98,8 +94,12 @@ class Stopping:
             phase for phase in phases if phase.drains or not known.isdisjoint(phase.leaving)
         )
         self._place = 0
+        self._began_phase(now_ns)
+
+    def _began_phase(self, now_ns: int) -> None:
         self._began_ns = now_ns
         self._killing_since_ns = 0
+        self._asked = False
 
     def _ask(self, phase: StopPhase, step: Step) -> list[SuperviseEffect]:
         effects: list[SuperviseEffect] = []
@@ -108,6 +108,7 @@ class Stopping:
             if child is None or child.phase is ProcessPhase.STOPPING:
                 continue
             if child.running:
+                self._asked = True
                 effects.extend(self._leave(child, phase))
             step(child, ChildEvent.STOP_ASKED)
         return effects
