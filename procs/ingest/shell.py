@@ -34,10 +34,11 @@ from shared.domain.instrument import Instrument
 from shared.errors import ConfigError, VenueError
 from shared.units import NS_PER_S
 from shared.venues.feed.budget import WeightBudget
-from shared.venues.feed.rest import PUBLIC_REST, BinancePublic, RestError
+from shared.venues.feed.rest import PUBLIC_REST, TESTNET_REST, BinancePublic, RestError
 from shared.venues.feed.stream import (
     PUBLIC_WS,
     SYMBOLS_PER_STREAM_MAX,
+    TESTNET_WS,
     FeedLimits,
     FeedStream,
 )
@@ -70,9 +71,10 @@ class IngestShell(Shell):
         self._quote = settings.universe.quote
         self._max_symbols = settings.universe.max_symbols
         self._clock = launch.clock()
-        self._ws = launch.venue_ws or PUBLIC_WS
+        testnet = settings.engine.mode == "testnet"
+        self._ws = launch.venue_ws or (TESTNET_WS if testnet else PUBLIC_WS)
         self._rest = BinancePublic(
-            launch.venue_rest or PUBLIC_REST,
+            launch.venue_rest or (TESTNET_REST if testnet else PUBLIC_REST),
             WeightBudget(self._clock),
             timeout_s=2 * settings.venue.timeout_ms / 1000,
         )
@@ -109,6 +111,10 @@ class IngestShell(Shell):
     def report(self) -> dict[str, Any]:
         """The same at the end."""
         return dict(self.figures())
+
+    async def close(self) -> None:
+        """The sockets close now: a flush that is still due says nothing any more."""
+        self._runtime = None
 
     # ---- shared.venues.feed.stream.FeedHandler
 

@@ -20,6 +20,7 @@ from shared.venues.feed.budget import WeightBudget
 from shared.venues.feed.instruments import read_instruments
 
 PUBLIC_REST: Final = "https://api.binance.com"
+TESTNET_REST: Final = "https://testnet.binance.vision"
 
 DEPTH_LIMIT: Final = 1000
 CANDLES_MAX: Final = 1000

@@ -28,6 +28,7 @@ from shared.units import NS_PER_S
 from shared.venues.feed.http import tls_context
 
 PUBLIC_WS: Final = "wss://stream.binance.com:9443"
+TESTNET_WS: Final = "wss://stream.testnet.binance.vision"
 STREAMS: Final = ("depth@100ms", "trade", "bookTicker")
 SYMBOLS_PER_STREAM_MAX: Final = 300
 """Three streams each: below the venue's 1024 streams a connection."""
