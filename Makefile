@@ -30,7 +30,7 @@ lint: build ## ruff, mypy, import-linter, cython-lint
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/cython-lint core_ext
+	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint core_ext
 
 e2e: build ## real processes, sockets and kills
 	$(BIN)/python -m pytest -m e2e
