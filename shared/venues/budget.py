@@ -109,6 +109,10 @@ class RateBudget:
         else:
             self.paused_until_ns = max(self.paused_until_ns, until_ns)
 
+    def is_paused(self, now_ns: int) -> bool:
+        """Whether the venue asked for a pause that is not over."""
+        return now_ns < max(self.paused_until_ns, self.banned_until_ns)
+
     def figures(self, now_ns: int) -> dict[str, float]:
         """Counters for heartbeats."""
         self.weight.turn(now_ns)

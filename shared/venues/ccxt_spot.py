@@ -48,6 +48,8 @@ SNAPSHOT_READS: Final = 4
 
 REMEMBERED_ORDERS: Final = 5000
 RESYNC_PAUSE_NS: Final = NS_PER_S
+WARM_S: Final = 10.0
+"""Shorter than any server's patience with an idle connection."""
 
 
 class CcxtSpot:
@@ -79,7 +81,7 @@ class CcxtSpot:
         """Measures the clock, loads markets, checks the keys. Raises VenueError.
 
         Keys that may withdraw are refused in live mode with ConfigError (L13)."""
-        await self._measure_clock()
+        await self._measure_clock(urgent=True)
         instruments, self.unusable = await read_instruments(self._exchange, self._wire)
         await check_account(self._wire, self._access.mode)
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
@@ -101,12 +103,22 @@ class CcxtSpot:
         if answered.meaning is Meaning.CLOCK:
             # Refused by time means that our idea of the venue's clock is wrong: measured again
             # before anybody tries again.
-            await self._measure_clock()
+            await self._measure_clock(urgent=True)
         return answered
 
     async def stream(self, deliver: Deliver) -> None:
-        """Delivers the user stream until cancelled; reconnects by itself and says so."""
-        await self._stream.run(deliver)
+        """Delivers the user stream until cancelled; reconnects by itself and says so.
+
+        Call it after `connect`. Beside it the clock is measured, which also keeps a connection
+        open: an order must not wait for a handshake."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._stream.run(deliver))
+            group.create_task(self._keep_warm())
+
+    async def _keep_warm(self) -> None:
+        while True:
+            await asyncio.sleep(WARM_S)
+            await self._measure_clock(urgent=False)
 
     def clock_error_ms(self) -> float:
         """This machine's wall clock minus the venue's, as last measured."""
@@ -180,6 +192,9 @@ class CcxtSpot:
     async def _snapshot(self, request: TakeSnapshot, exit_priority: bool) -> VenueAnswered:
         """Open orders first, then balances and trades: what changes meanwhile shows as a trade of
         an order that is still listed, never as an order that vanished without one."""
+        if self._wire.budget.is_paused(self._clock.now_ns()):
+            # A comparison can wait; its weight would turn the pause into a ban.
+            exit_priority = False
         opened = await self._wire.ask(requests.OPEN_ORDERS, answers.ORDERS, exit_priority)
         if not opened.is_ok:
             return self._answered(request, opened)
@@ -200,7 +215,8 @@ class CcxtSpot:
                 return await self._trades(symbol, request.trades_since_ms, exit_priority)
 
         reads, _ = await asyncio.gather(
-            asyncio.gather(*(read(symbol) for symbol in request.symbols)), self._measure_clock()
+            asyncio.gather(*(read(symbol) for symbol in request.symbols)),
+            self._measure_clock(urgent=False),
         )
         failed = next((one for one in reads if not one.is_ok), None)
         if failed is not None:
@@ -302,8 +318,8 @@ class CcxtSpot:
         while len(self._client_ids) > REMEMBERED_ORDERS:
             self._client_ids.popitem(last=False)
 
-    async def _measure_clock(self) -> None:
+    async def _measure_clock(self, urgent: bool) -> None:
         now_ns = self._clock.now_ns()
         if now_ns - self._clock_measured_ns > RESYNC_PAUSE_NS:
             self._clock_measured_ns = now_ns
-            await measure_clock(self._exchange, self._wire)
+            await measure_clock(self._exchange, self._wire, urgent)

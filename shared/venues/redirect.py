@@ -161,7 +161,7 @@ def open_session(venue_is_local: bool) -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(
         ssl=secure,
         family=socket.AF_INET if venue_is_local else socket.AF_UNSPEC,
-        keepalive_timeout=60,
+        keepalive_timeout=30,
     )
     return aiohttp.ClientSession(connector=connector, trace_configs=[trace])
 

@@ -21,16 +21,16 @@ LOAD_MARKETS_S: Final = 60.0
 """The real exchange lists thousands of markets in several megabytes."""
 
 
-async def measure_clock(exchange: RecordedBinance, wire: Wire) -> None:
+async def measure_clock(exchange: RecordedBinance, wire: Wire, urgent: bool) -> None:
     """Sets the clock difference that signatures use, from the quickest of a few answers.
 
     Without any answer the old difference stays: a venue that does not tell its time now will
-    refuse by time later, which measures again.
+    refuse by time later, which measures again. `urgent` when requests fail for lack of it.
     """
     best: tuple[int, float] | None = None
     for _ in range(CLOCK_SAMPLES):
         before_ms = wall_ms()
-        answer = await wire.ask(requests.TIME, answers.SERVER_TIME, exit_priority=True)
+        answer = await wire.ask(requests.TIME, answers.SERVER_TIME, exit_priority=urgent)
         if not answer.is_ok:
             break
         middle_ms = before_ms + answer.round_trip_ns / (2 * NS_PER_MS)

@@ -28,6 +28,7 @@ from shared.messages.venue import (
     PlaceOrder,
     QueryOrder,
     Side,
+    TakeSnapshot,
 )
 from shared.venues.ccxt_spot import CcxtSpot
 from shared.venues.error_rows import ROWS
@@ -232,6 +233,12 @@ def test_a_rate_refusal_stops_entries_and_lets_exits_through() -> None:
             assert entry.retry_at_ns == answered.retry_at_ns
             stub.script.append(Canned(body=order_body()))
             assert (await venue.call(PLACE, exit_priority=True)).outcome is Outcome.OK
+            # A comparison waits, whatever its priority: its weight would turn this into a ban.
+            asked = len(stub.asked)
+            snapshot = TakeSnapshot(symbol="", symbols=(), trades_since_ms=0, asked_ns=1)
+            compared = await venue.call(snapshot, exit_priority=True)
+            assert (compared.outcome, compared.sent_ns) == (Outcome.THROTTLED, 0)
+            assert len(stub.asked) == asked
 
     asyncio.run(run())
 

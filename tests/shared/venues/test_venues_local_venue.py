@@ -296,14 +296,20 @@ def test_a_venue_killed_while_it_is_asked(tmp_path) -> None:
                 }
                 assert filled.orders[0].quantity * ONE == market.orders[0].quantity
                 await until(
-                    lambda: [
-                        one.connected for one in delivered if isinstance(one, VenueStreamChanged)
-                    ][-1],
+                    lambda: (
+                        [one.connected for one in delivered if isinstance(one, VenueStreamChanged)]
+                        == [True, False, True]
+                    ),
                     timeout_s=10,
                 )
                 ended = await venue.call(CancelOrder(symbol=SYMBOL, client_id="sw-k-2-e1"))
                 assert ended.outcome is Outcome.OK
-                orders = [one.order for one in delivered if isinstance(one, VenueReported)]
-                assert any(o is not None and o.client_id == "sw-k-2-e1" for o in orders)
+
+                def ends():
+                    orders = [one.order for one in delivered if isinstance(one, VenueReported)]
+                    mine = [o for o in orders if o is not None and o.client_id == "sw-k-2-e1"]
+                    return mine and mine[-1].status is VenueStatus.CANCELED
+
+                await until(ends)
 
     asyncio.run(run())
