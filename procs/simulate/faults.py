@@ -1,0 +1,72 @@
+"""Which faults a seed suffers and how often: drawn anew for each seed, so that every mix occurs."""
+
+from __future__ import annotations
+
+from random import Random
+
+import msgspec
+
+from shared.errors import ConfigError
+
+
+class Faults(msgspec.Struct, frozen=True, kw_only=True):
+    """Probabilities per occasion, and lengths in milliseconds."""
+
+    lost_request: float = 0.0
+    """A write never reaches the venue; the answer is UNKNOWN."""
+    lost_answer: float = 0.0
+    """The venue did it; the answer is UNKNOWN."""
+    slow_request: float = 0.0
+    """The request arrives seconds late, some only after the client has given up."""
+    throttled: float = 0.0
+    read_lag: float = 0.0
+    """A query overlooks an order that is younger than the venue's read lag."""
+    lost_push: float = 0.0
+    doubled_push: float = 0.0
+    late_push: float = 0.0
+    lost_say: float = 0.0
+    late_say: float = 0.0
+    crash: float = 0.0
+    """Per turn with effects: the process dies between two of them."""
+    crash_pair: float = 0.0
+    """A second process dies with the first."""
+
+
+NONE = Faults()
+
+
+def swarm(random: Random) -> Faults:
+    """Each fault is off in half of the seeds, so that no fault hides what another shows."""
+
+    def some(most: float) -> float:
+        return random.random() * most if random.random() < 0.5 else 0.0
+
+    return Faults(
+        lost_request=some(0.25),
+        lost_answer=some(0.25),
+        slow_request=some(0.15),
+        throttled=some(0.10),
+        read_lag=some(0.50),
+        lost_push=some(0.40),
+        doubled_push=some(0.30),
+        late_push=some(0.30),
+        lost_say=some(0.15),
+        late_say=some(0.05),
+        crash=some(0.08),
+        crash_pair=some(0.30),
+    )
+
+
+def calm(random: Random) -> Faults:
+    """No faults at all."""
+    return NONE
+
+
+PROFILES = {"swarm": swarm, "none": calm}
+
+
+def draw(profile: str, random: Random) -> Faults:
+    """The faults of one seed. Raises ConfigError for an unknown profile."""
+    if profile not in PROFILES:
+        raise ConfigError(f"fault profile {profile!r}, allowed: {', '.join(PROFILES)}")
+    return PROFILES[profile](random)

@@ -1,0 +1,368 @@
+"""The simulated venue: the local venue's own matching core, behind a network that loses and delays.
+
+Requests are translated to the core's and answers back to the engine's words; nothing of HTTP is
+here. What the network may do to a request, its answer or a push is drawn from the seed's faults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from procs.localvenue.market.events import MarketEvent
+from procs.localvenue.matching import model
+from procs.localvenue.matching.exchange import Exchange
+from procs.simulate.agenda import Agenda
+from procs.simulate.faults import NONE, Faults
+from shared.domain.instrument import Instrument
+from shared.messages.venue import (
+    CancelOrder,
+    Meaning,
+    OrderKind,
+    Outcome,
+    PlaceOco,
+    PlaceOrder,
+    QueryOrder,
+    Side,
+    TakeSnapshot,
+    TimeInForce,
+    VenueAnswered,
+    VenueBalance,
+    VenueOrder,
+    VenueReported,
+    VenueRequest,
+    VenueStatus,
+    VenueTrade,
+)
+from shared.units import NS_PER_MS, NS_PER_S, ZERO
+
+ACCOUNT = "engine"
+TIMEOUT_NS = 5 * NS_PER_S
+RECV_WINDOW_NS = 5 * NS_PER_S
+READ_LAG_NS = 1_500 * NS_PER_MS
+
+_TYPES: dict[OrderKind, model.OrderType] = {
+    OrderKind.LIMIT: "LIMIT",
+    OrderKind.MARKET: "MARKET",
+    OrderKind.LIMIT_MAKER: "LIMIT_MAKER",
+    OrderKind.STOP_LIMIT: "STOP_LOSS_LIMIT",
+}
+_KINDS = {name: kind for kind, name in _TYPES.items()}
+_STATUSES = {
+    "NEW": VenueStatus.OPEN,
+    "PARTIALLY_FILLED": VenueStatus.OPEN,
+    "FILLED": VenueStatus.FILLED,
+    "CANCELED": VenueStatus.CANCELED,
+    "EXPIRED": VenueStatus.EXPIRED,
+    "REJECTED": VenueStatus.REJECTED,
+}
+_MEANINGS = (
+    (-2011, "", Meaning.UNKNOWN_ORDER),
+    (-2013, "", Meaning.UNKNOWN_ORDER),
+    (-2010, "insufficient", Meaning.INSUFFICIENT),
+    (-2010, "would trigger", Meaning.WOULD_TRIGGER),
+    (-2010, "immediately match", Meaning.WOULD_MATCH),
+    (-2010, "Duplicate", Meaning.DUPLICATE_ID),
+    (-2010, "relationship", Meaning.WOULD_TRIGGER),
+    (-1013, "", Meaning.FILTER),
+)
+
+
+class SimVenue:
+    """One account at the exchange, as route meets it."""
+
+    def __init__(
+        self,
+        instruments: tuple[Instrument, ...],
+        balances: dict[str, Any],
+        agenda: Agenda,
+        random: Random,
+        faults: Faults,
+        deliver: Callable[[Any, int | None], None],
+        count: Callable[[str], None],
+    ) -> None:
+        self.exchange = Exchange(instruments, {ACCOUNT: balances})
+        self.faults = faults
+        self.client_ids: dict[int, str] = {}
+        self._agenda = agenda
+        self._random = random
+        self._deliver = deliver
+        self._count = count
+
+    def heal(self) -> None:
+        """From now on nothing is lost, late or doubled."""
+        self.faults = NONE
+
+    def on_market(self, event: MarketEvent) -> None:
+        """The market moves; what that does to our orders is pushed."""
+        self.exchange.on_market(event, self._now_ms())
+        self._push()
+
+    def call(self, request: VenueRequest, incarnation: int) -> None:
+        """A request leaves route's process."""
+        sent_ns = self._agenda.now_ns
+        faults, draw = self.faults, self._random.random
+        writes = isinstance(request, PlaceOrder | PlaceOco | CancelOrder)
+        there_ns = self._random.randint(1, 20) * NS_PER_MS
+        if draw() < faults.throttled:
+            self._count("throttled")
+            answer = self._answer(request, Outcome.THROTTLED, sent_ns, meaning=Meaning.RATE)
+            self._agenda.after(there_ns, lambda: self._deliver(answer, incarnation))
+            return
+        if draw() < faults.slow_request:
+            self._count("slow_request")
+            there_ns = self._random.randint(500, 9_000) * NS_PER_MS
+        lost_request = draw() < faults.lost_request
+        lost_answer = draw() < faults.lost_answer
+        unknown = self._answer(request, Outcome.UNKNOWN, sent_ns, text="timed out")
+        answered: list[bool] = []
+
+        def give_up() -> None:
+            if not answered:
+                answered.append(True)
+                self._deliver(unknown, incarnation)
+
+        self._agenda.after(TIMEOUT_NS, give_up)
+        if lost_request:
+            self._count("lost_request")
+            if draw() < 0.7:
+                self._agenda.after(there_ns, give_up)
+            return
+
+        def arrive() -> None:
+            if writes and self._agenda.now_ns - sent_ns > RECV_WINDOW_NS:
+                answer = self._answer(request, Outcome.REFUSED, sent_ns, meaning=Meaning.CLOCK)
+            else:
+                answer = self._do(request, sent_ns)
+                self._push()
+            if lost_answer:
+                self._count("lost_answer")
+                if draw() < 0.7:
+                    give_up()
+                return
+            back_ns = self._random.randint(1, 20) * NS_PER_MS
+
+            def come_back() -> None:
+                if not answered:
+                    answered.append(True)
+                    self._deliver(answer, incarnation)
+
+            self._agenda.after(back_ns, come_back)
+
+        self._agenda.after(there_ns, arrive)
+
+    # ── the exchange ────────────────────────────────────────────────────────────────────────────
+
+    def _do(self, request: VenueRequest, sent_ns: int) -> VenueAnswered:
+        match request:
+            case PlaceOrder():
+                return self._place(request, sent_ns)
+            case PlaceOco():
+                return self._place_oco(request, sent_ns)
+            case CancelOrder():
+                done = self.exchange.cancel(
+                    ACCOUNT, request.symbol, self._now_ms(), client_id=request.client_id
+                )
+                if isinstance(done, model.Refusal):
+                    return self._refuse(request, done, sent_ns)
+                orders = tuple(map(self._order, done.orders))
+                return self._answer(request, Outcome.OK, sent_ns, orders=orders)
+            case QueryOrder():
+                return self._query(request, sent_ns)
+            case TakeSnapshot():
+                return self._snapshot(request, sent_ns)
+
+    def _place(self, request: PlaceOrder, sent_ns: int) -> VenueAnswered:
+        limit = request.kind is not OrderKind.MARKET
+        timed = request.kind in (OrderKind.LIMIT, OrderKind.STOP_LIMIT)
+        force: model.TimeInForce = "IOC" if request.time_in_force is TimeInForce.IOC else "GTC"
+        placed = self.exchange.place(
+            ACCOUNT,
+            model.PlaceOrder(
+                symbol=request.symbol,
+                side="BUY" if request.side is Side.BUY else "SELL",
+                type=_TYPES[request.kind],
+                quantity=request.quantity,
+                price=request.price if limit else None,
+                stop_price=request.stop_price,
+                time_in_force=force if timed else None,
+                client_id=request.client_id,
+            ),
+            self._now_ms(),
+        )
+        if isinstance(placed, model.Refusal):
+            return self._refuse(request, placed, sent_ns)
+        trades = tuple(self._trade(fill, placed.order.client_id) for fill in placed.fills)
+        return self._answer(
+            request, Outcome.OK, sent_ns, orders=(self._order(placed.order),), trades=trades
+        )
+
+    def _place_oco(self, request: PlaceOco, sent_ns: int) -> VenueAnswered:
+        placed = self.exchange.place_oco(
+            ACCOUNT,
+            model.PlaceOco(
+                symbol=request.symbol,
+                side="SELL",
+                quantity=request.quantity,
+                above=model.Leg(
+                    type="LIMIT_MAKER",
+                    price=request.take_profit_price,
+                    client_id=request.take_profit_id,
+                ),
+                below=model.Leg(
+                    type="STOP_LOSS_LIMIT",
+                    price=request.stop_limit_price,
+                    stop_price=request.stop_price,
+                    time_in_force="GTC",
+                    client_id=request.stop_id,
+                ),
+                list_client_id=request.list_id,
+            ),
+            self._now_ms(),
+        )
+        if isinstance(placed, model.Refusal):
+            return self._refuse(request, placed, sent_ns)
+        orders = tuple(map(self._order, placed.orders))
+        return self._answer(request, Outcome.OK, sent_ns, orders=orders)
+
+    def _query(self, request: QueryOrder, sent_ns: int) -> VenueAnswered:
+        order = self.exchange.find(ACCOUNT, request.symbol, None, request.client_id)
+        if order is None:
+            return self._answer(request, Outcome.OK, sent_ns)
+        young = (self._now_ms() - order.created_ms) * NS_PER_MS < READ_LAG_NS
+        if young and self._random.random() < self.faults.read_lag:
+            self._count("read_lag")
+            return self._answer(request, Outcome.OK, sent_ns)
+        trades = tuple(
+            self._trade(fill, order.client_id) for fill in self.exchange.fills_of(order.id)
+        )
+        return self._answer(
+            request, Outcome.OK, sent_ns, orders=(self._order(order),), trades=trades
+        )
+
+    def _snapshot(self, request: TakeSnapshot, sent_ns: int) -> VenueAnswered:
+        orders = tuple(map(self._order, self.exchange.open_orders(ACCOUNT)))
+        trades = tuple(
+            self._trade(fill, "")
+            for symbol in request.symbols
+            for order in self.exchange.all_orders(ACCOUNT, symbol)
+            for fill in self.exchange.fills_of(order.id)
+            if fill.at_ms >= request.trades_since_ms
+        )
+        return self._answer(
+            request,
+            Outcome.OK,
+            sent_ns,
+            orders=orders,
+            trades=trades,
+            balances=self.balances(),
+        )
+
+    def balances(self) -> tuple[VenueBalance, ...]:
+        """Everything the account holds."""
+        held = self.exchange.balances(ACCOUNT)
+        return tuple(
+            VenueBalance(asset=asset, free=b.free, locked=b.locked)
+            for asset, b in sorted(held.items())
+        )
+
+    # ── words ───────────────────────────────────────────────────────────────────────────────────
+
+    def _refuse(self, request: VenueRequest, refusal: model.Refusal, sent_ns: int) -> VenueAnswered:
+        meaning = next(
+            (m for code, text, m in _MEANINGS if code == refusal.code and text in refusal.message),
+            Meaning.OTHER,
+        )
+        return self._answer(
+            request, Outcome.REFUSED, sent_ns, meaning=meaning, text=refusal.message
+        )
+
+    def _answer(
+        self,
+        request: VenueRequest,
+        outcome: Outcome,
+        sent_ns: int,
+        *,
+        meaning: Meaning = Meaning.NONE,
+        text: str = "",
+        orders: tuple[VenueOrder, ...] = (),
+        trades: tuple[VenueTrade, ...] = (),
+        balances: tuple[VenueBalance, ...] = (),
+    ) -> VenueAnswered:
+        return VenueAnswered(
+            request=request,
+            outcome=outcome,
+            meaning=meaning,
+            text=text,
+            sent_ns=sent_ns,
+            orders=orders,
+            trades=trades,
+            balances=balances,
+        )
+
+    def _order(self, order: model.Order) -> VenueOrder:
+        self.client_ids[order.id] = order.client_id
+        return VenueOrder(
+            symbol=order.symbol,
+            client_id=order.client_id,
+            venue_order_id=str(order.id),
+            side=Side.BUY if order.side == "BUY" else Side.SELL,
+            kind=_KINDS[order.type],
+            status=_STATUSES[order.status],
+            quantity=order.quantity,
+            filled_quantity=order.executed,
+            price=order.price or ZERO,
+            stop_price=order.stop_price or ZERO,
+            triggered=order.type in model.STOP_TYPES and order.is_working,
+            updated_ms=order.updated_ms,
+        )
+
+    def _trade(self, fill: model.Fill, client_id: str) -> VenueTrade:
+        return VenueTrade(
+            symbol=fill.symbol,
+            trade_id=str(fill.trade_id),
+            venue_order_id=str(fill.order_id),
+            client_id=client_id,
+            side=Side.BUY if fill.is_buyer else Side.SELL,
+            price=fill.price,
+            quantity=fill.quantity,
+            fee=fill.fee,
+            fee_asset=fill.fee_asset,
+            at_ms=fill.at_ms,
+        )
+
+    def _push(self) -> None:
+        """The user stream: each event on its own way, lost, late or doubled as the seed wants."""
+        for event in self.exchange.drain():
+            match event:
+                case model.OrderUpdated():
+                    fill = event.fill
+                    trade = self._trade(fill, event.order.client_id) if fill is not None else None
+                    report = VenueReported(order=self._order(event.order), trade=trade)
+                case model.BalancesChanged():
+                    balances = tuple(
+                        VenueBalance(asset=a, free=b.free, locked=b.locked)
+                        for a, b in sorted(event.balances.items())
+                    )
+                    report = VenueReported(balances=balances)
+                case _:
+                    continue
+            self._send(report)
+
+    def _send(self, report: VenueReported) -> None:
+        faults, draw = self.faults, self._random.random
+        if draw() < faults.lost_push:
+            self._count("lost_push")
+            return
+        delay_ns = self._random.randint(1, 15) * NS_PER_MS
+        if draw() < faults.late_push:
+            self._count("late_push")
+            delay_ns = self._random.randint(50, 3_000) * NS_PER_MS
+        self._agenda.after(delay_ns, lambda: self._deliver(report, None))
+        if draw() < faults.doubled_push:
+            self._count("doubled_push")
+            self._agenda.after(2 * delay_ns, lambda: self._deliver(report, None))
+
+    def _now_ms(self) -> int:
+        return self._agenda.now_ns // NS_PER_MS

@@ -1,0 +1,264 @@
+"""One seeded world: route, decide and protect as real actors, the pure exchange, virtual time (§4).
+
+A seed is everything: the market, the faults, every delay and every death follow from it. The last
+part of each world is healed, and then the engine must have come to rest: that is its liveness.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+import msgspec
+
+from procs.decide.actor import Actor as Decide
+from procs.localvenue.market.events import BookChanged
+from procs.localvenue.market.profiles import build_market
+from procs.protect.actor import Actor as Protect
+from procs.route.actor import Actor as Route
+from procs.simulate.agenda import Agenda
+from procs.simulate.checkers import Checkers, Violation
+from procs.simulate.faults import Faults, draw
+from procs.simulate.node import Node
+from procs.simulate.prices import Prices
+from procs.simulate.venue import SimVenue
+from procs.turn import Batch
+from shared.domain.effects import CallVenue, Say
+from shared.domain.policy import Policy, ProtectionPolicy, RiskPolicy
+from shared.ids import run_id
+from shared.messages.account import AccountEvent
+from shared.messages.control import EngineStatus, ProcessPhase, ProcessStatus, TradingState
+from shared.messages.decision import DecideEvent, ProtectEvent
+from shared.units import NS_PER_MS, NS_PER_S
+
+START_MS = 1_760_000_000_000
+MARKET_STEP_NS = 100 * NS_PER_MS
+STATUS_NS = 250 * NS_PER_MS
+FAULTY_NS = 30 * NS_PER_S
+HEALED_NS = 30 * NS_PER_S
+"""Longer than the venue's fence, so that every unknown outcome can be resolved."""
+SYMBOLS = 3
+ROLES = ("route", "decide", "protect")
+EVENTS = {"route": AccountEvent, "decide": DecideEvent, "protect": ProtectEvent}
+BASE_STOCK = Decimal(5)
+"""The account holds base assets of its own, so that an oversold position would really be sold."""
+
+POLICY = Policy(
+    risk=RiskPolicy(cooldown_s=5, stop_guard_enabled=False, drawdown_pct=50, daily_loss_pct=50),
+    protection=ProtectionPolicy(time_to_live_s=20),
+    reconcile_s=10,
+    config_hash="sim",
+)
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """What became of a seed."""
+
+    seed: int
+    events: int
+    opened: int
+    closed: int
+    faults: dict[str, int]
+    coverage: dict[str, int]
+    violations: list[Violation]
+    trace_hash: str
+    """Of all journals: equal for equal seeds, on every machine and hash seed."""
+
+
+class World:
+    """Everything of one seed."""
+
+    def __init__(self, seed: int, profile: str) -> None:
+        self.seed = seed
+        self.random = Random(f"world {seed}")
+        self.faults: Faults = draw(profile, self.random)
+        self.agenda = Agenda(START_MS * NS_PER_MS)
+        self.began_ns = self.agenda.now_ns
+        self.market = build_market("fast", seed, START_MS, symbols=SYMBOLS)
+        self.counts: dict[str, int] = {}
+        self.coverage: dict[str, int] = {}
+        self.events = 0
+        self.healed = False
+        balances = {i.base: BASE_STOCK for i in self.market.instruments}
+        self.venue = SimVenue(
+            self.market.instruments,
+            {**balances, "USDT": Decimal(10_000)},
+            self.agenda,
+            self.random,
+            self.faults,
+            self._to_route,
+            self._count,
+        )
+        self.prices = Prices(self.market.instruments, 3600 * NS_PER_S)
+        self.run = run_id(START_MS // 1000)
+        self.nodes = {role: self._node(role) for role in ROLES}
+        self.checkers = Checkers(self)
+
+    def _node(self, role: str) -> Node:
+        def build(incarnation: int) -> Any:
+            if role == "route":
+                return Route(POLICY, self.market.instruments, self.run, incarnation)
+            made = Decide if role == "decide" else Protect
+            return made(POLICY, self.run, incarnation)
+
+        return Node(role, build, EVENTS[role], self.agenda, self)
+
+    # ── running ─────────────────────────────────────────────────────────────────────────────────
+
+    def play(self) -> Outcome:
+        """Runs the seed to its end, or to its first violation."""
+        self._market_step()
+        for node in self.nodes.values():
+            node.start()
+        self._say_status()
+        heal_at_ns = self.began_ns + FAULTY_NS
+        end_ns = heal_at_ns + HEALED_NS
+        while not self.checkers.violations:
+            next_ns = self.agenda.next_ns()
+            if next_ns is None or next_ns > end_ns:
+                break
+            if not self.healed and next_ns > heal_at_ns:
+                self._heal()
+            self.agenda.step()
+            self.events += 1
+        if not self.checkers.violations:
+            self.checkers.at_rest()
+        account = self.nodes["route"].actor.account
+        return Outcome(
+            seed=self.seed,
+            events=self.events,
+            opened=account.totals.get("positions_opened", 0),
+            closed=account.totals.get("positions_closed", 0),
+            faults=dict(sorted(self.counts.items())),
+            coverage=dict(sorted(self.coverage.items())),
+            violations=self.checkers.violations,
+            trace_hash=self._hash(),
+        )
+
+    def _heal(self) -> None:
+        self.healed = True
+        self.faults = Faults()
+        self.venue.heal()
+
+    def _hash(self) -> str:
+        digest = hashlib.sha256()
+        for role in ROLES:
+            for row in self.nodes[role].rows:
+                digest.update(row)
+        return digest.hexdigest()
+
+    # ── the market and the supervisor ───────────────────────────────────────────────────────────
+
+    def _market_step(self) -> None:
+        touched: dict[str, None] = {}
+        for event in self.market.advance(self.agenda.now_ns // NS_PER_MS):
+            self.venue.on_market(event)
+            if isinstance(event, BookChanged):
+                touched[event.symbol] = None
+        self.checkers.market_moved()
+        for symbol in touched:
+            published = self.venue.exchange.published[symbol]
+            quote = self.prices.quote(symbol, published, self.agenda.now_ns)
+            if quote is None:
+                continue
+            for role in ROLES:
+                self.agenda.after(NS_PER_MS, self._taking(role, quote))
+        self.agenda.after(MARKET_STEP_NS, self._market_step)
+
+    def _taking(self, role: str, message: Any) -> Any:
+        return lambda: self.nodes[role].take(message)
+
+    def _say_status(self) -> None:
+        for role in ROLES:
+            self.agenda.after(NS_PER_MS, self._taking(role, self.status()))
+        self.agenda.after(STATUS_NS, self._say_status)
+
+    def status(self) -> EngineStatus:
+        """What the supervisor would say: a missing process makes the engine REDUCING (L9)."""
+        whole = all(node.alive for node in self.nodes.values())
+        return EngineStatus(
+            run_id=self.run,
+            state=TradingState.ACTIVE if whole else TradingState.REDUCING,
+            at_ns=self.agenda.now_ns,
+            uptime_s=(self.agenda.now_ns - self.began_ns) / NS_PER_S,
+            stopping=False,
+            reasons=() if whole else ("a process is missing",),
+            processes={role: self._process(node) for role, node in self.nodes.items()},
+        )
+
+    def _process(self, node: Node) -> ProcessStatus:
+        return ProcessStatus(
+            pid=1,
+            status=ProcessPhase.READY if node.alive else ProcessPhase.BACKOFF,
+            incarnation=node.incarnation,
+            heartbeat_age_ms=0 if node.alive else 5_000,
+            restarts=node.incarnation - 1,
+        )
+
+    # ── what the nodes' effects reach ───────────────────────────────────────────────────────────
+
+    def say(self, node: Node, say: Say) -> None:
+        """The channels: lossy where ZeroMQ is, and late after a reconnect."""
+        targets = ("decide", "protect") if say.to == "peers" else (say.to,)
+        for target in targets:
+            if target not in self.nodes:
+                continue
+            if self.random.random() < self.faults.lost_say:
+                self._count("lost_say")
+                continue
+            delay_ns = self.random.randint(20, 400) * 1_000
+            if self.random.random() < self.faults.late_say:
+                self._count("late_say")
+                delay_ns = self.random.randint(100, 3_000) * NS_PER_MS
+            self.agenda.after(delay_ns, self._taking(target, say.message))
+
+    def call(self, node: Node, call: CallVenue) -> None:
+        """Route's requests."""
+        kind = type(call.request).__name__
+        self.coverage[kind] = self.coverage.get(kind, 0) + 1
+        self.venue.call(call.request, node.incarnation)
+
+    def dies_at(self, node: Node, batch: Batch) -> int | None:
+        """Between which two effects the node dies, if the seed wants it to (crash points)."""
+        steps = len(batch.says) + len(batch.calls)
+        if not batch.journal and not batch.calls:
+            return None
+        if self.random.random() >= self.faults.crash:
+            return None
+        self._count(f"crash_{node.role}")
+        for entry in batch.journal:
+            name = f"{node.role} × {type(entry.event).__name__}"
+            self.coverage[name] = self.coverage.get(name, 0) + 1
+        self._restart_later(node)
+        if self.random.random() < self.faults.crash_pair:
+            others = [n for n in self.nodes.values() if n is not node and n.alive]
+            if others:
+                other = self.random.choice(others)
+                self._count("crash_pair")
+                other.die()
+                self._restart_later(other)
+        return self.random.randint(0, steps + 1)
+
+    def _restart_later(self, node: Node) -> None:
+        def restart() -> None:
+            if not node.alive:
+                node.start()
+
+        self.agenda.after(self.random.randint(100, 2_500) * NS_PER_MS, restart)
+
+    def turned(self, node: Node) -> None:
+        """Invariants, after every turn of anybody."""
+        self.checkers.turned(node)
+
+    def _to_route(self, message: Any, incarnation: int | None) -> None:
+        self.nodes["route"].take(message, incarnation)
+
+    def _count(self, name: str) -> None:
+        self.counts[name] = self.counts.get(name, 0) + 1
+
+
+def play(seed: int, profile: str = "swarm") -> Outcome:
+    """One seed."""
+    return World(seed, profile).play()
