@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 from decimal import Decimal
 from itertools import pairwise
-from pathlib import Path
 
 import ccxt.async_support as ccxt
 import pytest
-
-_spec = importlib.util.spec_from_file_location(
-    "localvenue_conftest", Path(__file__).with_name("conftest.py")
-)
-_helpers = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_helpers)
-client_of = _helpers.client_of
+from localvenue_process import client_of
 
 pytestmark = pytest.mark.e2e
 SYMBOL = "BTC/USDT"
