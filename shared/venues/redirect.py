@@ -177,6 +177,8 @@ def open_exchange(access: Access, session: aiohttp.ClientSession) -> RecordedBin
         "session": session,
         "enableRateLimit": False,
         "timeout": access.timeout_ms,
+        # It waits for a session of its own to close; ours is closed by its owner.
+        "timeout_on_exit": 0,
         "enableLastHttpResponse": False,
         "enableLastJsonResponse": False,
         "streaming": {"keepAlive": PING_MS, "connectionTimeout": DIAL_MS},
