@@ -306,6 +306,8 @@ class Supervisor:
             self._said_status_ns = now_ns
             status = self.status(now_ns)
             effects.extend(Say(role, status) for role in self.roster.listeners())
+        if self.stopping is not None and self.stopping.done:
+            effects.append(self._finish(self.stopping))
         return effects
 
     def _judge(self, now_ns: int) -> None:
@@ -319,13 +321,14 @@ class Supervisor:
 
     def _go_down(self, stopping: Stopping, effects: list[SuperviseEffect], now_ns: int) -> None:
         effects.extend(stopping.advance(self.roster.step, now_ns))
-        if stopping.done:
-            self._finished = True
-            code = self._exit_code
-            if code is ExitCode.OK and not self.clean:
-                code = ExitCode.ERROR
-            error = self._error or "; ".join(stopping.failures)
-            effects.append(Finish(exit_code=code, error=error, clean=self.clean))
-        elif now_ns - self._reminded_ns >= REMIND_EVERY_NS:
+        if not stopping.done and now_ns - self._reminded_ns >= REMIND_EVERY_NS:
             self._reminded_ns = now_ns
             effects.extend(stopping.remind())
+
+    def _finish(self, stopping: Stopping) -> Finish:
+        self._finished = True
+        code = self._exit_code
+        if code is ExitCode.OK and not self.clean:
+            code = ExitCode.ERROR
+        error = self._error or "; ".join(stopping.failures)
+        return Finish(exit_code=code, error=error, clean=self.clean)

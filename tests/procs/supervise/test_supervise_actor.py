@@ -571,7 +571,7 @@ MESSAGES = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(MESSAGES, st.integers(0, 7000)), max_size=60))
 def test_whatever_happens_one_process_per_role_and_no_start_after_a_stop(history):
     actor = Supervisor("tk3f9a", CHILD_SPECS)
