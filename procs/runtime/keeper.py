@@ -50,7 +50,7 @@ class Keeper:
 
     def salvage(self) -> None:
         """Once the fault is latched: puts the damaged journal aside, goes on with a new one."""
-        if self._journal is None or not self._journal.recovered.fault:
+        if self._journal is None or not self._journal.damaged:
             return
         try:
             self._journal.salvage()

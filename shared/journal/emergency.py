@@ -47,6 +47,12 @@ class EmergencyFile:
         os.fsync(self._descriptor)
         self._end = 0
 
+    def resume(self, end: int) -> None:
+        """Goes on writing behind what an earlier process left, which is not in the journal yet."""
+        self.close()
+        self._descriptor = os.open(self.path, os.O_RDWR)
+        self._end = end
+
     def write(self, rows: list[Row]) -> None:
         """Appends rows and syncs once. Raises OSError also when the reserve is used up."""
         data = b"".join(
@@ -69,12 +75,15 @@ class EmergencyFile:
             self._descriptor = -1
 
 
-def read_emergency(path: Path) -> list[Row]:
-    """Complete lines of the file; a torn last one was never acknowledged and does not count."""
+def read_emergency(path: Path) -> tuple[list[Row], int]:
+    """Complete lines of the file and where they end; a torn last one was never acknowledged and
+    does not count."""
     if not path.exists():
-        return []
+        return [], 0
     rows: list[Row] = []
-    for text in path.read_bytes().split(b"\n"):
+    end = 0
+    *lines, _torn = path.read_bytes().split(b"\n")
+    for text in lines:
         if not text or text[0] == 0:
             break
         try:
@@ -82,7 +91,8 @@ def read_emergency(path: Path) -> list[Row]:
         except msgspec.DecodeError:
             break
         rows.append(Row(line.seq, line.type, line.at_ns, bytes(line.body), line.crc))
-    return rows
+        end += len(text) + 1
+    return rows, end
 
 
 def continues(row: Row, previous: int) -> bool:

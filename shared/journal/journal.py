@@ -63,7 +63,12 @@ class Journal:
     """The writer; one per file, made sure of by the lock its process holds."""
 
     def __init__(
-        self, path: Path, connection: sqlite3.Connection, found: Survey, recovered: Recovered
+        self,
+        path: Path,
+        role: str,
+        connection: sqlite3.Connection,
+        found: Survey,
+        recovered: Recovered,
     ) -> None:
         self.path = path
         self.recovered = recovered
@@ -72,6 +77,7 @@ class Journal:
         """Why the disk is not written any more, empty while it is."""
         self.unsaved_rows = 0
         """Rows that not even the emergency file took; they live in this process only."""
+        self._role = role
         self._chain = found.chain
         self._found = found
         self._connection = connection
@@ -99,13 +105,23 @@ class Journal:
         except JournalError:
             connection.close()
             raise
-        journal = cls(path, connection, found, _decoded(path, found, Reader(events)))
-        journal._role = role
+        reader = Reader(events)
+        try:
+            journal = cls(path, role, connection, found, _decoded(path, found, reader))
+        except OSError as error:
+            connection.close()
+            raise DiskError(f"{path}: {error}") from error
+        except JournalError:
+            connection.close()
+            raise
         if not found.fault:
-            journal._take_over_emergency(Reader(events))
+            journal._take_over_emergency(reader)
         return journal
 
-    _role = ""
+    @property
+    def damaged(self) -> bool:
+        """Whether `salvage` must come before anything is written."""
+        return bool(self._found.fault)
 
     def salvage(self) -> None:
         """Puts the damaged file aside as `*.damaged-N` and goes on from what can be trusted.
@@ -188,9 +204,12 @@ class Journal:
         self._emergency.close()
 
     def _take_over_emergency(self, reader: Reader) -> None:
-        """Appends what the emergency file holds beyond the last row, then reserves it anew."""
+        """Appends what the emergency file holds beyond the last row, then reserves it anew.
+
+        While the disk still takes nothing, the rows stay where they are and more may follow."""
         extra: list[Row] = []
-        for row in read_emergency(emergency_path(self.path)):
+        left, end = read_emergency(self._emergency.path)
+        for row in left:
             previous = extra[-1].crc if extra else self._chain
             if row.seq <= self.seq:
                 continue
@@ -202,21 +221,30 @@ class Journal:
             extra.append(row)
         self._configure()
         if extra:
-            self._commit([(_INSERT, _columns(row)) for row in extra], durable=True)
             self.seq, self._chain = extra[-1].seq, extra[-1].crc
-            self._set_mark()
             self.recovered = msgspec.structs.replace(
                 self.recovered,
                 events=[*self.recovered.events, *(_event(self.path, reader, row) for row in extra)],
                 seq=self.seq,
             )
+            try:
+                self._commit([(_INSERT, _columns(row)) for row in extra], durable=True)
+                self._set_mark()
+            except DiskError as error:
+                self.recovered = msgspec.structs.replace(self.recovered, fault=f"disk: {error}")
+                self._emergency.resume(end)
+                return
         self._reserve()
 
     def _reserve(self) -> None:
+        """A disk that cannot hold the reserve is full: a fault, but rows may still find room."""
         try:
             self._emergency.reserve()
         except OSError as error:
-            raise self._shut(f"{self._emergency.path}: {error}") from error
+            fault = f"no room for {self._emergency.path.name}: {error.strerror}"
+            self.recovered = msgspec.structs.replace(
+                self.recovered, fault=self.recovered.fault or fault
+            )
 
     def _configure(self) -> None:
         self._connection.execute(f"PRAGMA wal_autocheckpoint={WAL_LIMIT_PAGES}")

@@ -11,6 +11,7 @@ from shared.domain.effects import Journal as Entry
 from shared.errors import JournalError
 from shared.journal import emergency
 from shared.journal.journal import DiskError, Journal, emergency_path
+from shared.journal.schema import connect
 from shared.messages.decision import DecideEvent, RouteMarked
 
 ROWS = 12
@@ -183,6 +184,37 @@ def test_rows_of_the_emergency_file_come_back(tmp_path):
     again.append([entry(16)], 0)
     again.close()
     assert Journal.open(tmp_path / "decide.db", "decide", DecideEvent).seq == 16
+
+
+def test_a_start_while_the_disk_is_still_full_goes_on_in_the_emergency_file(tmp_path, monkeypatch):
+    path = tmp_path / "decide.db"
+    journal = written(tmp_path, close=False)
+    fail_disk(journal)
+    assert journal.append_emergency([entry(13)], 0)
+    from shared.journal import journal as module
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "connect", lambda path: _FullDisk(connect(path)))
+        second = Journal.open(path, "decide", DecideEvent)
+    assert "disk is full" in second.recovered.fault
+    assert second.recovered.events == [entry(n).event for n in range(6, 14)]
+    assert not second.damaged
+    assert second.append_emergency([entry(14)], 0)
+    second.close()
+    third = Journal.open(path, "decide", DecideEvent)
+    assert third.recovered.events == [entry(n).event for n in range(6, 15)]
+    assert third.recovered.fault == ""
+    assert third.seq == 14
+
+
+def test_no_room_for_the_reserve_is_a_fault_but_rows_still_go_to_the_journal(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(emergency.os, "posix_fallocate", full)
+    journal = Journal.open(tmp_path / "decide.db", "decide", DecideEvent)
+    assert journal.recovered.fault == "no room for decide.emergency: No space left on device"
+    journal.append([entry(1)], 0)
 
 
 def test_a_torn_last_line_of_the_emergency_file_does_not_count(tmp_path):
