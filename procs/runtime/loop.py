@@ -9,6 +9,7 @@ again from its journal, which is the same path as any other start (R4).
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Coroutine, Iterable
 from typing import Any, Final
@@ -77,7 +78,10 @@ class Runtime:
         self._polled: list[int] = []
         self._turn_planned = False
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_ns = 0
+        self._latch_seen = False
         self._stop_ns = 0
+        self._log_refused = 0
         self._checkpoint_ns = self.clock.now_ns()
 
     # What shells may use.
@@ -93,7 +97,7 @@ class Runtime:
 
     def note(self, stream: str, event_type: str, **fields: Any) -> None:
         """Writes a log record of the runtime or the shell."""
-        self.log.write(stream, event_type, fields, self.clock.now_ns())
+        self._write_log(stream, event_type, fields, self.clock.now_ns())
 
     def trip(self, reason: str) -> None:
         """Latches REDUCING: the file, the supervisor, the actor from its next turn on (L9)."""
@@ -101,8 +105,18 @@ class Runtime:
         self._words.trip(self.latch, reason, self.clock.now_ns())
 
     def latched(self) -> str:
-        """Why exits only, by this process's own trip or by the latch file; empty when neither."""
-        return self._keeper.trip_reason or self.latch.text()
+        """Why exits only, by this process's own trip or by the latch file; empty when neither.
+
+        A latch that was set and is gone was re-armed by a person: that ends the own trip too, but
+        for a disk that still takes nothing."""
+        text = self.latch.text()
+        if text:
+            self._latch_seen = True
+        elif self._latch_seen and not self._keeper.degraded:
+            self._latch_seen = False
+            self._keeper.trip_reason = ""
+            self._words.rearmed()
+        return self._keeper.trip_reason or text
 
     def is_stale(self, turn_began_ns: int) -> bool:
         """Whether calls of that turn may not be made any more (L7)."""
@@ -160,6 +174,7 @@ class Runtime:
             self._loop.add_reader(descriptor, self._turn)
         for task in self.shell.tasks(self):
             self._spawn(task)
+        gc.freeze()  # What exists now lives on: collections need not look at it again.
         self._turn()
 
     async def _stop(self) -> None:
@@ -253,7 +268,15 @@ class Runtime:
             else:
                 self.calls.begin(call, began_ns)
         for note in batch.notes:
-            self.log.write(note.stream, note.event_type, note.fields, began_ns)
+            self._write_log(note.stream, note.event_type, note.fields, began_ns)
+
+    def _write_log(self, stream: str, event_type: str, fields: dict[str, Any], at_ns: int) -> None:
+        try:
+            self.log.write(stream, event_type, fields, at_ns)
+        except (ValueError, RuntimeError):
+            # A stream that does not exist, a log thread that died: no reason to stop exits. The
+            # heartbeat shows the count.
+            self._log_refused += 1
 
     def _answer(self, question: Message) -> Message | None:
         return self.shell.answer(self.actor, question, self.clock.now_ns())
@@ -264,13 +287,20 @@ class Runtime:
             self._loop.call_soon(self._turn)
 
     def _arm_timer(self) -> None:
+        next_ns = self.timers.next_ns()
         if self._timer is not None:
+            if next_ns == self._timer_ns:
+                return
             self._timer.cancel()
             self._timer = None
-        next_ns = self.timers.next_ns()
         if next_ns is not None:
             delay_ns = max(0, next_ns - self.clock.now_ns())
-            self._timer = self._loop.call_later(delay_ns / NS_PER_S, self._turn)
+            self._timer_ns = next_ns
+            self._timer = self._loop.call_later(delay_ns / NS_PER_S, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._turn()
 
     # The beat.
 
@@ -306,6 +336,7 @@ class Runtime:
             "inbox": len(self.inbox),
             "quotes_conflated": self.inbox.conflated,
             "quotes_malformed": self.inbox.malformed_quotes,
+            "log_refused": self._log_refused,
             "timers": len(self.timers),
             "calls_in_flight": len(self.calls),
             "calls_stale": self.calls.stale,

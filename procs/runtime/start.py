@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import sys
 from pathlib import Path
 
@@ -59,7 +58,6 @@ def run(kind: type[Shell], launch: Launch) -> None:
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     try:
         runtime = Runtime(launch, kind(launch), context, log, placed)
-        gc.freeze()  # What exists now lives for ever: collections need not look at it again.
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(runtime.run())
     finally:

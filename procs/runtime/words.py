@@ -65,6 +65,10 @@ class Words:
             word = Tripped(role=self._launch.role, reason=reason, at_ns=now_ns)
             self.trip_said = self._links.say(SUPERVISE, word)
 
+    def rearmed(self) -> None:
+        """A person removed the latch: a later trip is a new one."""
+        self._latch_asked = self.trip_said = False
+
     def stopped(self, report: dict[str, Any]) -> bool:
         """Says the last word; False when it did not go out."""
         role, incarnation = self._launch.role, self._launch.incarnation

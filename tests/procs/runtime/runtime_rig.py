@@ -57,10 +57,11 @@ class Rig:
     def journal(self) -> Path:
         return self.data_dir / "decide.db"
 
-    def start(self, env=None, wait=True, **extra):
+    def start(self, env=None, wait=True, command=(str(TOY),), **extra):
         self.incarnation += 1
+        role = extra.pop("role", "decide")
         launch = Launch(
-            role="decide",
+            role=role,
             run_id="t1",
             incarnation=self.incarnation,
             clock_offset_ns=boot_offset_ns(),
@@ -73,7 +74,7 @@ class Rig:
         )
         path = write_launch(launch)
         self.child = subprocess.Popen(
-            [sys.executable, "-P", str(TOY), "--launch", str(path)],
+            [sys.executable, "-P", *command, "--launch", str(path)],
             env={**ENVIRONMENT, **(env or {})},
             stderr=subprocess.PIPE,
             start_new_session=True,
@@ -136,8 +137,8 @@ class Rig:
             assert self.say()
         self.until(lambda: len(self.acks) >= before + count, seconds)
 
-    def stop(self) -> ProcessStopped:
-        self.control.send(encode(StopProcess(deadline_ms=2000)), "decide")
+    def stop(self, role="decide") -> ProcessStopped:
+        self.control.send(encode(StopProcess(deadline_ms=2000)), role)
         self.expects_life = False
         self.words = [word for word in self.words if not isinstance(word, ProcessStopped)]
         word = self.word(ProcessStopped)

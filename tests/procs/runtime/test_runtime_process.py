@@ -289,6 +289,34 @@ def test_a_damaged_journal_trips_and_goes_on_with_what_is_valid(rig):
     rig.until(lambda: rig.figure("latched") == 0)
 
 
+def test_re_arming_ends_the_trip_of_a_running_process(rig):
+    rig.journal.write_bytes(b"rubbish" * 2000)
+    rig.start()
+    rig.word(Tripped)
+    rig.rows(1)
+    rig.until(lambda: rig.figure("latched") == 1)
+    (rig.data_dir / "KILL").unlink()
+    rig.rows(1)
+    rig.until(lambda: rig.figure("latched") == 0)
+    assert rig.stop().report["latched"] == ""
+
+
+@pytest.mark.parametrize("role", ["decide", "protect"])
+def test_the_real_children_start_ask_route_and_stop(rig, role):
+    rig.start(role=role, command=("-m", f"procs.{role}"))
+    assert rig.hellos[0].role == role
+    rig.until(lambda: len(rig.beats()) > 2)
+    assert {beat.role for beat in rig.beats()} == {role}
+    assert rig.stop(role).report["slow_turns"] == 0
+    assert (rig.data_dir / f"{role}.db").exists()
+
+
+def test_a_launch_file_of_another_role_is_refused(rig):
+    child = rig.start(wait=False, role="protect", command=("-m", "procs.decide"))
+    assert child.wait(10) == 4
+    assert "launch file for protect, given to decide" in rig.last_words()
+
+
 def test_a_full_disk_trips_and_exits_go_on(rig):
     child = rig.start()
     rig.rows(4)
