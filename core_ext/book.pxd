@@ -1,5 +1,6 @@
 """The header of the book: what the scanner and the quote reach without Python calls."""
 
+cimport cython
 from libc.stdint cimport int64_t
 
 from core_ext.number cimport Step
@@ -47,6 +48,7 @@ cdef struct Top:
     double imbalance
 
 
+@cython.final
 cdef class Book:
     cdef Side bids
     cdef Side asks

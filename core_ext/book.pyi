@@ -1,11 +1,12 @@
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, final
 
 from core_ext.codes import BookStats
 
 def step_of(place: str, size: str | Decimal) -> tuple[Decimal, int, int]: ...
 
+@final
 class Book:
     tick_size: Decimal
     lot_size: Decimal

@@ -21,6 +21,7 @@ from core_ext.number cimport (
     parse_steps,
 )
 
+cdef object new_tuple = tuple.__new__
 cdef int64_t NOT_SYNCED = -1
 cdef int64_t BAND_MILLI_BPS = 50_000
 
@@ -47,22 +48,19 @@ cdef inline Py_ssize_t lower_bound(
     const int64_t* keys, Py_ssize_t count, int64_t key
 ) noexcept nogil:
     """The first index whose key is not below `key`; looks near the end first."""
-    cdef Py_ssize_t high = count
-    cdef Py_ssize_t reach = 4
-    cdef Py_ssize_t low = 0
-    cdef Py_ssize_t middle
-    while reach < count and keys[count - reach] >= key:
-        high = count - reach
-        reach *= 2
-    if reach < count:
-        low = count - reach
-    while low < high:
-        middle = (low + high) >> 1
-        if keys[middle] < key:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+    cdef const int64_t* base = keys
+    cdef Py_ssize_t left = count
+    cdef Py_ssize_t half
+    # Most changes are near the best price: 64 levels are searched before the whole side is.
+    if count > 64 and keys[count - 64] < key:
+        base = keys + count - 64
+        left = 64
+    # The halving has no branch to mispredict, which costs more than the comparisons it saves.
+    while left > 1:
+        half = left >> 1
+        base += half * (base[half - 1] < key)
+        left -= half
+    return base - keys + (left == 1 and base[0] < key)
 
 
 cdef inline int64_t divide_up(int128 value, int64_t by) noexcept nogil:
@@ -381,7 +379,8 @@ cdef class Book:
         """BookStats: best prices, spread, mid, depth within 50 bps and 10 levels, imbalance (E1)."""
         cdef Top top
         self.look(&top)
-        return BookStats(
+        # The named tuple's own constructor is a Python function that takes longer than the look.
+        return new_tuple(BookStats, (
             top.bid_ticks,
             top.bid_lots,
             top.ask_ticks,
@@ -395,7 +394,7 @@ cdef class Book:
             top.imbalance,
             self.bids.count,
             self.asks.count,
-        )
+        ))
 
     def best_ticks(self):
         """(bid_ticks, bid_lots, ask_ticks, ask_lots); zeros where a side is empty. O(1)."""

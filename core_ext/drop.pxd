@@ -1,5 +1,6 @@
 """The header of the drop window."""
 
+cimport cython
 from libc.stdint cimport int64_t
 
 
@@ -8,6 +9,7 @@ cdef struct Peak:
     double price
 
 
+@cython.final
 cdef class DropWindow:
     cdef Peak* ring
     cdef Py_ssize_t room

@@ -1,5 +1,7 @@
 from decimal import Decimal
+from typing import final
 
+@final
 class DropWindow:
     window_ns: int
     limit: int

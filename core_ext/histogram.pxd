@@ -1,5 +1,6 @@
 """The header of the histogram."""
 
+cimport cython
 from libc.stdint cimport uint64_t
 
 cdef enum:
@@ -8,6 +9,7 @@ cdef enum:
     BUCKETS = 3776
 
 
+@cython.final
 cdef class Histogram:
     cdef uint64_t buckets[BUCKETS]
     cdef readonly uint64_t count

@@ -1,5 +1,8 @@
+from typing import final
+
 from typing_extensions import Buffer
 
+@final
 class Histogram:
     count: int
     total: int

@@ -1,3 +1,5 @@
+from typing import final
+
 from typing_extensions import Buffer
 
 from core_ext.book import Book
@@ -6,6 +8,7 @@ QUOTE_SIZE: int
 QUOTE_VERSION: int
 FIELDS: tuple[str, ...]
 
+@final
 class Quote:
     def __init__(
         self,

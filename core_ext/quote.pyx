@@ -4,6 +4,7 @@ The padded symbol stands first, so that a ZeroMQ subscription is `topic(symbol)`
 follows. Absent prices and ticks are 0, absent numbers 0.0: a guard that compares refuses then.
 """
 
+cimport cython
 from libc.math cimport isfinite
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
@@ -126,6 +127,7 @@ cdef int check(const Layout* layout) except -1:
     return 0
 
 
+@cython.final
 cdef class Quote:
     """One quote; immutable. Keyword arguments of FIELDS, all but the symbol with default 0."""
 

@@ -1,5 +1,6 @@
 """The header of the scanner: how one frame is held while it is read."""
 
+cimport cython
 from libc.stdint cimport int64_t
 
 from core_ext.number cimport Step
@@ -48,6 +49,7 @@ cdef struct Levels:
     Py_ssize_t ends[2]
 
 
+@cython.final
 cdef class ScanResult:
     cdef readonly int kind
     cdef readonly int outcome
@@ -67,5 +69,6 @@ cdef class ScanResult:
     cdef int symbol_length
 
 
+@cython.final
 cdef class BinanceScanner:
     cdef Levels levels

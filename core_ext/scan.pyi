@@ -1,7 +1,10 @@
+from typing import final
+
 from typing_extensions import Buffer
 
 from core_ext.book import Book
 
+@final
 class ScanResult:
     kind: int
     outcome: int
@@ -20,6 +23,7 @@ class ScanResult:
     @property
     def symbol(self) -> str: ...
 
+@final
 class BinanceScanner:
     def feed(self, book: Book, frame: Buffer) -> ScanResult: ...
     def load_snapshot(self, book: Book, body: Buffer) -> int: ...

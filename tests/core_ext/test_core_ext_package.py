@@ -17,11 +17,12 @@ ROOT = Path(core_ext.__file__).parent
 
 
 def test_an_unbuilt_checkout_gets_one_clear_line(tmp_path):
+    # Without site-packages (-S): an editable install would lend its built extensions.
     shutil.copytree(
         ROOT, tmp_path / "core_ext", ignore=shutil.ignore_patterns("*.so", "*.c", "__pycache__")
     )
     done = subprocess.run(
-        [sys.executable, "-P", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        [sys.executable, "-S", "-P", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
          "import core_ext"],
         capture_output=True,
         text=True,

@@ -1,0 +1,42 @@
+"""The hot benchmark runs, and our side wins by at least what is promised."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench import hot
+
+
+def test_generated_frames_stand_in_for_a_recording(monkeypatch, tmp_path):
+    monkeypatch.setattr(hot, "RECORDING", tmp_path / "absent")
+    depth = hot.depth_frames(None)
+    assert depth.source == "generated"
+    feed = hot.scanning(depth, hot.BinanceScanner, hot.Book)()
+    plain = hot.scanning(depth, hot.reference.BinanceScanner, hot.reference.Book)()
+    assert [feed(frame) for frame in depth.frames[:50]] == [
+        plain(frame) for frame in depth.frames[:50]
+    ]
+
+
+def test_the_ccxt_peer_computes_the_same_statistics():
+    depth = hot.generated_frames()
+    ours = hot.scanning(depth, hot.BinanceScanner, hot.Book)()
+    theirs = hot.ccxt_pro(depth)()
+    for frame in depth.frames[:100]:
+        stats, peer = ours(frame), theirs(frame)
+        assert peer == pytest.approx(
+            (stats.bid_ticks / 100, stats.ask_ticks / 100, *stats[4:11]), rel=1e-6, abs=1e-9
+        )
+
+
+@pytest.mark.slow
+def test_rows_and_the_promised_ratio(capsys):
+    rows = {row["name"]: row for row in hot.run(json_output=True)}
+    assert capsys.readouterr().out == ""
+    for row in rows.values():
+        assert {"name", "unit", "p50", "p99", "p999", "ratio_to"} <= row.keys()
+        assert 0 < row["p50"] <= row["p99"] <= row["p999"]
+    # Promised are 20 times; a busy machine is allowed a quarter less.
+    assert rows["frame_to_stats"]["ratio_to"]["ccxt_pro"] >= 15
+    assert rows["book_update"]["ratio_to"]["sorted_dict"] >= 4
+    assert rows["drop_update"]["ratio_to"]["python_deque"] >= 2
