@@ -1,0 +1,179 @@
+"""Tick to signed order over three real processes, hop by hop, beside the usual way to write it.
+
+Both designs run in the same minutes: their processes live all the time, batches of ticks at a
+constant offered rate go to one and to the other in turn. Every duration is counted from the time
+at which the tick was meant to come. The commit is the same synced one in both; because a disk's
+sync can hide everything else, the whole is also shown without it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from bench import path_naive, path_seawall
+from bench.hot import depth_frames
+from bench.path_common import HOPS, Batch, Stage, now
+from core_ext.histogram import Histogram
+from shared.errors import DeadlineError, SeawallError
+
+ROUNDS = 4
+TICKS_PER_BATCH = 250
+WARM_UP_TICKS = 100
+DEFAULT_RATE_HZ = 100
+START_WITHIN_S = 60
+BATCH_SLACK_S = 30
+
+Design = dict[str, Connection]
+
+
+def run(
+    json_output: bool = False,
+    rate_hz: int = DEFAULT_RATE_HZ,
+    rounds: int = ROUNDS,
+    cpus: Sequence[int] = (),
+) -> list[dict[str, Any]]:
+    """Measures and returns the rows {name, unit, p50, p99, p999, ratio_to, ratio_p99_to, samples}.
+
+    cpus pins ingest, decide and route, in this order, of both designs. Prints the rows as a table
+    unless json_output; progress goes to stderr. Raises DeadlineError when a stage does not
+    answer, SeawallError when orders are missing.
+    """
+    depth = depth_frames(None)
+    folder = tempfile.mkdtemp(prefix="seawall-bench-", dir=_disk())
+    print(
+        f"bench path: {rounds} x {TICKS_PER_BATCH} ticks at {rate_hz}/s for each design, "
+        f"{depth.source} frames, commits below {folder}",
+        file=sys.stderr,
+    )
+    running: list[Any] = []
+    try:
+        designs = {}
+        for name, stages in (("seawall", path_seawall.STAGES), ("naive", path_naive.STAGES)):
+            designs[name] = _start(stages, folder, depth, cpus, running)
+        _measure(designs, rate_hz, rounds)
+        found = {name: _report(design) for name, design in designs.items()}
+        for design in designs.values():
+            for connection in design.values():
+                connection.send(None)
+        for process in running:
+            process.join(10)
+    finally:
+        for process in running:
+            if process.is_alive():
+                process.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+    _require_all(found, rounds * TICKS_PER_BATCH)
+    rows = [_row(hop, found["seawall"][hop], found["naive"][hop]) for hop in HOPS]
+    if not json_output:
+        print_rows(rows)
+    return rows
+
+
+def _disk() -> Path:
+    """A folder on a real disk: /tmp may be memory, where syncing costs nothing."""
+    durable = Path("/var/tmp")
+    return durable if durable.is_dir() else Path(tempfile.gettempdir())
+
+
+def _start(
+    stages: dict[str, Callable[[Stage], None]],
+    folder: str,
+    depth: Any,
+    cpus: Sequence[int],
+    running: list[Any],
+) -> Design:
+    """Starts three processes, binders first, and waits until they are ready."""
+    spawn = multiprocessing.get_context("spawn")
+    design: Design = {}
+    for place, name in enumerate(("ingest", "route", "decide")):
+        ours, theirs = spawn.Pipe()
+        pin = (cpus[("ingest", "decide", "route").index(name) % len(cpus)],) if cpus else ()
+        ticks = (depth.frames, depth.snapshot) if name == "ingest" else ([], b"")
+        stage = Stage(folder, theirs, *ticks, pin)
+        process = spawn.Process(target=stages[name], args=(stage,), daemon=True)
+        process.start()
+        running.append(process)
+        design[name] = ours
+        _expect(ours, "ready", START_WITHIN_S, f"stage {place + 1}, {name},")
+    return design
+
+
+def _expect(connection: Connection, word: str, within_s: float, who: str) -> None:
+    if not connection.poll(within_s) or connection.recv() != word:
+        raise DeadlineError(f"bench path: {who} did not say {word} within {within_s:.0f} s")
+
+
+def _measure(designs: dict[str, Design], rate_hz: int, rounds: int) -> None:
+    interval_ns = 1_000_000_000 // rate_hz
+    first = 0
+    for number in range(rounds + 1):
+        count = TICKS_PER_BATCH if number else WARM_UP_TICKS
+        for name, design in designs.items():
+            if number == 1:
+                for connection in design.values():
+                    connection.send("clear")
+            # Let subscriptions and the other design's last orders settle.
+            time.sleep(0.3)
+            start_ns = now() + 50_000_000
+            design["ingest"].send(Batch(first, count, start_ns, interval_ns))
+            _expect(design["ingest"], "done", count / rate_hz + BATCH_SLACK_S, name)
+        first += count
+        print(f"bench path: round {number} of {rounds}", file=sys.stderr)
+    time.sleep(0.5)
+
+
+def _report(design: Design) -> dict[str, Histogram]:
+    found: dict[str, Histogram] = {}
+    for name, connection in design.items():
+        connection.send("report")
+        if not connection.poll(START_WITHIN_S):
+            raise DeadlineError(f"bench path: {name} does not report")
+        for hop, data in connection.recv().items():
+            found[hop] = Histogram.from_bytes(data)
+    return found
+
+
+def _require_all(found: dict[str, dict[str, Histogram]], ticks: int) -> None:
+    """A tick that made no order would flatter the rest."""
+    for name, hops in found.items():
+        for hop in HOPS:
+            count = hops[hop].count
+            if count != ticks:
+                raise SeawallError(f"bench path: {name} counted {count} of {ticks} at {hop}")
+
+
+def _row(hop: str, ours: Histogram, naive: Histogram) -> dict[str, Any]:
+    figures = {f"p{str(p).replace('.', '')}": ours.percentile(p) / 1e3 for p in (50, 99, 99.9)}
+    return {
+        "name": hop,
+        "unit": "us",
+        **{name: round(value, 2) for name, value in figures.items()},
+        "ratio_to": {"naive": _ratio(naive, ours, 50)},
+        "ratio_p99_to": {"naive": _ratio(naive, ours, 99)},
+        "samples": ours.count,
+        "naive_samples": naive.count,
+    }
+
+
+def _ratio(naive: Histogram, ours: Histogram, percent: float) -> float:
+    return round(naive.percentile(percent) / max(ours.percentile(percent), 1), 2)
+
+
+def print_rows(rows: Sequence[dict[str, Any]]) -> None:
+    """A plain table."""
+    print(f"{'hop, us':30} {'p50':>9} {'p99':>9} {'p99.9':>9}  naive p50, p99")
+    for row in rows:
+        ratios = f"{row['ratio_to']['naive']:g}x, {row['ratio_p99_to']['naive']:g}x"
+        print(f"{row['name']:30} {row['p50']:9g} {row['p99']:9g} {row['p999']:9g}  {ratios}")
+
+
+if __name__ == "__main__":
+    run()
