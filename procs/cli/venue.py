@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
 from procs.localvenue.options import add_options, read_options
-from shared.errors import SeawallError
+from shared.errors import ExitCode
 
 
 def register(subparsers: Any) -> None:
@@ -23,12 +22,8 @@ def register(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serves until SIGINT or SIGTERM; 0, or the exit code of what went wrong."""
+    """Serves until SIGINT or SIGTERM. Raises SeawallError when it cannot start or go on."""
     from procs.localvenue.server import serve  # Heavy: only when the verb is used.
 
-    try:
-        serve(read_options(args))
-    except SeawallError as error:
-        print(f"seawall venue: {error}", file=sys.stderr)
-        return int(error.exit_code)
-    return 0
+    serve(read_options(args))
+    return ExitCode.OK

@@ -6,8 +6,10 @@ committed, and only then do streams and answers leave.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
-from collections.abc import Callable, Mapping
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Final, Protocol, TypeVar
 
@@ -15,11 +17,12 @@ import msgspec
 
 from procs.localvenue.journal import VenueJournal
 from procs.localvenue.market.events import Market, MarketEvent, Traded
+from procs.localvenue.matching.account import LedgerBroken
 from procs.localvenue.matching.exchange import Exchange
 from procs.localvenue.matching.model import VenueEvent
 from procs.localvenue.matching.store import VenueState
 from procs.localvenue.tape import Tape
-from shared.errors import ConfigError, MessageError
+from shared.errors import ConfigError, JournalError, MessageError
 
 MARKET_SAVE_MS: Final = 5_000
 """How much of the market's path a kill may lose; accounts and orders lose nothing."""
@@ -70,6 +73,7 @@ class Venue:
         self.journal = journal
         self._wall_ms = wall_ms
         self._now_ms = wall_ms()
+        self._broken: JournalError | None = None
         self.tape = Tape(market)
         self.market_listeners: list[MarketListener] = []
         self.user_listeners: list[UserListener] = []
@@ -91,23 +95,29 @@ class Venue:
     def turn(self, request: Callable[[int], Answer]) -> Answer:
         """Moves the market to now, carries out one request, commits; then the answer may leave."""
         now_ms = self.pump()
-        answer = request(now_ms)
-        self._commit(now_ms)
+        with self._fatal():
+            answer = request(now_ms)
+            self._commit(now_ms)
         return answer
 
     def pump(self) -> int:
-        """Moves the market, and with it our orders, to now; returns the time."""
+        """Moves the market, and with it our orders, to now; returns the time.
+
+        Raises JournalError when the venue has broken: from then on, always."""
+        if self._broken is not None:
+            raise self._broken
         now_ms = self.now_ms()
-        events = self.market.advance(now_ms)
-        for event in events:
-            self.exchange.on_market(event, now_ms)
-            if isinstance(event, Traded):
-                self.tape.record(event)
-        self._commit(now_ms)
+        with self._fatal():
+            events = self.market.advance(now_ms)
+            for event in events:
+                self.exchange.on_market(event, now_ms)
+                if isinstance(event, Traded):
+                    self.tape.record(event)
+            self._commit(now_ms)
+            if now_ms - self._saved_ms >= MARKET_SAVE_MS:
+                self.save_market(now_ms)
         for listener in self.market_listeners:
             listener.on_market(events, now_ms)
-        if now_ms - self._saved_ms >= MARKET_SAVE_MS:
-            self.save_market(now_ms)
         return now_ms
 
     def save_market(self, now_ms: int) -> None:
@@ -119,9 +129,20 @@ class Venue:
         self.journal.put("market", msgspec.json.encode(position))
 
     def close(self) -> None:
-        """Saves the market's position and closes the journal."""
-        self.save_market(self.now_ms())
+        """Saves the market's position, unless the venue has broken, and closes the journal."""
+        if self._broken is None:
+            self.save_market(self.now_ms())
         self.journal.close()
+
+    @contextlib.contextmanager
+    def _fatal(self) -> Iterator[None]:
+        """What cannot be written, or does not add up, must not be answered, now or later: the
+        process ends, and the journal still tells the last state that clients were told."""
+        try:
+            yield
+        except (sqlite3.Error, LedgerBroken) as error:
+            self._broken = JournalError(f"{self.journal.path}: the venue stops: {error}")
+            raise self._broken from error
 
     def _commit(self, now_ms: int) -> None:
         events = self.exchange.drain()

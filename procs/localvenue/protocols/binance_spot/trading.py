@@ -2,57 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Final, TypeVar
+from typing import Any
 
 from procs.localvenue.matching.exchange import FEE_RATE
 from procs.localvenue.matching.model import (
     Canceled,
     Leg,
     OrderList,
-    OrderType,
     Placed,
     PlaceOco,
     PlaceOrder,
     Refusal,
-    Side,
-    TimeInForce,
 )
 from procs.localvenue.matching.refusals import NO_SUCH_LIST
 from procs.localvenue.protocols.binance_spot import render
 from procs.localvenue.protocols.binance_spot.limits import Budget
 from procs.localvenue.protocols.binance_spot.market_data import known_symbol
+from procs.localvenue.protocols.binance_spot.order_params import (
+    BAD_SIDE,
+    BAD_TIME_IN_FORCE,
+    BAD_TYPE,
+    REPLACE_MODES,
+    SIDES,
+    TIMES_IN_FORCE,
+    TYPES,
+    UNSUPPORTED,
+    granted,
+    leg_of,
+    list_ids,
+    order_ids,
+    response_of,
+    window_of,
+)
 from procs.localvenue.protocols.binance_spot.params import CLIENT_ID, Params, RefusedError
 from procs.localvenue.shell import Venue
-
-SIDES: Final[tuple[Side, ...]] = ("BUY", "SELL")
-TIMES_IN_FORCE: Final[tuple[TimeInForce, ...]] = ("GTC", "IOC", "FOK")
-TYPES: Final[tuple[OrderType, ...]] = (
-    "LIMIT",
-    "LIMIT_MAKER",
-    "MARKET",
-    "STOP_LOSS_LIMIT",
-    "TAKE_PROFIT_LIMIT",
-)
-RESPONSES: Final = ("ACK", "RESULT", "FULL")
-REPLACE_MODES: Final = ("STOP_ON_FAILURE", "ALLOW_FAILURE")
-
-BAD_SIDE: Final = Refusal(-1117, "Invalid side.")
-BAD_TYPE: Final = Refusal(-1116, "Invalid orderType.")
-BAD_TIME_IN_FORCE: Final = Refusal(-1115, "Invalid timeInForce.")
-BAD_RESPONSE: Final = Refusal(-1136, "Invalid newOrderRespType.")
-UNSUPPORTED: Final = {
-    "STOP_LOSS": Refusal(-2010, "Stop loss orders are not supported for this symbol."),
-    "TAKE_PROFIT": Refusal(-2010, "Take profit orders are not supported for this symbol."),
-}
-NO_ID: Final = Refusal(
-    -1102, "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!"
-)
-NO_LIST_ID: Final = Refusal(
-    -1102, "Param 'listClientOrderId' or 'orderListId' must be sent, but both were empty/null!"
-)
-
-Value = TypeVar("Value")
 
 
 class ReplaceFailedError(RefusedError):
@@ -74,7 +57,7 @@ class Trading:
     def place(self, account: str, params: Params) -> Any:
         """POST order."""
         request = self._order_request(params)
-        response = _response(params, "FULL" if request.type in ("LIMIT", "MARKET") else "ACK")
+        response = response_of(params, "FULL" if request.type in ("LIMIT", "MARKET") else "ACK")
         self._budget.count_orders(account, 1, self._venue.now_ms())
         return _placed(self._place(account, request), response)
 
@@ -89,12 +72,12 @@ class Trading:
     def query(self, account: str, params: Params) -> Any:
         """GET order."""
         symbol = known_symbol(self._venue, params)
-        order_id, client_id = _order_ids(params)
-        return render.queried(_or_raise(self._exchange.order(account, symbol, order_id, client_id)))
+        order_id, client_id = order_ids(params)
+        return render.queried(granted(self._exchange.order(account, symbol, order_id, client_id)))
 
     def cancel(self, account: str, params: Params) -> Any:
         """DELETE order; one leg of an order list cancels the list."""
-        return render.canceled(self._cancel(account, params, *_order_ids(params)))
+        return render.canceled(self._cancel(account, params, *order_ids(params)))
 
     def cancel_all(self, account: str, params: Params) -> Any:
         """DELETE openOrders."""
@@ -102,7 +85,7 @@ class Trading:
         answers = self._venue.turn(
             lambda now_ms: self._exchange.cancel_all(account, symbol, now_ms)
         )
-        return [render.canceled(answer) for answer in _or_raise(answers)]
+        return [render.canceled(answer) for answer in granted(answers)]
 
     def replace(self, account: str, params: Params) -> Any:
         """POST order/cancelReplace."""
@@ -110,7 +93,7 @@ class Trading:
             "cancelReplaceMode", REPLACE_MODES, Refusal(-1130, "Invalid data sent for a parameter.")
         )
         request = self._order_request(params)
-        response = _response(params, "FULL" if request.type in ("LIMIT", "MARKET") else "ACK")
+        response = response_of(params, "FULL" if request.type in ("LIMIT", "MARKET") else "ACK")
         order_id = params.integer("cancelOrderId")
         client_id = params.text("cancelOrigClientOrderId", CLIENT_ID)
         if order_id is None and client_id is None:
@@ -160,7 +143,7 @@ class Trading:
         """GET allOrders."""
         symbol = known_symbol(self._venue, params)
         orders = self._exchange.all_orders(account, symbol)
-        chosen = _window(
+        chosen = window_of(
             params, ((order, order.id, order.created_ms) for order in orders), "orderId"
         )
         return [render.queried(order) for order in chosen]
@@ -171,8 +154,8 @@ class Trading:
             symbol=known_symbol(self._venue, params),
             side=params.needed_word("side", SIDES, BAD_SIDE),
             quantity=params.needed_number("quantity"),
-            above=_leg(params, "above"),
-            below=_leg(params, "below"),
+            above=leg_of(params, "above"),
+            below=leg_of(params, "below"),
             list_client_id=params.text("listClientOrderId", CLIENT_ID),
         )
         return self._oco(account, request, params)
@@ -208,7 +191,7 @@ class Trading:
 
     def query_list(self, account: str, params: Params) -> Any:
         """GET orderList."""
-        list_id, client_id = _list_ids(params, "origClientOrderId")
+        list_id, client_id = list_ids(params, "origClientOrderId")
         found = self._exchange.find_list(account, list_id, client_id)
         if found is None:
             raise RefusedError(NO_SUCH_LIST)
@@ -217,7 +200,7 @@ class Trading:
     def cancel_list(self, account: str, params: Params) -> Any:
         """DELETE orderList."""
         symbol = known_symbol(self._venue, params)
-        list_id, client_id = _list_ids(params, "listClientOrderId")
+        list_id, client_id = list_ids(params, "listClientOrderId")
         cancel_id = params.text("newClientOrderId", CLIENT_ID)
         answer = self._venue.turn(
             lambda now_ms: self._exchange.cancel_list(
@@ -229,7 +212,7 @@ class Trading:
                 cancel_id=cancel_id,
             )
         )
-        return render.canceled(_or_raise(answer))
+        return render.canceled(granted(answer))
 
     def open_lists(self, account: str, params: Params) -> Any:
         """GET openOrderList."""
@@ -242,7 +225,7 @@ class Trading:
     def all_lists(self, account: str, params: Params) -> Any:
         """GET allOrderList."""
         lists = ((found, found.id, found.created_ms) for found in self._exchange.lists(account))
-        return [self._listed(found) for found in _window(params, lists, "fromId")]
+        return [self._listed(found) for found in window_of(params, lists, "fromId")]
 
     def my_trades(self, account: str, params: Params) -> Any:
         """GET myTrades, of one symbol, optionally of one order."""
@@ -254,7 +237,7 @@ class Trading:
             order = self._exchange.find(account, symbol, order_id, None)
             fills = self._exchange.fills_of(order_id) if order is not None else []
         rows = ((fill, fill.trade_id, fill.at_ms) for fill in fills)
-        return [render.my_trade(fill) for fill in _window(params, rows, "fromId")]
+        return [render.my_trade(fill) for fill in window_of(params, rows, "fromId")]
 
     def account(self, account: str, params: Params) -> Any:
         """GET account."""
@@ -326,7 +309,7 @@ class Trading:
         )
 
     def _place(self, account: str, request: PlaceOrder) -> Placed:
-        return _or_raise(
+        return granted(
             self._venue.turn(lambda now_ms: self._exchange.place(account, request, now_ms))
         )
 
@@ -336,7 +319,7 @@ class Trading:
         symbol = known_symbol(self._venue, params)
         wanted = params.values.get("newClientOrderId") or None
         cancel_id = None if wanted is None else params.text("newClientOrderId", CLIENT_ID)
-        return _or_raise(
+        return granted(
             self._venue.turn(
                 lambda now_ms: self._exchange.cancel(
                     account,
@@ -350,9 +333,9 @@ class Trading:
         )
 
     def _oco(self, account: str, request: PlaceOco, params: Params) -> Any:
-        response = _response(params, "RESULT")
+        response = response_of(params, "RESULT")
         self._budget.count_orders(account, 2, self._venue.now_ms())
-        answer = _or_raise(
+        answer = granted(
             self._venue.turn(lambda now_ms: self._exchange.place_oco(account, request, now_ms))
         )
         write = render.acknowledged if response == "ACK" else render.resulted
@@ -370,63 +353,9 @@ class Trading:
             return {"code": error.refusal.code, "msg": error.refusal.message}, True
 
 
-def _or_raise(answer: Value | Refusal) -> Value:
-    if isinstance(answer, Refusal):
-        raise RefusedError(answer)
-    return answer
-
-
 def _placed(answer: Placed, response: str) -> dict[str, Any]:
     if response == "ACK":
         return render.acknowledged(answer.order)
     if response == "RESULT":
         return render.resulted(answer.order)
     return render.fulfilled(answer.order, answer.fills)
-
-
-def _response(params: Params, usual: str) -> str:
-    return params.word("newOrderRespType", RESPONSES, BAD_RESPONSE) or usual
-
-
-def _order_ids(params: Params) -> tuple[int | None, str | None]:
-    order_id = params.integer("orderId")
-    client_id = params.text("origClientOrderId", CLIENT_ID)
-    if order_id is None and client_id is None:
-        raise RefusedError(NO_ID)
-    return order_id, client_id
-
-
-def _list_ids(params: Params, client_name: str) -> tuple[int | None, str | None]:
-    list_id = params.integer("orderListId")
-    client_id = params.text(client_name, CLIENT_ID)
-    if list_id is None and client_id is None:
-        raise RefusedError(NO_LIST_ID)
-    return list_id, client_id
-
-
-def _leg(params: Params, place: str) -> Leg:
-    kind = params.needed(f"{place}Type")
-    if kind in UNSUPPORTED:
-        raise RefusedError(UNSUPPORTED[kind])
-    return Leg(
-        type=params.needed_word(f"{place}Type", TYPES, BAD_TYPE),
-        price=params.needed_number(f"{place}Price"),
-        stop_price=params.number(f"{place}StopPrice"),
-        time_in_force=params.word(f"{place}TimeInForce", TIMES_IN_FORCE, BAD_TIME_IN_FORCE),
-        client_id=params.text(f"{place}ClientOrderId", CLIENT_ID),
-    )
-
-
-def _window(params: Params, rows: Iterable[tuple[Value, int, int]], id_name: str) -> list[Value]:
-    """Rows from an id on (oldest first), or between two times, at most `limit` of them."""
-    limit = params.limit(500, 1_000)
-    from_id = params.integer(id_name)
-    start_ms, end_ms = params.integer("startTime"), params.integer("endTime")
-    chosen = [
-        row
-        for row, row_id, at_ms in rows
-        if (from_id is None or row_id >= from_id)
-        and (start_ms is None or at_ms >= start_ms)
-        and (end_ms is None or at_ms <= end_ms)
-    ]
-    return chosen[:limit] if from_id is not None or start_ms is not None else chosen[-limit:]
