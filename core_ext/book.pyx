@@ -128,7 +128,7 @@ cdef class Book:
     # ---- changing
 
     cdef int reserve(self, Side* side, Py_ssize_t extra) except -1:
-        """Room for `extra` more levels, so that `put` cannot fail; NumberRefused beyond the limit."""
+        """Room for `extra` more levels, so that `put` cannot fail; NumberRefused when too many."""
         cdef Py_ssize_t needed = side.count + extra
         cdef Py_ssize_t room
         cdef void* grown
@@ -301,7 +301,7 @@ cdef class Book:
     # ---- looking
 
     cdef void look(self, Top* top) noexcept nogil:
-        """Best prices, spread, depth within 50 bps and imbalance; the depths are kept, not summed."""
+        """Best prices, spread, depth within 50 bps, imbalance; the depths are kept, not summed."""
         cdef int64_t both
         top.bid_ticks = top.bid_lots = top.ask_ticks = top.ask_lots = 0
         top.spread_bps = top.mid = top.bid_depth_50bps = top.ask_depth_50bps = 0.0
@@ -343,7 +343,8 @@ cdef class Book:
         return <double>side.band_sum
 
     cdef double top_sum(self, Side* side, Py_ssize_t n) noexcept nogil:
-        return <double>sum_from(side, side.count - n if n < side.count else 0) * self.notional_unit
+        cdef Py_ssize_t start = side.count - n if n < side.count else 0
+        return <double>sum_from(side, start) * self.notional_unit
 
     cdef double imbalance_of(self, Py_ssize_t n) noexcept nogil:
         cdef int128 bid = 0
@@ -363,20 +364,22 @@ cdef class Book:
         cdef int128 spent = 0
         cdef int128 base = 0
         cdef int128 after
+        cdef double taken
         cdef Py_ssize_t i = side.count - 1
         cdef int64_t ticks
         while i >= 0:
             ticks = side.keys[i] * side.sign
             after = spent + <int128>ticks * side.lots[i]
             if <double>after >= wanted:
-                return wanted / (<double>base + (wanted - <double>spent) / <double>ticks) * self.tick
+                taken = <double>base + (wanted - <double>spent) / <double>ticks
+                return wanted / taken * self.tick
             spent = after
             base += side.lots[i]
             i -= 1
         return 0.0
 
     def stats(self):
-        """BookStats: best prices, spread, mid, depth within 50 bps and 10 levels, imbalance (E1)."""
+        """BookStats: best prices, spread, mid, depth in 50 bps and 10 levels, imbalance (E1)."""
         cdef Top top
         self.look(&top)
         # The named tuple's own constructor is a Python function that takes longer than the look.
@@ -468,7 +471,7 @@ cdef class Book:
         return self.top_sum(&self.bids, n), self.top_sum(&self.asks, n)
 
     def imbalance(self, Py_ssize_t n=10):
-        """(bid - ask) / (bid + ask) quantity of the best n levels: -1 ... 1, 0.0 when both are empty."""
+        """(bid - ask) / (bid + ask) quantity of the best n levels: -1 ... 1, 0.0 when empty."""
         if n < 0:
             raise NumberRefused("levels", n, "0 or more")
         return self.imbalance_of(n)

@@ -64,7 +64,7 @@ cdef class DropWindow:
             self.count -= 1
 
     def update(self, int64_t ts_ns, price):
-        """Takes the newest price and returns drop_pct = (price / anchor - 1) * 100, at most 0 (E2)."""
+        """Takes the newest price; returns drop_pct = (price / anchor - 1) * 100, at most 0 (E2)."""
         cdef double value = price
         cdef Peak* last
         if not (isfinite(value) and value > 0):

@@ -3,7 +3,7 @@
 cimport cython
 from libc.stdint cimport int64_t
 
-from core_ext.number cimport Step
+from core_ext.json_cursor cimport Value
 
 
 cdef enum:
@@ -13,21 +13,6 @@ cdef enum:
     KIND_TICKER = 3
     SYMBOL_ROOM = 20
     KEYS_KNOWN = 14
-
-
-cdef struct Cursor:
-    # The frame and where reading stands; `at` never passes `size`.
-    const unsigned char* text
-    Py_ssize_t size
-    Py_ssize_t at
-    const char* reason
-
-
-cdef struct Value:
-    # Where a known key's value stands; type 0 = the key did not occur.
-    int type
-    Py_ssize_t start
-    Py_ssize_t length
 
 
 cdef struct Event:

@@ -9,8 +9,25 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memchr, memcmp, memcpy, memset
 
-from core_ext.book cimport OUTCOME_APPLIED, OUTCOME_NONE, Book
-from core_ext.errors import FrameRefused, NumberRefused
+from core_ext.book cimport OUTCOME_APPLIED, Book
+from core_ext.errors import FrameRefused
+from core_ext.json_cursor cimport (
+    ABSENT,
+    ARRAY,
+    FALSE,
+    LEVELS,
+    NUMBER,
+    OBJECT,
+    STRING,
+    TRUE,
+    Cursor,
+    Value,
+    expect,
+    fail,
+    scan_string,
+    skip_space,
+    skip_value,
+)
 from core_ext.number cimport (
     NUMBER_OFF_STEP,
     NUMBER_OK,
@@ -18,17 +35,6 @@ from core_ext.number cimport (
     Step,
     parse_steps,
 )
-
-cdef enum:
-    ABSENT = 0
-    STRING = 1
-    NUMBER = 2
-    ARRAY = 3
-    OBJECT = 4
-    TRUE = 5
-    FALSE = 6
-    NULL_LITERAL = 7
-    LEVELS = 8
 
 cdef enum:
     KEY_E = 0
@@ -54,186 +60,6 @@ cdef enum:
 cdef enum:
     FRAME_BYTES_MAX = 8_388_608
     LEVELS_MAX_IN_FRAME = 16_384
-    DEPTH_MAX = 32
-    JSON_NUMBER_MAX = 32
-
-
-cdef inline int fail(Cursor* cursor, const char* reason) noexcept nogil:
-    cursor.reason = reason
-    return 1
-
-
-cdef inline void skip_space(Cursor* cursor) noexcept nogil:
-    cdef unsigned char c
-    while cursor.at < cursor.size:
-        c = cursor.text[cursor.at]
-        if c != c" " and c != c"\n" and c != c"\r" and c != c"\t":
-            return
-        cursor.at += 1
-
-
-cdef inline int expect(Cursor* cursor, unsigned char wanted, const char* reason) noexcept nogil:
-    if cursor.at >= cursor.size:
-        return fail(cursor, b"truncated")
-    if cursor.text[cursor.at] != wanted:
-        return fail(cursor, reason)
-    cursor.at += 1
-    return 0
-
-
-cdef int skip_utf8(Cursor* cursor) noexcept nogil:
-    """One multi-byte character, as strictly as RFC 3629."""
-    cdef unsigned char lead = cursor.text[cursor.at]
-    cdef unsigned char low = 0x80
-    cdef unsigned char high = 0xBF
-    cdef int follow
-    cdef int i
-    if 0xC2 <= lead <= 0xDF:
-        follow = 1
-    elif 0xE0 <= lead <= 0xEF:
-        follow = 2
-        if lead == 0xE0:
-            low = 0xA0
-        elif lead == 0xED:
-            high = 0x9F
-    elif 0xF0 <= lead <= 0xF4:
-        follow = 3
-        if lead == 0xF0:
-            low = 0x90
-        elif lead == 0xF4:
-            high = 0x8F
-    else:
-        return fail(cursor, b"not UTF-8")
-    if cursor.at + follow >= cursor.size:
-        return fail(cursor, b"truncated")
-    for i in range(1, follow + 1):
-        if not low <= cursor.text[cursor.at + i] <= high:
-            return fail(cursor, b"not UTF-8")
-        low = 0x80
-        high = 0xBF
-    cursor.at += follow + 1
-    return 0
-
-
-cdef inline int scan_string(Cursor* cursor, Py_ssize_t* start, Py_ssize_t* length) noexcept nogil:
-    """A string from its opening quote; escapes are refused, because no frame we read has any."""
-    cdef unsigned char c
-    if expect(cursor, c'"', b"expected a string"):
-        return 1
-    start[0] = cursor.at
-    while cursor.at < cursor.size:
-        c = cursor.text[cursor.at]
-        if c == c'"':
-            length[0] = cursor.at - start[0]
-            cursor.at += 1
-            return 0
-        if c == c"\\":
-            return fail(cursor, b"escaped string")
-        if c < 0x20:
-            return fail(cursor, b"control character in a string")
-        if c < 0x80:
-            cursor.at += 1
-        elif skip_utf8(cursor):
-            return 1
-    return fail(cursor, b"truncated")
-
-
-cdef inline bint digit_at(Cursor* cursor) noexcept nogil:
-    return cursor.at < cursor.size and c"0" <= cursor.text[cursor.at] <= c"9"
-
-
-cdef int skip_number(Cursor* cursor) noexcept nogil:
-    """A bare JSON number without exponent."""
-    cdef Py_ssize_t start = cursor.at
-    if cursor.text[cursor.at] == c"-":
-        cursor.at += 1
-    if not digit_at(cursor):
-        return fail(cursor, b"expected a value")
-    if cursor.text[cursor.at] == c"0":
-        cursor.at += 1
-    else:
-        while digit_at(cursor):
-            cursor.at += 1
-    if cursor.at < cursor.size and cursor.text[cursor.at] == c".":
-        cursor.at += 1
-        if not digit_at(cursor):
-            return fail(cursor, b"expected a digit")
-        while digit_at(cursor):
-            cursor.at += 1
-    if cursor.at < cursor.size and cursor.text[cursor.at] in (c"e", c"E"):
-        return fail(cursor, b"number with exponent")
-    if cursor.at - start > JSON_NUMBER_MAX:
-        return fail(cursor, b"number too long")
-    return 0
-
-
-cdef int skip_word(Cursor* cursor, const char* word, Py_ssize_t length) noexcept nogil:
-    if cursor.size - cursor.at < length:
-        return fail(cursor, b"truncated")
-    if memcmp(cursor.text + cursor.at, word, length) != 0:
-        return fail(cursor, b"expected a value")
-    cursor.at += length
-    return 0
-
-
-cdef int skip_value(Cursor* cursor, int depth, Value* value) noexcept nogil:
-    """Any JSON value, validated; `depth` containers are open around it."""
-    cdef unsigned char c
-    value.start = cursor.at
-    if cursor.at >= cursor.size:
-        return fail(cursor, b"truncated")
-    c = cursor.text[cursor.at]
-    if c == c'"':
-        value.type = STRING
-        return scan_string(cursor, &value.start, &value.length)
-    if c == c"{" or c == c"[":
-        value.type = OBJECT if c == c"{" else ARRAY
-        return skip_container(cursor, depth + 1, c == c"{")
-    if c == c"t":
-        value.type = TRUE
-        return skip_word(cursor, b"true", 4)
-    if c == c"f":
-        value.type = FALSE
-        return skip_word(cursor, b"false", 5)
-    if c == c"n":
-        value.type = NULL_LITERAL
-        return skip_word(cursor, b"null", 4)
-    value.type = NUMBER
-    if skip_number(cursor):
-        return 1
-    value.length = cursor.at - value.start
-    return 0
-
-
-cdef int skip_container(Cursor* cursor, int depth, bint is_object) noexcept nogil:
-    cdef unsigned char closer = c"}" if is_object else c"]"
-    cdef Value inner
-    if depth > DEPTH_MAX:
-        return fail(cursor, b"nested too deeply")
-    cursor.at += 1
-    skip_space(cursor)
-    if cursor.at < cursor.size and cursor.text[cursor.at] == closer:
-        cursor.at += 1
-        return 0
-    while True:
-        skip_space(cursor)
-        if is_object:
-            if scan_string(cursor, &inner.start, &inner.length):
-                return 1
-            skip_space(cursor)
-            if expect(cursor, c":", b"expected ':'"):
-                return 1
-            skip_space(cursor)
-        if skip_value(cursor, depth, &inner):
-            return 1
-        skip_space(cursor)
-        if cursor.at >= cursor.size:
-            return fail(cursor, b"truncated")
-        if cursor.text[cursor.at] == closer:
-            cursor.at += 1
-            return 0
-        if expect(cursor, c",", b"expected ',' or the end of a container"):
-            return 1
 
 
 cdef inline int key_index(
@@ -687,7 +513,9 @@ cdef class BinanceScanner:
         return last_update_id
 
 
-cdef Py_ssize_t find(const unsigned char* text, Py_ssize_t size, const char* wanted, Py_ssize_t length) noexcept nogil:
+cdef Py_ssize_t find(
+    const unsigned char* text, Py_ssize_t size, const char* wanted, Py_ssize_t length
+) noexcept nogil:
     """Where wanted first occurs, or -1."""
     cdef Py_ssize_t at = 0
     cdef const unsigned char* hit
@@ -702,6 +530,10 @@ cdef Py_ssize_t find(const unsigned char* text, Py_ssize_t size, const char* wan
     return -1
 
 
+cdef inline bint symbol_byte(unsigned char c) noexcept nogil:
+    return 0x21 <= c < 0x7F and c != c'"' and c != c"\\"
+
+
 def symbol_of(frame):
     """The symbol a frame is about, without reading it as JSON; None when it names none.
 
@@ -711,7 +543,6 @@ def symbol_of(frame):
     cdef const unsigned char* text
     cdef Py_ssize_t start
     cdef Py_ssize_t end
-    cdef Py_ssize_t skip = 0
     symbol = None
     PyObject_GetBuffer(frame, &view, PyBUF_SIMPLE)
     text = <const unsigned char*>view.buf
@@ -723,7 +554,7 @@ def symbol_of(frame):
         if start < view.len and text[start] == c'"':
             start += 1
             end = start
-            while end < view.len and end - start <= SYMBOL_ROOM and 0x21 <= text[end] < 0x7F and text[end] not in (c'"', c"\\"):
+            while end < view.len and end - start <= SYMBOL_ROOM and symbol_byte(text[end]):
                 end += 1
             if end < view.len and text[end] == c'"' and 0 < end - start <= SYMBOL_ROOM:
                 symbol = (<bytes>text[start:end]).decode("ascii")
