@@ -1,0 +1,48 @@
+"""The path benchmark: every tick makes an order in both designs, and the decision is one."""
+
+import pytest
+
+from bench import path
+from bench.path_common import HOPS, decide
+from core_ext.histogram import Histogram
+from procs.cli.bench import available, cores
+from shared.errors import ConfigError, SeawallError
+
+
+def test_the_decision_guards_and_sizes():
+    assert decide(99.9, 100.0, 1e6, 10.0) == (0.001, 100.0)
+    assert decide(0, 100.0, 1e6, 10.0) is None
+    assert decide(100.0, 99.0, 1e6, 10.0) is None
+    assert decide(99.9, 100.0, 0.1, 10.0) is None
+    assert decide(50.0, 100.0, 1e6, 6666.0) is None
+
+
+def test_missing_orders_are_an_error_not_a_flattering_row():
+    full, empty = Histogram(), Histogram()
+    full.record(1000)
+    found = {"seawall": dict.fromkeys(HOPS, full), "naive": dict.fromkeys(HOPS, empty)}
+    with pytest.raises(SeawallError, match="naive counted 0 of 1"):
+        path._require_all(found, 1)
+
+
+def test_cores_are_numbers():
+    assert cores("0,1,1") == (0, 1, 1)
+    assert cores("") == ()
+    with pytest.raises(ConfigError):
+        cores("0-1")
+
+
+def test_the_verb_offers_what_is_there():
+    assert {"hot", "path"} <= set(available())
+
+
+@pytest.mark.slow
+def test_both_designs_make_an_order_of_every_tick(monkeypatch):
+    monkeypatch.setattr(path, "TICKS_PER_BATCH", 30)
+    monkeypatch.setattr(path, "WARM_UP_TICKS", 10)
+    rows = path.run(json_output=True, rate_hz=50, rounds=1)
+    assert [row["name"] for row in rows] == list(HOPS)
+    for row in rows:
+        assert row["samples"] == row["naive_samples"] == 30
+        assert 0 < row["p50"] <= row["p99"] <= row["p999"]
+        assert row["ratio_to"]["naive"] > 0
