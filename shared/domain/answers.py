@@ -124,7 +124,7 @@ def read_query(
     return reading
 
 
-def unheeded_cancels(answer: VenueAnswered, account: Account, now_ns: int) -> list[Step]:
+def unheeded_cancels(answer: VenueAnswered, account: Account) -> list[Step]:
     """Cancels to repeat: asked well after the cancel, the venue says that the order lives."""
     steps: list[Step] = []
     for said in answer.orders:

@@ -1,0 +1,100 @@
+"""When route compares itself with the venue, and what it makes of the result (O7, L15, L16)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from procs.route.recorder import Recorder
+from shared.domain import reconcile
+from shared.domain.effects import CallVenue
+from shared.domain.instrument import Instrument
+from shared.messages.account import Reconciled
+from shared.messages.venue import Outcome, TakeSnapshot, VenueAnswered
+from shared.units import NS_PER_S
+
+RETRY_NS = 1 * NS_PER_S
+ANSWER_WITHIN_NS = 30 * NS_PER_S
+QUIET_NS = 2 * NS_PER_S
+"""The ledger is compared with the venue only when nothing has happened for this long."""
+
+
+class Reconciler:
+    """Asks at start, after every reconnect, on any doubt, and every `reconcile_s`."""
+
+    def __init__(
+        self, recorder: Recorder, instruments: dict[str, Instrument], every_s: int
+    ) -> None:
+        self.done_once = False
+        """READY: folded and one full reconciliation (L14)."""
+        self.time_outs = 0
+        self._recorder = recorder
+        self._instruments = instruments
+        self._every_ns = every_s * NS_PER_S
+        self._asked_ns = 0
+        self._due_ns = 0
+        self._differed: dict[str, tuple[Decimal, Decimal]] = {}
+
+    def tick(self, now_ns: int) -> None:
+        """Asks when it is time, or when the last question was never answered."""
+        if self._recorder.doubtful:
+            self._recorder.doubtful = False
+            self._due_ns = now_ns
+        waiting = self._asked_ns and now_ns - self._asked_ns < ANSWER_WITHIN_NS
+        if now_ns >= self._due_ns and not waiting:
+            self.ask(now_ns)
+
+    def ask(self, now_ns: int) -> None:
+        """Asks now, unless a question left a moment ago; then again as soon as it is answered."""
+        if self._asked_ns and now_ns - self._asked_ns < RETRY_NS:
+            self._due_ns = now_ns
+            return
+        self._asked_ns = now_ns
+        self._due_ns = now_ns + self._every_ns
+        account = self._recorder.account
+        watched = {order.symbol for order in account.tombstones.values()}
+        request = reconcile.request(account, watched, now_ns)
+        self._recorder.want(CallVenue(request, exit_priority=True))
+
+    def answered(self, answer: VenueAnswered, now_ns: int) -> None:
+        """Takes the venue's truth over; what differs twice in a quiet account trips (L9)."""
+        assert isinstance(answer.request, TakeSnapshot)
+        self._asked_ns = 0
+        if answer.outcome is not Outcome.OK:
+            self.time_outs += 1
+            self._due_ns = now_ns + RETRY_NS
+            return
+        recorder = self._recorder
+        quiet = self._is_quiet(answer.request.asked_ns)
+        found = reconcile.compare(recorder.account, answer, self._instruments, now_ns)
+        recorder.perform([*found.events, *found.queries])
+        details = list(found.details)
+        mismatches = found.mismatches
+        if quiet and not mismatches:
+            mismatches = self._compare_ledger(details, now_ns)
+        recorder.record(
+            Reconciled(
+                at_ns=now_ns,
+                mismatches=mismatches,
+                foreign_orders=found.foreign_orders,
+                detail="; ".join(details)[:500],
+            )
+        )
+        self.done_once = True
+
+    def _compare_ledger(self, details: list[str], now_ns: int) -> int:
+        differing = reconcile.ledger_differences(self._recorder.account)
+        lasting = [a for a, pair in differing.items() if self._differed.get(a) == pair]
+        self._differed = differing
+        details += [f"{a}: ledger {o}, venue {t}" for a, (o, t) in differing.items()]
+        if lasting:
+            text = "; ".join(details)
+            self._recorder.alarm("ledger_differs", "", text, now_ns)
+            self._recorder.trips.raise_trip(f"ledger differs from the venue: {text}")
+        return len(differing)
+
+    def _is_quiet(self, asked_ns: int) -> bool:
+        busy = any(
+            order.owed or order.in_doubt or not order.venue_order_id
+            for order in self._recorder.account.orders.values()
+        )
+        return not busy and asked_ns - self._recorder.changed_ns > QUIET_NS
