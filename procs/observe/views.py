@@ -15,7 +15,7 @@ import msgspec
 from shared.domain.account import Account
 from shared.domain.order import Order
 from shared.domain.position import Position
-from shared.messages.account import FillBooked, ProtectionStatus
+from shared.messages.account import FillBooked, ProtectionStatus, Purpose
 from shared.messages.control import EngineStatus
 from shared.messages.protection import Guard
 from shared.units import HUNDRED, NS_PER_S, ZERO
@@ -25,10 +25,13 @@ Record = dict[str, Any]
 CENT = Decimal("0.01")
 
 
-def position_record(position: Position, mark: Decimal | None, now_ns: int) -> Record:
+def position_record(
+    position: Position, sells: Iterable[Order], mark: Decimal | None, now_ns: int
+) -> Record:
     """A position; mark, pnl_quote and pnl_pct are None while there is no price.
 
-    pnl_quote is what closing at the mark would leave, before the fee of that sale.
+    stop_price and take_profit_price are those of the orders that rest, or the plan's while none
+    does. pnl_quote is what closing at the mark would leave, before the fee of that sale.
     """
     record = msgspec.structs.asdict(position)
     target = position.target
@@ -38,6 +41,11 @@ def position_record(position: Position, mark: Decimal | None, now_ns: int) -> Re
     record["cost_quote"] = position.cost
     record["stop_price"] = guard.stop_price if guard else None
     record["take_profit_price"] = guard.take_profit_price if guard else None
+    for order in sells:
+        if order.purpose is Purpose.STOP:
+            record["stop_price"] = order.stop_price
+        elif order.purpose is Purpose.TAKE_PROFIT:
+            record["take_profit_price"] = order.price
     record["exiting"] = position.exiting.reason if position.exiting else ""
     record["mark"] = mark
     record["pnl_quote"] = record["pnl_pct"] = None
@@ -55,7 +63,15 @@ def position_record(position: Position, mark: Decimal | None, now_ns: int) -> Re
 def positions(account: Account, marks: Mapping[str, Decimal], now_ns: int) -> list[Record]:
     """Positions that hold something, oldest first."""
     held = sorted(account.open_positions(), key=lambda position: position.opened_ns)
-    return [position_record(position, marks.get(position.symbol), now_ns) for position in held]
+    return [
+        position_record(
+            position,
+            account.live_sells(position.position_id),
+            marks.get(position.symbol),
+            now_ns,
+        )
+        for position in held
+    ]
 
 
 def order_record(order: Order, now_ns: int) -> Record:

@@ -74,6 +74,15 @@ def test_a_position_has_its_fields_and_what_follows_from_them():
     assert position["exiting"] == ""
 
 
+def test_stop_and_target_are_those_that_rest():
+    made = opened()
+    position = made.replica.account.positions["run-1"]
+    position.target = None
+    (record,) = told(made, "positions").data
+    assert record["stop_price"] == 97
+    assert record["take_profit_price"] is None
+
+
 def test_without_a_price_there_is_no_profit_to_show():
     (position,) = told(opened(), "positions").data
     assert position["mark"] is None
