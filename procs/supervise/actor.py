@@ -191,7 +191,7 @@ class Supervisor:
         effects.extend(followed)
         if failure is not None:
             self._error, self._exit_code = failure.text, failure.exit_code
-            self._begin_stop(f"{failure.role} cannot start", effects, now_ns)
+            self._begin_stop(f"{failure.role} failed", effects, now_ns)
 
     # -- what a person says -----------------------------------------------------------------
 

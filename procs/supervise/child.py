@@ -155,7 +155,8 @@ class ChildSpec(msgspec.Struct, frozen=True, kw_only=True):
     essential: bool = False
     """If it fails before it was ever ready there is nothing to run."""
     self_reliant: bool = False
-    """Its start needs nothing from outside, so an error of the first one would only come again."""
+    """Its start needs nothing from outside: an error of the first one would only come again, and
+    once it has failed there is no market to trade on or to protect from."""
 
 
 class Child(msgspec.Struct, kw_only=True):

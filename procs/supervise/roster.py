@@ -64,8 +64,8 @@ RaiseAlarm = Callable[[str, str], None]
 """Raises an alarm of the supervisor's own: kind, text."""
 
 
-class StartFailure(msgspec.Struct, frozen=True, kw_only=True):
-    """A child that never came up and without which there is nothing to run."""
+class FatalFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """A child without which there is nothing to run: it never came up, or is the market itself."""
 
     role: str
     text: str
@@ -158,7 +158,7 @@ class Roster:
 
     def on_death(
         self, death: ChildDied, alarm: RaiseAlarm, now_ns: int, *, stopping: bool
-    ) -> tuple[list[SuperviseEffect], StartFailure | None]:
+    ) -> tuple[list[SuperviseEffect], FatalFailure | None]:
         """Backoff and a successor, or FAILED after too many or a configuration error (L14)."""
         child = self._current(death.role, death.incarnation)
         if child is None or not child.running:
@@ -191,10 +191,13 @@ class Roster:
             why = "it cannot start"
         text = f"{death.role} failed, {why} ({how})"
         alarm("process_failed", text)
-        if child.was_ready or not (configuration or child.spec.essential):
+        ends_run = child.spec.self_reliant or (
+            not child.was_ready and (configuration or child.spec.essential)
+        )
+        if not ends_run:
             return effects, None
         code = ExitCode.CONFIG if configuration else ExitCode.ERROR
-        return effects, StartFailure(role=death.role, text=text, exit_code=code)
+        return effects, FatalFailure(role=death.role, text=text, exit_code=code)
 
     def on_tick(self, alarm: RaiseAlarm, now_ns: int) -> list[SuperviseEffect]:
         """Ends pauses before restarts, and looks for processes that hang (R2)."""

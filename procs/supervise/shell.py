@@ -234,11 +234,12 @@ class Shell:
         if self._watch is not None and self._watch.ended.is_set():
             self._inbox.append(StopWanted("the recording ended"))
         if now_ns - self._showed_ns >= SHOW_EVERY_NS:
-            self._showed_ns = now_ns
-            actor = self._actor
-            self._viewer.showed(
-                plain_status(actor.status(now_ns), actor.roster, actor.alarms_total)
-            )
+            self._show(now_ns)
+
+    def _show(self, now_ns: int) -> None:
+        self._showed_ns = now_ns
+        actor = self._actor
+        self._viewer.showed(plain_status(actor.status(now_ns), actor.roster, actor.alarms_total))
 
     def _work_off(self) -> None:
         while self._inbox:
@@ -330,6 +331,7 @@ class Shell:
 
     def _close_run(self) -> None:
         self._note("system", "engine_stopped", {"reason": self._actor.stop_reason})
+        self._show(self._clock.now_ns())
         if self._finish is not None and self._finish.clean:
             # A person's pause outlives crashes, not a stop that the same person asked for.
             write_operator(self._paths.operator, TradingState.ACTIVE)

@@ -134,7 +134,7 @@ CONTROL: Final = Channel(
     peer_hwm=1_000,
     overload=Overload.REPEAT,
     up=(ProcessReady, Heartbeat, AlarmRaised, Tripped, Drained, ProcessStopped),
-    down=(EngineStatus, StopEntries, StopProcess, CloseAsked),
+    down=(EngineStatus, StopEntries, StopProcess, CloseAsked, AlarmRaised),
 )
 STEER: Final = Channel(
     name="steer",

@@ -199,6 +199,18 @@ class TestStart:
         assert not finish.clean
         assert spawned(world.effects) == ["localvenue", "route"]
 
+    def test_a_local_venue_that_refuses_its_first_start_is_not_tried_again(self):
+        world = World()
+        finish = finish_of(world.die("localvenue", 1, "no recording"))
+        assert finish is not None
+        assert finish.exit_code == 1
+        assert spawned(world.effects) == ["localvenue"]
+
+    def test_a_local_venue_that_was_killed_at_its_first_start_is(self):
+        world = World()
+        world.die("localvenue", -9)
+        assert spawned(world.pass_ms(200)) == ["localvenue"]
+
     def test_a_route_that_never_starts_ends_the_run(self):
         world = World()
         world.ready("localvenue")
@@ -252,6 +264,24 @@ class TestRestart:
         assert world.actor.state is TradingState.REDUCING
         assert "decide is failed" in world.actor.reasons
         assert spawned(world.pass_ms(70_000)) == []
+
+    def test_a_local_venue_that_crashed_comes_back(self):
+        world = started()
+        world.die("localvenue", 1)
+        assert world.actor.state is TradingState.REDUCING
+        assert spawned(world.pass_ms(200)) == ["localvenue"]
+        world.ready("localvenue")
+        assert world.actor.state is TradingState.ACTIVE
+
+    def test_a_local_venue_that_crashes_for_good_ends_the_run(self):
+        world = started()
+        for _ in range(5):
+            assert finish_of(world.die("localvenue", 1)) is None
+            world.pass_ms(5100)
+        finish = finish_of(world.die("localvenue", 1, "the recording is torn"))
+        assert finish is not None
+        assert finish.exit_code == 1
+        assert "the recording is torn" in finish.error
 
     def test_spaced_crashes_restart_for_ever(self):
         world = started()
