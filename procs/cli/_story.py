@@ -14,7 +14,8 @@ import msgspec
 
 from procs.cli._words import words_of
 from shared.clock import iso
-from shared.domain.account import Account, evolve
+from shared.domain.account import Account
+from shared.domain.fold import evolve
 from shared.errors import NotFoundError
 from shared.ids import decision_of
 from shared.journal.reader import JournalReader

@@ -17,11 +17,12 @@ from procs.route.reconciler import Reconciler
 from procs.route.recorder import Recorder
 from procs.route.report import route_figures, route_report
 from shared.domain import answers
-from shared.domain.account import Account, account_bytes, evolve, read_account
+from shared.domain.account import Account, account_bytes, read_account
 from shared.domain.effects import Effect, SetTimer, TimerFired
 from shared.domain.entry import refusal_of
 from shared.domain.evidence import of_balances, of_order, of_trades
 from shared.domain.exits import join
+from shared.domain.fold import evolve
 from shared.domain.instrument import Instrument
 from shared.domain.mark import mark_of
 from shared.domain.policy import Policy

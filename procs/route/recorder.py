@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from shared.domain.account import Account, evolve
+from shared.domain.account import Account
 from shared.domain.effects import CallVenue, Effect, Journal, Note, Say
+from shared.domain.fold import evolve
 from shared.domain.steps import Call, Step
 from shared.domain.trips import Trips
 from shared.messages.account import (

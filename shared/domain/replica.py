@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import msgspec
 
-from shared.domain.account import Account, evolve, read_account
+from shared.domain.account import Account, read_account
 from shared.domain.effects import Effect, Note, Say
+from shared.domain.fold import evolve
 from shared.domain.instrument import Instrument
 from shared.messages.account import (
     AccountEvent,

@@ -2,7 +2,8 @@
 
 from decimal import Decimal
 
-from shared.domain.account import Account, account_bytes, evolve
+from shared.domain.account import Account, account_bytes
+from shared.domain.fold import evolve
 from shared.domain.instrument import Instrument
 from shared.messages.account import (
     EventSaid,

@@ -1,0 +1,458 @@
+"""The fold of account events: what route writes, in the words of `domain.account`.
+
+`evolve` judges nothing. What it cannot fold it names (a fault) and leaves alone, in live processes,
+replay and recovery alike; the actor that saw the fault alarms and asks the venue (O1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import msgspec
+
+from shared.domain.account import Account, ClosedTrade, IntentState, fill_key
+from shared.domain.order import END_STATUS, FINAL, ILLEGAL, Order, OrderFact, OrderStatus, step
+from shared.domain.position import Position, PositionFact, PositionStatus
+from shared.ids import attempt_of
+from shared.messages.account import (
+    AccountEvent,
+    Alarmed,
+    BalancesSeen,
+    CancelAsked,
+    ExitFailed,
+    FillBooked,
+    IntentAccepted,
+    IntentEnded,
+    IntentRefused,
+    LedgerOpened,
+    OrderAcknowledged,
+    OrderAdopted,
+    OrderDoubted,
+    OrderEnded,
+    OrderRefused,
+    OrderSubmitted,
+    OrderTriggered,
+    PositionClosed,
+    ProtectionAccepted,
+    ProtectionChanged,
+    Purpose,
+    Reconciled,
+    RunBegan,
+    SymbolBlocked,
+)
+from shared.messages.entry import FirstProtection
+from shared.messages.protection import Exit
+from shared.messages.venue import Meaning, Side, TimeInForce
+from shared.units import LEDGER, NS_PER_S, ZERO
+
+MEMORY_NS = 24 * 3600 * NS_PER_S
+"""Tombstones of orders, fills and intents are kept this long (O8, L2)."""
+TOMBSTONES_MAX = 5_000
+FILLS_MAX = 50_000
+CLOSED_MAX = 1_000
+
+NOT_JUDGED = frozenset({Meaning.RATE, Meaning.BANNED, Meaning.CLOCK, Meaning.NONE})
+"""Refusals that say nothing about the order itself: it was throttled, or never sent."""
+
+DEFAULT_PROTECTION = FirstProtection(
+    take_profit_pct=Decimal(3),
+    stop_loss_pct=Decimal(3),
+    stop_limit_offset_pct=Decimal("0.5"),
+    time_to_live_s=86_400,
+)
+"""For a position whose intent is not remembered: an adopted stray must be protected somehow."""
+
+
+def evolve(account: Account, event: AccountEvent) -> str | None:
+    """Folds one event; returns what did not fit, or None. O(1) but for pruning."""
+    account.seq += 1
+    match event:
+        case OrderSubmitted():
+            return _submitted(account, event)
+        case FillBooked():
+            return _filled(account, event)
+        case OrderAcknowledged():
+            return _acknowledged(account, event)
+        case OrderTriggered():
+            order = account.orders.get(event.client_id)
+            if order is not None and order.triggered_ns == 0:
+                order.triggered_ns = event.at_ns
+        case OrderRefused():
+            return _refused(account, event)
+        case OrderDoubted():
+            fault = _meet(account, event.client_id, OrderFact.DOUBTED, event.at_ns)
+            order = account.orders.get(event.client_id)
+            if order is not None:
+                order.fence_ns = event.fence_ns
+            return fault
+        case CancelAsked():
+            order = account.orders.get(event.client_id)
+            if order is not None:
+                order.cancel_asked_ns = event.at_ns
+            return _meet(account, event.client_id, OrderFact.CANCEL_ASKED, event.at_ns)
+        case OrderEnded():
+            order = account.order(event.client_id)
+            if order is not None:
+                order.ended_filled = max(order.ended_filled, event.filled_quantity)
+            return _meet(account, event.client_id, END_STATUS[event.end], event.at_ns)
+        case OrderAdopted():
+            return _adopted(account, event)
+        case IntentAccepted():
+            _accepted(account, event)
+        case IntentRefused():
+            account.count("intents_refused")
+        case IntentEnded():
+            _intent_ended(account, event)
+        case ProtectionAccepted():
+            return _target_set(account, event)
+        case ProtectionChanged():
+            _protection_changed(account, event)
+        case ExitFailed():
+            position = account.positions.get(event.position_id)
+            if position is not None:
+                position.exit_failures += 1
+                position.exits_tried = 0
+                position.exit_rearm_ns = event.rearm_ns
+            account.count("exits_failed")
+        case PositionClosed():
+            return _closed(account, event)
+        case LedgerOpened():
+            account.ledger = {b.asset: b.free + b.locked for b in event.balances}
+            account.balances = {b.asset: b for b in event.balances}
+        case BalancesSeen():
+            account.balances.update({b.asset: b for b in event.balances})
+        case SymbolBlocked():
+            account.blocked[event.symbol] = max(
+                event.until_ns, account.blocked.get(event.symbol, 0)
+            )
+        case Reconciled():
+            account.last_reconciled_ns = event.at_ns
+            account.count("reconcile_runs")
+            account.count("reconcile_mismatches", event.mismatches)
+        case RunBegan():
+            account.run_id = event.run_id
+            account.run_began_ns = event.at_ns
+            account.totals = {}
+            _prune(account, event.at_ns)
+        case Alarmed():
+            account.count("alarms")
+    return None
+
+
+def _meet(account: Account, client_id: str, fact: OrderFact, at_ns: int) -> str | None:
+    """Steps an order along its table; ended and settled orders leave the live map at once (O8)."""
+    order = account.order(client_id)
+    if order is None:
+        return f"{fact} of an order nobody knows: {client_id}"
+    following = step(order.status, fact)
+    if following is ILLEGAL:
+        return f"{fact} of order {client_id} which is {order.status}"
+    if isinstance(following, OrderStatus) and following is not order.status:
+        order.status = following
+        if following in FINAL:
+            order.ended_ns = at_ns
+            account.count(f"orders_{following}")
+            if order.purpose in (Purpose.STOP, Purpose.TAKE_PROFIT):
+                _advance(account, order.decision_id, PositionFact.PROTECTION_LOST)
+    if order.is_settled and client_id in account.orders:
+        del account.orders[client_id]
+        account.tombstones[client_id] = order
+        if len(account.tombstones) > TOMBSTONES_MAX:
+            del account.tombstones[next(iter(account.tombstones))]
+    elif not order.is_settled and client_id in account.tombstones:
+        account.orders[client_id] = account.tombstones.pop(client_id)
+    return None
+
+
+def _submitted(account: Account, event: OrderSubmitted) -> str | None:
+    if account.order(event.client_id) is not None:
+        return f"order id used twice: {event.client_id}"
+    account.orders[event.client_id] = Order(
+        client_id=event.client_id,
+        decision_id=event.decision_id,
+        symbol=event.symbol,
+        side=event.side,
+        kind=event.kind,
+        purpose=event.purpose,
+        quantity=event.quantity,
+        time_in_force=event.time_in_force,
+        price=event.price,
+        stop_price=event.stop_price,
+        list_id=event.list_id,
+        expires_ns=event.expires_ns,
+        submitted_ns=event.at_ns,
+        quote_recv_ns=event.quote_recv_ns,
+    )
+    account.count("orders_sent")
+    account.totals["live_orders_max"] = max(
+        account.totals.get("live_orders_max", 0), len(account.orders)
+    )
+    state = account.intents.get(event.decision_id)
+    position = account.positions.get(event.decision_id)
+    if event.purpose is Purpose.ENTRY and state is not None:
+        state.tried += 1
+    elif position is not None:
+        position.attempts += 1
+        if event.purpose is Purpose.EXIT:
+            position.exits_tried += 1
+            position.advance(PositionFact.EXIT_STARTED)
+        else:
+            position.advance(PositionFact.PROTECTION_SENT)
+    return _meet(account, event.client_id, OrderFact.SUBMITTED, event.at_ns)
+
+
+def _acknowledged(account: Account, event: OrderAcknowledged) -> str | None:
+    order = account.order(event.client_id)
+    if order is not None:
+        order.venue_order_id = event.venue_order_id
+        position = account.positions.get(order.decision_id)
+        if order.purpose is Purpose.STOP and position is not None:
+            position.protect_refusals = 0
+    return _meet(account, event.client_id, OrderFact.ACKNOWLEDGED, event.at_ns)
+
+
+def _refused(account: Account, event: OrderRefused) -> str | None:
+    order = account.orders.get(event.client_id)
+    position = account.positions.get(order.decision_id) if order is not None else None
+    if order is not None and position is not None and order.purpose is Purpose.STOP:
+        position.protect_refusals += event.meaning not in NOT_JUDGED
+    return _meet(account, event.client_id, OrderFact.REFUSED, event.at_ns)
+
+
+def _adopted(account: Account, event: OrderAdopted) -> str | None:
+    known = account.order(event.client_id)
+    if known is not None and known.is_live:
+        return None
+    order = known or Order(
+        client_id=event.client_id,
+        decision_id=event.decision_id,
+        symbol=event.symbol,
+        side=event.side,
+        kind=event.kind,
+        purpose=event.purpose,
+        quantity=event.quantity,
+        time_in_force=TimeInForce.GTC,
+        price=event.price,
+        stop_price=event.stop_price,
+        list_id="",
+        expires_ns=0,
+        submitted_ns=event.at_ns,
+    )
+    # A refused or ended order that turns out to live: the venue is the judge, not our table.
+    order.status = OrderStatus.OPEN
+    order.ended_ns = 0
+    order.ended_filled = ZERO
+    order.venue_order_id = event.venue_order_id
+    account.tombstones.pop(event.client_id, None)
+    account.orders[event.client_id] = order
+    account.count("orders_adopted")
+    return None
+
+
+def _accepted(account: Account, event: IntentAccepted) -> None:
+    intent = event.intent
+    account.intents[intent.intent_id] = IntentState(intent=intent, accepted_ns=event.at_ns)
+    account.positions[intent.intent_id] = Position(
+        position_id=intent.intent_id,
+        symbol=intent.symbol,
+        opened_ns=event.at_ns,
+        first_protection=intent.protection,
+    )
+    account.count("intents_accepted")
+
+
+def _intent_ended(account: Account, event: IntentEnded) -> None:
+    state = account.intents.pop(event.intent_id, None)
+    if state is not None:
+        state.ended_ns = event.at_ns
+        account.ended_intents[event.intent_id] = state
+        if len(account.ended_intents) > TOMBSTONES_MAX:
+            del account.ended_intents[next(iter(account.ended_intents))]
+    position = account.positions.get(event.intent_id)
+    if position is not None:
+        if position.status is PositionStatus.NEW:
+            del account.positions[event.intent_id]
+        else:
+            position.advance(PositionFact.ENTRY_ENDED)
+
+
+def _advance(account: Account, position_id: str, fact: PositionFact) -> None:
+    position = account.positions.get(position_id)
+    if position is not None:
+        position.advance(fact)
+
+
+def _target_set(account: Account, event: ProtectionAccepted) -> str | None:
+    position = account.positions.get(event.position_id)
+    if position is None:
+        return f"protection of a position nobody knows: {event.position_id}"
+    position.version = event.version
+    position.target = event.target
+    if isinstance(event.target, Exit):
+        position.exit_rearm_ns = 0
+        position.exits_tried = 0
+        position.advance(PositionFact.EXIT_STARTED)
+    return None
+
+
+def _protection_changed(account: Account, event: ProtectionChanged) -> None:
+    position = account.positions.get(event.position_id)
+    if position is None:
+        return
+    position.protection = event.status
+    if event.bare and not position.bare_since_ns:
+        position.bare_since_ns = event.at_ns
+    elif not event.bare and position.bare_since_ns:
+        position.unprotected_ns += event.at_ns - position.bare_since_ns
+        position.bare_since_ns = 0
+
+
+def _closed(account: Account, event: PositionClosed) -> str | None:
+    position = account.positions.pop(event.position_id, None)
+    if position is None:
+        return f"close of a position nobody knows: {event.position_id}"
+    position.advance(PositionFact.FLAT)
+    if event.dust_quantity:
+        account.dust[event.symbol] = account.dust.get(event.symbol, ZERO) + event.dust_quantity
+    account.closed.append(
+        ClosedTrade(
+            position_id=position.position_id,
+            symbol=position.symbol,
+            opened_ns=position.opened_ns,
+            closed_ns=event.at_ns,
+            spent=position.spent,
+            received=position.received,
+            pnl_quote=position.pnl_quote,
+            reason=event.reason,
+            unprotected_s=position.unprotected_s(event.at_ns),
+        )
+    )
+    del account.closed[:-CLOSED_MAX]
+    account.count("positions_closed")
+    return None
+
+
+def _filled(account: Account, event: FillBooked) -> str | None:
+    key = fill_key(event.symbol, event.trade_id)
+    if key in account.fills:
+        return None
+    account.fills[key] = event.at_ns
+    if len(account.fills) > FILLS_MAX:
+        del account.fills[next(iter(account.fills))]
+    order = account.order(event.client_id)
+    position = _position_for(account, event)
+    if event.inferred:
+        before = account.inferred.get(event.client_id)
+        if before is not None:
+            return f"a second inferred fill of {event.client_id}"
+        account.inferred[event.client_id] = event
+    else:
+        _replace_inferred(account, order, position, event)
+        account.count("fills")
+    _book(account, order, position, event, event.quantity, event.fee)
+    if position is not None:
+        sign = PositionFact.BOUGHT if event.side is Side.BUY else PositionFact.SOLD
+        position.advance(sign)
+        position.last_fill_ns = event.at_ns
+    if order is None:
+        return f"a fill of an order nobody knows: {event.client_id}"
+    complete = order.filled >= order.quantity
+    fact = OrderFact.COMPLETED if complete else OrderFact.PART_FILLED
+    fault = _meet(account, event.client_id, fact, event.at_ns)
+    if position is None and event.side is Side.SELL:
+        return f"a late sale of a closed position: {event.client_id}"
+    return fault
+
+
+def _position_for(account: Account, event: FillBooked) -> Position | None:
+    """The position a fill belongs to; a late buy opens it again, so that it gets protected (L2)."""
+    position = account.positions.get(event.decision_id)
+    if position is None and event.side is Side.BUY:
+        remembered = account.ended_intents.get(event.decision_id)
+        first = remembered.intent.protection if remembered else DEFAULT_PROTECTION
+        position = Position(
+            position_id=event.decision_id,
+            symbol=event.symbol,
+            opened_ns=event.at_ns,
+            first_protection=first,
+        )
+        # Ids of earlier protections of this decision may exist; go on well behind them.
+        position.attempts = max(_attempts(account, event.decision_id), default=0)
+        account.positions[event.decision_id] = position
+    if position is not None and position.status is PositionStatus.NEW and event.side is Side.BUY:
+        position.opened_ns = event.at_ns
+        account.count("positions_opened")
+    return position
+
+
+def _attempts(account: Account, decision_id: str) -> Iterator[int]:
+    for orders in (account.orders, account.tombstones):
+        for client_id, order in orders.items():
+            if order.decision_id == decision_id:
+                yield attempt_of(client_id)
+
+
+def _replace_inferred(
+    account: Account, order: Order | None, position: Position | None, real: FillBooked
+) -> None:
+    """Takes back as much of an inferred fill as the real execution proves (L3)."""
+    guess = account.inferred.get(real.client_id)
+    if guess is None:
+        return
+    taken = min(guess.quantity, real.quantity)
+    _book(account, order, position, guess, -taken, ZERO)
+    left = guess.quantity - taken
+    if left:
+        account.inferred[real.client_id] = msgspec.structs.replace(guess, quantity=left)
+    else:
+        del account.inferred[real.client_id]
+
+
+def _book(
+    account: Account,
+    order: Order | None,
+    position: Position | None,
+    event: FillBooked,
+    quantity: Decimal,
+    fee: Decimal,
+) -> None:
+    """Moves quantity between assets, in the ledger and in the position; exact (L15)."""
+    cost = LEDGER.multiply(event.price, quantity)
+    bought = event.side is Side.BUY
+    if order is not None:
+        order.filled = LEDGER.add(order.filled, quantity)
+    _move(account, event.base, quantity if bought else -quantity)
+    _move(account, event.quote, -cost if bought else cost)
+    if fee:
+        _move(account, event.fee_asset, -fee)
+    if position is None:
+        return
+    if bought:
+        position.bought = LEDGER.add(position.bought, quantity)
+        position.spent = LEDGER.add(position.spent, cost)
+    else:
+        position.sold = LEDGER.add(position.sold, quantity)
+        position.received = LEDGER.add(position.received, cost)
+    if not fee:
+        return
+    if event.fee_asset == event.base:
+        position.base_fees = LEDGER.add(position.base_fees, fee)
+    elif event.fee_asset == event.quote:
+        position.quote_fees = LEDGER.add(position.quote_fees, fee)
+    else:
+        paid = position.other_fees.get(event.fee_asset, ZERO)
+        position.other_fees[event.fee_asset] = LEDGER.add(paid, fee)
+
+
+def _move(account: Account, asset: str, by: Decimal) -> None:
+    account.ledger[asset] = LEDGER.add(account.ledger.get(asset, ZERO), by)
+
+
+def _prune(account: Account, now_ns: int) -> None:
+    """Forgets what is older than a day (O8)."""
+    oldest = now_ns - MEMORY_NS
+    account.tombstones = {i: o for i, o in account.tombstones.items() if o.ended_ns > oldest}
+    account.fills = {key: at for key, at in account.fills.items() if at > oldest}
+    account.ended_intents = {i: s for i, s in account.ended_intents.items() if s.ended_ns > oldest}
+    account.blocked = {s: until for s, until in account.blocked.items() if until > now_ns}
