@@ -6,15 +6,10 @@ replay and recovery alike; the actor that saw the fault alarms and asks the venu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from decimal import Decimal
-
-import msgspec
-
 from shared.domain.account import Account, ClosedTrade, IntentState, fill_key
+from shared.domain.booking import book, position_for, replace_inferred
 from shared.domain.order import END_STATUS, FINAL, ILLEGAL, Order, OrderFact, OrderStatus, step
 from shared.domain.position import Position, PositionFact, PositionStatus
-from shared.ids import attempt_of
 from shared.messages.account import (
     AccountEvent,
     Alarmed,
@@ -41,10 +36,9 @@ from shared.messages.account import (
     RunBegan,
     SymbolBlocked,
 )
-from shared.messages.entry import FirstProtection
 from shared.messages.protection import Exit
 from shared.messages.venue import Meaning, Side, TimeInForce
-from shared.units import LEDGER, NS_PER_S, ZERO
+from shared.units import NS_PER_S, ZERO
 
 MEMORY_NS = 24 * 3600 * NS_PER_S
 """Tombstones of orders, fills and intents are kept this long (O8, L2)."""
@@ -54,14 +48,6 @@ CLOSED_MAX = 1_000
 
 NOT_JUDGED = frozenset({Meaning.RATE, Meaning.BANNED, Meaning.CLOCK, Meaning.NONE})
 """Refusals that say nothing about the order itself: it was throttled, or never sent."""
-
-DEFAULT_PROTECTION = FirstProtection(
-    take_profit_pct=Decimal(3),
-    stop_loss_pct=Decimal(3),
-    stop_limit_offset_pct=Decimal("0.5"),
-    time_to_live_s=86_400,
-)
-"""For a position whose intent is not remembered: an adopted stray must be protected somehow."""
 
 
 def evolve(account: Account, event: AccountEvent) -> str | None:
@@ -341,16 +327,16 @@ def _filled(account: Account, event: FillBooked) -> str | None:
     if len(account.fills) > FILLS_MAX:
         del account.fills[next(iter(account.fills))]
     order = account.order(event.client_id)
-    position = _position_for(account, event)
+    position = position_for(account, event)
     if event.inferred:
         before = account.inferred.get(event.client_id)
         if before is not None:
             return f"a second inferred fill of {event.client_id}"
         account.inferred[event.client_id] = event
     else:
-        _replace_inferred(account, order, position, event)
+        replace_inferred(account, order, position, event)
         account.count("fills")
-    _book(account, order, position, event, event.quantity, event.fee)
+    book(account, order, position, event, event.quantity, event.fee)
     if position is not None:
         sign = PositionFact.BOUGHT if event.side is Side.BUY else PositionFact.SOLD
         position.advance(sign)
@@ -363,90 +349,6 @@ def _filled(account: Account, event: FillBooked) -> str | None:
     if position is None and event.side is Side.SELL:
         return f"a late sale of a closed position: {event.client_id}"
     return fault
-
-
-def _position_for(account: Account, event: FillBooked) -> Position | None:
-    """The position a fill belongs to; a late buy opens it again, so that it gets protected (L2)."""
-    position = account.positions.get(event.decision_id)
-    if position is None and event.side is Side.BUY:
-        remembered = account.ended_intents.get(event.decision_id)
-        first = remembered.intent.protection if remembered else DEFAULT_PROTECTION
-        position = Position(
-            position_id=event.decision_id,
-            symbol=event.symbol,
-            opened_ns=event.at_ns,
-            first_protection=first,
-        )
-        # Ids of earlier protections of this decision may exist; go on well behind them.
-        position.attempts = max(_attempts(account, event.decision_id), default=0)
-        account.positions[event.decision_id] = position
-    if position is not None and position.status is PositionStatus.NEW and event.side is Side.BUY:
-        position.opened_ns = event.at_ns
-        account.count("positions_opened")
-    return position
-
-
-def _attempts(account: Account, decision_id: str) -> Iterator[int]:
-    for orders in (account.orders, account.tombstones):
-        for client_id, order in orders.items():
-            if order.decision_id == decision_id:
-                yield attempt_of(client_id)
-
-
-def _replace_inferred(
-    account: Account, order: Order | None, position: Position | None, real: FillBooked
-) -> None:
-    """Takes back as much of an inferred fill as the real execution proves (L3)."""
-    guess = account.inferred.get(real.client_id)
-    if guess is None:
-        return
-    taken = min(guess.quantity, real.quantity)
-    _book(account, order, position, guess, -taken, ZERO)
-    left = guess.quantity - taken
-    if left:
-        account.inferred[real.client_id] = msgspec.structs.replace(guess, quantity=left)
-    else:
-        del account.inferred[real.client_id]
-
-
-def _book(
-    account: Account,
-    order: Order | None,
-    position: Position | None,
-    event: FillBooked,
-    quantity: Decimal,
-    fee: Decimal,
-) -> None:
-    """Moves quantity between assets, in the ledger and in the position; exact (L15)."""
-    cost = LEDGER.multiply(event.price, quantity)
-    bought = event.side is Side.BUY
-    if order is not None:
-        order.filled = LEDGER.add(order.filled, quantity)
-    _move(account, event.base, quantity if bought else -quantity)
-    _move(account, event.quote, -cost if bought else cost)
-    if fee:
-        _move(account, event.fee_asset, -fee)
-    if position is None:
-        return
-    if bought:
-        position.bought = LEDGER.add(position.bought, quantity)
-        position.spent = LEDGER.add(position.spent, cost)
-    else:
-        position.sold = LEDGER.add(position.sold, quantity)
-        position.received = LEDGER.add(position.received, cost)
-    if not fee:
-        return
-    if event.fee_asset == event.base:
-        position.base_fees = LEDGER.add(position.base_fees, fee)
-    elif event.fee_asset == event.quote:
-        position.quote_fees = LEDGER.add(position.quote_fees, fee)
-    else:
-        paid = position.other_fees.get(event.fee_asset, ZERO)
-        position.other_fees[event.fee_asset] = LEDGER.add(paid, fee)
-
-
-def _move(account: Account, asset: str, by: Decimal) -> None:
-    account.ledger[asset] = LEDGER.add(account.ledger.get(asset, ZERO), by)
 
 
 def _prune(account: Account, now_ns: int) -> None:
