@@ -29,8 +29,6 @@ BARE_BOUND_NS = 5 * NS_PER_S
 STOPLESS_BOUND_NS = 45 * NS_PER_S
 """Even under a live guard a stop or a sale must rest by then: two fences of 18 s, and some."""
 RELEASE_WITHIN_NS = 5 * NS_PER_S
-PAIR_BOUND_NS = 8 * NS_PER_S
-"""Two processes down at once: both restarts and one reconciliation."""
 
 
 class Violation(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,9 +173,8 @@ class Checkers:
             if guarded:
                 continue
             bare[decision] = self._bare_since_ns.get(decision, now_ns)
-            pair = "crash_pair" in world.counts
-            bound_ns = PAIR_BOUND_NS if pair else BARE_BOUND_NS
-            if now_ns - bare[decision] > bound_ns:
+            # The bound is that of a single kill: it starts anew with each death on the way.
+            if now_ns - max(bare[decision], world.died_ns) > BARE_BOUND_NS:
                 self._say("L5", f"{decision} bare for {(now_ns - bare[decision]) / 1e9:.1f} s")
         self._bare_since_ns = bare
         self._stopless_since_ns = stopless

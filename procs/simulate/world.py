@@ -39,6 +39,8 @@ STATUS_NS = 250 * NS_PER_MS
 FAULTY_NS = 30 * NS_PER_S
 HEALED_NS = 30 * NS_PER_S
 """Longer than the venue's fence, so that every unknown outcome can be resolved."""
+SETTLE_NS = 1_500 * NS_PER_MS
+"""The market stands still at the end, so that nothing is on its way when all is compared."""
 SYMBOLS = 3
 ROLES = ("route", "decide", "protect")
 EVENTS = {"route": AccountEvent, "decide": DecideEvent, "protect": ProtectEvent}
@@ -80,6 +82,8 @@ class World:
         self.counts: dict[str, int] = {}
         self.coverage: dict[str, int] = {}
         self.events = 0
+        self.died_ns = 0
+        """When a process last died."""
         self.healed = False
         balances = {i.base: BASE_STOCK for i in self.market.instruments}
         self.venue = SimVenue(
@@ -165,7 +169,8 @@ class World:
                 continue
             for role in ROLES:
                 self.agenda.after(NS_PER_MS, self._taking(role, quote))
-        self.agenda.after(MARKET_STEP_NS, self._market_step)
+        if self.agenda.now_ns - self.began_ns < FAULTY_NS + HEALED_NS - SETTLE_NS:
+            self.agenda.after(MARKET_STEP_NS, self._market_step)
 
     def _taking(self, role: str, message: Any) -> Any:
         return lambda: self.nodes[role].take(message)
@@ -228,6 +233,7 @@ class World:
         if self.random.random() >= self.faults.crash:
             return None
         self._count(f"crash_{node.role}")
+        self.died_ns = self.agenda.now_ns
         for entry in batch.journal:
             name = f"{node.role} × {type(entry.event).__name__}"
             self.coverage[name] = self.coverage.get(name, 0) + 1
