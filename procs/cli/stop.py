@@ -8,8 +8,10 @@ from typing import Any
 
 from procs.cli._steering import register_steering, show_answer, steer
 from procs.cli.options import userdir_of
+from shared.clock import EngineClock
 from shared.errors import DeadlineError
 from shared.messages.control import Steered
+from shared.units import NS_PER_S
 
 LOOK_EVERY_S = 0.05
 
@@ -38,9 +40,10 @@ def run(args: argparse.Namespace) -> int:
     answer = steer(paths.userdir, "stop")
     if not answer.ok:
         return show_answer(args, answer)
-    ends = time.monotonic() + args.timeout
+    clock = EngineClock()
+    ends_ns = clock.now_ns() + int(args.timeout * NS_PER_S)
     while is_locked(paths.lock) or (engine is not None and not is_gone(engine.pid)):
-        if time.monotonic() > ends:
+        if clock.now_ns() > ends_ns:
             raise DeadlineError(f"the engine is still stopping after {args.timeout:g} s")
         time.sleep(LOOK_EVERY_S)
     return show_answer(args, Steered(ok=True, text="stopped", data=answer.data))
