@@ -46,11 +46,20 @@ def run(args: argparse.Namespace) -> int:
     follower = Follower(folder, selection) if args.follow else None
     records: Iterable[Record] = read_merged(folder, selection)
     _print(records if lines is None else deque(records, maxlen=max(lines, 0)), args.json)
-    while follower is not None:
-        _print(follower.poll(), args.json)
-        sys.stdout.flush()
-        time.sleep(POLL_S)
+    if follower is not None:
+        _follow(follower, args.json)
     return ExitCode.OK
+
+
+def _follow(follower: Follower, as_json: bool) -> None:
+    """Prints what is added until Ctrl-C, which is how this ends well."""
+    try:
+        while True:
+            _print(follower.poll(), as_json)
+            sys.stdout.flush()
+            time.sleep(POLL_S)
+    except KeyboardInterrupt:
+        follower.close()
 
 
 def _print(records: Iterable[Record], as_json: bool) -> None:

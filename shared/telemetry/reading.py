@@ -103,21 +103,34 @@ class Follower:
             self._open[path] = (file, b"")
 
     def _current(self) -> Collection[Path]:
-        return [paths[-1] for paths in files_of(self._folder, self._selection).values()]
+        """The files being written; one may be missing for the moment in which it is rotated."""
+        newest = [paths[-1] for paths in files_of(self._folder, self._selection).values()]
+        return [path for path in newest if path.suffix == ".jsonl"]
 
     def poll(self) -> list[Record]:
         """Records that were added since the last call, in order of time."""
         records: list[Record] = []
         for path in self._current():
-            if path not in self._open:
-                self._open[path] = (path.open("rb"), b"")
-            records += self._read(path)
-            if self._was_rotated(path):
-                self._open.pop(path)[0].close()
-                self._open[path] = (path.open("rb"), b"")
-                records += self._read(path)
+            try:
+                self._take(path, records)
+            except FileNotFoundError:
+                # It was renamed since it was listed; the next call finds its successor.
+                continue
         records.sort(key=_time_of)
         return records
+
+    def _take(self, path: Path, records: list[Record]) -> None:
+        """Appends what was added to a file; what was read stays when the file is gone meanwhile."""
+        if path not in self._open:
+            self._open[path] = (path.open("rb"), b"")
+        records += self._read(path)
+        if self._was_rotated(path):
+            # What was written just before the rename is read before the old file is let go.
+            records += self._read(path)
+            successor = path.open("rb")
+            self._open.pop(path)[0].close()
+            self._open[path] = (successor, b"")
+            records += self._read(path)
 
     def _was_rotated(self, path: Path) -> bool:
         file, _ = self._open[path]

@@ -255,6 +255,34 @@ def test_reading_selects_streams_and_roles(tmp_path):
     assert len(list(read_merged(folder, Selection()))) == 10
 
 
+def test_following_a_writer_that_rotates_loses_and_repeats_nothing(tmp_path):
+    folder = tmp_path / "r1"
+    folder.mkdir()
+    file = RotatingFile(folder / "route.events.jsonl", 20_000, 50)
+    follower = Follower(folder, Selection())
+    seen = []
+    done = threading.Event()
+
+    def write():
+        for number in range(3000):
+            file.append(b'{"at_ns":%d,"text":"xxxxxxxxxxxxxxxxxxxx"}\n' % number)
+            if number % 20 == 0:
+                # Slower than one file per poll: a follower is asked five times a second.
+                threading.Event().wait(0.005)
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    while not done.is_set():
+        seen += follower.poll()
+    writer.join()
+    seen += follower.poll()
+    follower.close()
+    file.close()
+    numbers = [record["at_ns"] for record in seen]
+    assert numbers == list(range(3000))
+
+
 def test_following_sees_what_is_added_new_files_and_rotations(tmp_path):
     folder = tmp_path / "r1"
     folder.mkdir()
