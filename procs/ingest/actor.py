@@ -174,7 +174,9 @@ class IngestActor:
             return
         heard = market.on_frame(frame, now_ns)
         if heard is Heard.CHANGED:
-            if now_ns - market.published_ns >= CONFLATE_NS:
+            # A fall beyond the trigger is what the engine lives on: it is never held back.
+            falling = market.drop_pct <= -self._policy.drop.trigger_pct
+            if falling or now_ns - market.published_ns >= CONFLATE_NS:
                 self._say(market, now_ns)
             elif not market.dirty:
                 market.dirty = True

@@ -317,6 +317,15 @@ def test_quotes_are_conflated_and_the_first_is_said_at_once():
     assert not scene.actor.has_dirty
 
 
+def test_a_fall_beyond_the_trigger_is_never_held_back():
+    scene = Scene()
+    scene.frame(depth(101, 101, [["99.99", "6"]]), after_ms=30)
+    scene.said()
+    scene.frame(depth(102, 102, [["99.99", "0"], ["95.00", "1"]], [["95.02", "1"]]), after_ms=1)
+    assert [quote.drop_pct < -3 for quote in scene.said()] == [True]
+    assert not scene.actor.has_dirty
+
+
 def test_deep_changes_alone_are_not_said():
     scene = Scene()
     scene.said()
