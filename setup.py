@@ -10,7 +10,11 @@ SOURCES = sorted(Path("core_ext").glob("*.pyx"))
 setup(
     ext_modules=cythonize(
         [
-            Extension(f"core_ext.{path.stem}", [str(path)], extra_compile_args=["-O3", "-fno-strict-aliasing"])
+            Extension(
+                f"core_ext.{path.stem}",
+                [str(path)],
+                extra_compile_args=["-O3", "-fno-strict-aliasing"],
+            )
             for path in SOURCES
         ],
         compiler_directives={

@@ -1,4 +1,4 @@
-"""The order of effects: journal, then say, then call. Pure; the live loop and the simulation share it.
+"""The order of effects: journal, then say, then call. Pure; live loop and simulation share it.
 
 Write-ahead holds by construction (L1): a batch cannot be performed in any other order, because
 `Batch` is the only thing the performers accept and its parts are taken in the order of its fields.

@@ -368,7 +368,7 @@ class Actor:
                     self._allow_again(event.symbol)
 
     def _release(self, now_ns: int) -> None:
-        """Reservations that route's account, complete and newer than the deadline, does not know."""
+        """Frees reservations that route's account, complete and newer than the deadline, lacks."""
         account = self.replica.account
         for reservation in list(self.state.reservations.values()):
             intent_id = reservation.intent_id

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -12,6 +11,8 @@ from typing import Any
 import msgspec
 
 from procs.simulate.world import Outcome, play
+from shared.clock import EngineClock
+from shared.units import NS_PER_S
 
 CHUNK = 8
 
@@ -43,7 +44,8 @@ def campaign(
     seeds: range, profile: str, workers: int, progress: Callable[[int, int], None]
 ) -> Report:
     """Plays every seed; workers=1 stays in this process."""
-    began = time.perf_counter()
+    clock = EngineClock()
+    began_ns = clock.now_ns()
     report = Report()
     opened = 0
     for outcome in _outcomes(seeds, profile, workers):
@@ -64,7 +66,7 @@ def campaign(
             for violation in outcome.violations
         ]
         progress(report.seeds, len(seeds))
-    elapsed_s = max(time.perf_counter() - began, 1e-9)
+    elapsed_s = max((clock.now_ns() - began_ns) / NS_PER_S, 1e-9)
     report.events_per_s = round(report.events / elapsed_s, 1)
     report.opened_share = round(opened / report.seeds, 4) if report.seeds else 0.0
     report.faults = dict(sorted(report.faults.items()))

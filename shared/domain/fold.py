@@ -53,77 +53,8 @@ NOT_JUDGED = frozenset({Meaning.RATE, Meaning.BANNED, Meaning.CLOCK, Meaning.NON
 def evolve(account: Account, event: AccountEvent) -> str | None:
     """Folds one event; returns what did not fit, or None. O(1) but for pruning."""
     account.seq += 1
-    match event:
-        case OrderSubmitted():
-            return _submitted(account, event)
-        case FillBooked():
-            return _filled(account, event)
-        case OrderAcknowledged():
-            return _acknowledged(account, event)
-        case OrderTriggered():
-            order = account.orders.get(event.client_id)
-            if order is not None and order.triggered_ns == 0:
-                order.triggered_ns = event.at_ns
-        case OrderRefused():
-            return _refused(account, event)
-        case OrderDoubted():
-            fault = _meet(account, event.client_id, OrderFact.DOUBTED, event.at_ns)
-            order = account.orders.get(event.client_id)
-            if order is not None:
-                order.fence_ns = event.fence_ns
-            return fault
-        case CancelAsked():
-            order = account.orders.get(event.client_id)
-            if order is not None:
-                order.cancel_asked_ns = event.at_ns
-            return _meet(account, event.client_id, OrderFact.CANCEL_ASKED, event.at_ns)
-        case OrderEnded():
-            order = account.order(event.client_id)
-            if order is not None:
-                order.ended_filled = max(order.ended_filled, event.filled_quantity)
-            return _meet(account, event.client_id, END_STATUS[event.end], event.at_ns)
-        case OrderAdopted():
-            return _adopted(account, event)
-        case IntentAccepted():
-            _accepted(account, event)
-        case IntentRefused():
-            account.count("intents_refused")
-        case IntentEnded():
-            _intent_ended(account, event)
-        case ProtectionAccepted():
-            return _target_set(account, event)
-        case ProtectionChanged():
-            _protection_changed(account, event)
-        case ExitFailed():
-            position = account.positions.get(event.position_id)
-            if position is not None:
-                position.exit_failures += 1
-                position.exits_tried = 0
-                position.exit_rearm_ns = event.rearm_ns
-            account.count("exits_failed")
-        case PositionClosed():
-            return _closed(account, event)
-        case LedgerOpened():
-            account.ledger = {b.asset: b.free + b.locked for b in event.balances}
-            account.balances = {b.asset: b for b in event.balances}
-        case BalancesSeen():
-            account.balances.update({b.asset: b for b in event.balances})
-        case SymbolBlocked():
-            account.blocked[event.symbol] = max(
-                event.until_ns, account.blocked.get(event.symbol, 0)
-            )
-        case Reconciled():
-            account.last_reconciled_ns = event.at_ns
-            account.count("reconcile_runs")
-            account.count("reconcile_mismatches", event.mismatches)
-        case RunBegan():
-            account.run_id = event.run_id
-            account.run_began_ns = event.at_ns
-            account.totals = {}
-            _prune(account, event.at_ns)
-        case Alarmed():
-            account.count("alarms")
-    return None
+    fold = FOLDS[type(event)]
+    return fold(account, event)
 
 
 def _meet(account: Account, client_id: str, fact: OrderFact, at_ns: int) -> str | None:
@@ -358,3 +289,100 @@ def _prune(account: Account, now_ns: int) -> None:
     account.fills = {key: at for key, at in account.fills.items() if at > oldest}
     account.ended_intents = {i: s for i, s in account.ended_intents.items() if s.ended_ns > oldest}
     account.blocked = {s: until for s, until in account.blocked.items() if until > now_ns}
+
+
+def _triggered(account: Account, event: OrderTriggered) -> None:
+    order = account.orders.get(event.client_id)
+    if order is not None and order.triggered_ns == 0:
+        order.triggered_ns = event.at_ns
+
+
+def _doubted(account: Account, event: OrderDoubted) -> str | None:
+    order = account.orders.get(event.client_id)
+    if order is not None:
+        order.fence_ns = event.fence_ns
+    return _meet(account, event.client_id, OrderFact.DOUBTED, event.at_ns)
+
+
+def _cancel_asked(account: Account, event: CancelAsked) -> str | None:
+    order = account.orders.get(event.client_id)
+    if order is not None:
+        order.cancel_asked_ns = event.at_ns
+    return _meet(account, event.client_id, OrderFact.CANCEL_ASKED, event.at_ns)
+
+
+def _ended(account: Account, event: OrderEnded) -> str | None:
+    order = account.order(event.client_id)
+    if order is not None:
+        order.ended_filled = max(order.ended_filled, event.filled_quantity)
+    return _meet(account, event.client_id, END_STATUS[event.end], event.at_ns)
+
+
+def _intent_refused(account: Account, event: IntentRefused) -> None:
+    account.count("intents_refused")
+
+
+def _exit_failed(account: Account, event: ExitFailed) -> None:
+    position = account.positions.get(event.position_id)
+    if position is not None:
+        position.exit_failures += 1
+        position.exits_tried = 0
+        position.exit_rearm_ns = event.rearm_ns
+    account.count("exits_failed")
+
+
+def _ledger_opened(account: Account, event: LedgerOpened) -> None:
+    account.ledger = {b.asset: b.free + b.locked for b in event.balances}
+    account.balances = {b.asset: b for b in event.balances}
+
+
+def _balances_seen(account: Account, event: BalancesSeen) -> None:
+    account.balances.update({b.asset: b for b in event.balances})
+
+
+def _symbol_blocked(account: Account, event: SymbolBlocked) -> None:
+    account.blocked[event.symbol] = max(event.until_ns, account.blocked.get(event.symbol, 0))
+
+
+def _reconciled(account: Account, event: Reconciled) -> None:
+    account.last_reconciled_ns = event.at_ns
+    account.count("reconcile_runs")
+    account.count("reconcile_mismatches", event.mismatches)
+
+
+def _run_began(account: Account, event: RunBegan) -> None:
+    account.run_id = event.run_id
+    account.run_began_ns = event.at_ns
+    account.totals = {}
+    _prune(account, event.at_ns)
+
+
+def _alarmed(account: Account, event: Alarmed) -> None:
+    account.count("alarms")
+
+
+FOLDS: dict[type, Callable[[Account, Any], str | None]] = {
+    RunBegan: _run_began,
+    LedgerOpened: _ledger_opened,
+    BalancesSeen: _balances_seen,
+    IntentAccepted: _accepted,
+    IntentRefused: _intent_refused,
+    IntentEnded: _intent_ended,
+    OrderSubmitted: _submitted,
+    OrderAcknowledged: _acknowledged,
+    OrderTriggered: _triggered,
+    OrderRefused: _refused,
+    OrderDoubted: _doubted,
+    CancelAsked: _cancel_asked,
+    OrderEnded: _ended,
+    FillBooked: _filled,
+    OrderAdopted: _adopted,
+    ProtectionAccepted: _target_set,
+    ProtectionChanged: _protection_changed,
+    ExitFailed: _exit_failed,
+    PositionClosed: _closed,
+    SymbolBlocked: _symbol_blocked,
+    Reconciled: _reconciled,
+    Alarmed: _alarmed,
+}
+"""One fold for each kind of account event; a test holds the two lists together."""

@@ -124,7 +124,7 @@ class Tripped(Message, frozen=True, kw_only=True, tag="tripped"):
 
 
 class Drained(Message, frozen=True, kw_only=True, tag="drained"):
-    """A child's answer to StopEntries: no entry order of ours lives any more (and flat, if asked)."""
+    """A child's answer to StopEntries: no entry order of ours lives (and flat, if asked)."""
 
     role: str
 

@@ -1,4 +1,4 @@
-"""The protection channel: versioned desired state, said again until route names the version (L8)."""
+"""The protection channel: versioned desired state, said until route names the version (L8)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Target = Guard | Exit
 
 
 class SetProtection(Message, frozen=True, kw_only=True, tag="set_protection"):
-    """The position's target from now on. Route keeps the highest version it saw and ignores others."""
+    """The position's target from now on. Route follows the highest version it saw."""
 
     position_id: str
     version: int
