@@ -1,7 +1,7 @@
 """The only place that reads a clock.
 
-Engine time is CLOCK_BOOTTIME shifted once, at the start of a run, to the wall clock: it is the same
-in every process of a run, goes on during suspend, and never jumps when somebody sets the wall clock.
+Engine time is CLOCK_BOOTTIME shifted once, at the start of a run, to the wall clock: it is the
+same in every process of a run, goes on during suspend, and never jumps when the wall clock is set.
 Every duration, deadline and age is a difference of engine times (reliability.md §6, row 12).
 """
 
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 
 def boot_offset_ns() -> int:
-    """Wall clock minus boot clock now; the supervisor takes it once and hands it to its children."""
+    """Wall clock minus boot clock now; the supervisor takes it once, for all its children."""
     return time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 

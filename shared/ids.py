@@ -1,7 +1,7 @@
-"""One id tells one story: a decision's id is its intent's and its position's, and starts its orders' ids.
+"""One id tells one story: a decision's id is its intent's, its position's, part of its orders'.
 
-`tk3f9a-12` is the 12th decision of run tk3f9a; `sw-tk3f9a-12-e1` the first entry order of it. Ids are
-functions of what they name (O2), so a restarted process forms the same ones and never a used one.
+`tk3f9a-12` is the 12th decision of run tk3f9a; `sw-tk3f9a-12-e1` the first entry order of it. Ids
+are functions of what they name (O2): a restarted process forms the same ones and never a used one.
 """
 
 from __future__ import annotations

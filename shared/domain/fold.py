@@ -6,6 +6,9 @@ replay and recovery alike; the actor that saw the fault alarms and asks the venu
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from shared.domain.account import Account, ClosedTrade, IntentState, fill_key
 from shared.domain.booking import book, position_for, replace_inferred
 from shared.domain.order import END_STATUS, FINAL, ILLEGAL, Order, OrderFact, OrderStatus, step

@@ -158,7 +158,7 @@ class OrderEnded(Event, frozen=True, kw_only=True, tag="order_ended"):
 
 
 class FillBooked(Event, frozen=True, kw_only=True, tag="fill_booked"):
-    """One execution, once (L3). An inferred one tops up a cumulative quantity until its real trades come."""
+    """One execution, once (L3). An inferred one tops up a total until the real trades come."""
 
     client_id: str
     decision_id: str
@@ -176,7 +176,7 @@ class FillBooked(Event, frozen=True, kw_only=True, tag="fill_booked"):
 
 
 class OrderAdopted(Event, frozen=True, kw_only=True, tag="order_adopted"):
-    """An order with our prefix that the live map lacked: found at the venue, ours again (L2, L4)."""
+    """An order with our prefix that the live map lacked: found at the venue, ours again."""
 
     client_id: str
     venue_order_id: str
@@ -314,8 +314,10 @@ class HelloRefused(Message, frozen=True, kw_only=True, tag="hello_refused"):
 
 
 class Welcomed(Message, frozen=True, kw_only=True, tag="welcomed"):
-    """Route's answer to Hello: everything up to seq. The account is `domain.account.Account` as JSON,
-    the instruments are `domain.instrument.Instrument`s as JSON; `domain.replica` reads both."""
+    """Route's answer to Hello: everything up to seq, read by `domain.replica`.
+
+    The account is a `domain.account.Account`, the instruments are
+    `domain.instrument.Instrument`s, both as JSON."""
 
     epoch: str
     seq: int

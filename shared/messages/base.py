@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 else:
 
     class Amount(Decimal):
-        """A Decimal field read strictly: msgspec's own decoder lets NaN, '1_000' and ' 1 ' pass (L15)."""
+        """A Decimal field read strictly: msgspec alone lets NaN, '1_000' and ' 1 ' pass."""
 
         __slots__ = ()
 
