@@ -41,6 +41,12 @@ sim: build ## seeded simulation: make sim SEED=0:2000
 bench: build ## latency and throughput on this machine
 	$(BIN)/seawall bench all
 
+diagrams: build ## draw docs/diagrams.md from the tables
+	$(BIN)/python docs/draw.py
+
+numbers: build ## measure, and write README's tables (minutes; on a quiet machine)
+	$(BIN)/python -m bench.publish
+
 check: lint test ## what CI runs
 
-.PHONY: help build run test quick lint e2e sim bench check
+.PHONY: help build run test quick lint e2e sim bench diagrams numbers check
