@@ -73,7 +73,7 @@ def _states(arrows: Iterable[tuple[str, str, str]]) -> list[str]:
 def _topology() -> list[str]:
     """A flow chart; each arrow names its channel and what is said in its direction."""
     lines = ["flowchart LR"]
-    for channel in CHANNELS:
+    for channel in CHANNELS.values():
         down = ", ".join(kind.__name__ for kind in channel.down) or "quotes (176 bytes each)"
         up = ", ".join(kind.__name__ for kind in channel.up)
         for peer in channel.peers:
