@@ -1,0 +1,148 @@
+"""Measures this machine and writes README's tables from the result file, never by hand.
+
+`make numbers` measures everything and commits nothing; `python -m bench.publish --render` only
+rewrites README from `bench/results/latest.json`. A test holds the two together.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "bench" / "results" / "latest.json"
+README = ROOT / "README.md"
+BEGIN, END = "<!-- numbers: begin -->", "<!-- numbers: end -->"
+SEEDS = "0:2000"
+PEERS = ("ccxt", "sortedcontainers", "orjson", "pyzmq", "uvloop")
+
+
+def measure() -> dict[str, Any]:
+    """Runs the commands that a user would run, one after the other."""
+    with tempfile.TemporaryDirectory() as folder:
+        demo = _seawall("run", "--userdir", f"{folder}/demo", "--for", "75s", "--json")
+        calm = _seawall(
+            "run", "--userdir", f"{folder}/calm", "--profile", "calm", "--for", "60s", "--json"
+        )
+    return {
+        "machine": f"{_cpu_model()}, {_cpu_count()} cores, Python {platform.python_version()}",
+        "commit": _output(["git", "rev-parse", "--short", "HEAD"]).strip(),
+        "versions": {name: version(name) for name in PEERS},
+        "hot": _seawall("bench", "hot", "--json"),
+        "path": _seawall("bench", "path", "--json"),
+        "demo": demo,
+        "calm": calm,
+        "simulate": _seawall("simulate", "--seeds", SEEDS, "--json"),
+    }
+
+
+def tables(results: dict[str, Any]) -> str:
+    """README's numbers, from a result file."""
+    versions = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
+    lines = [
+        f"Measured at commit {results['commit']} on {results['machine']}; {versions}. "
+        "Trust the ratios, they are of one run; figures move with the machine.",
+        "",
+        "| `seawall bench` | p50 | p99 | faster than |",
+        "|---|---|---|---|",
+    ]
+    for row in (*results["hot"], *results["path"]):
+        peers = ", ".join(f"{n.replace('_', ' ')} {x:g}×" for n, x in row["ratio_to"].items())
+        figures = f"{row['p50']:g} {row['unit']} | {row['p99']:g} {row['unit']}"
+        lines.append(f"| {row['name'].replace('_', ' ')} | {figures} | {peers} |")
+    lines += ["", "| `seawall run` | demo, 75 s | calm, 60 s |", "|---|---|---|"]
+    lines += [f"| {name} | {a} | {b} |" for name, a, b in _run_rows(results)]
+    simulated = results["simulate"]
+    faults = sum(simulated["faults"].values())
+    lines += [
+        "",
+        f"`seawall simulate --seeds {SEEDS}`: {simulated['events']:,} events "
+        f"({simulated['events_per_s']:,.0f}/s), {faults:,} faults, "
+        f"{simulated['opened_share']:.1%} of the seeds opened a position, "
+        f"{len(simulated['violations'])} violations.",
+    ]
+    return "\n".join(lines)
+
+
+def render() -> str:
+    """README with its numbers from the result file."""
+    results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    block = f"{BEGIN}\n{tables(results)}\n{END}"
+    text = README.read_text(encoding="utf-8")
+    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
+    return pattern.sub(lambda _: block, text, count=1)
+
+
+def _run_rows(results: dict[str, Any]) -> list[tuple[str, str, str]]:
+    runs = (results["demo"], results["calm"])
+
+    def row(name: str, show: Any) -> tuple[str, str, str]:
+        return name, show(runs[0]), show(runs[1])
+
+    return [
+        row("clean shutdown", lambda r: "yes" if r["clean_shutdown"] else "no"),
+        row(
+            "positions opened / closed",
+            lambda r: f"{r['positions']['opened']} / {r['positions']['closed']}",
+        ),
+        row("unprotected, longest", lambda r: f"{r['unprotected_s']['max']:g} s"),
+        row("ledger and venue differ in", lambda r: f"{_differing(r)} assets"),
+        row("tick to order, p50", lambda r: _us(r["latency_us"]["tick_to_order"]["p50"])),
+        row("order to answer, p50", lambda r: _us(r["latency_us"]["order_ack"]["p50"])),
+        row("memory of the engine, PSS", lambda r: f"{_engine(r, 'pss_mb'):.0f} MB"),
+        row(
+            "cores used by the engine",
+            lambda r: f"{_engine(r, 'cpu_s') / r['duration_s']:.2f}",
+        ),
+    ]
+
+
+def _differing(run: dict[str, Any]) -> int:
+    return sum(pair["engine"] != pair["venue"] for pair in run["ledger"].values())
+
+
+def _engine(run: dict[str, Any], key: str) -> float:
+    """Summed over the engine's processes; the local venue is not one of them."""
+    return sum(p[key] or 0.0 for name, p in run["processes"].items() if name != "localvenue")
+
+
+def _us(value: float | None) -> str:
+    return "-" if value is None else f"{value / 1000:.2f} ms"
+
+
+def _seawall(*words: str) -> Any:
+    return json.loads(_output([sys.executable, "-m", "procs", *words]))
+
+
+def _output(command: list[str]) -> str:
+    print(" ".join(command), file=sys.stderr)
+    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
+
+
+def _cpu_model() -> str:
+    text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    return found[1].strip() if found else platform.machine()
+
+
+def _cpu_count() -> int:
+    return Path("/proc/cpuinfo").read_text(encoding="utf-8").count("processor\t")
+
+
+def main() -> None:
+    """Measures unless only asked to render, then writes README."""
+    if "--render" not in sys.argv[1:]:
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.write_text(json.dumps(measure(), indent=1) + "\n", encoding="utf-8")
+    README.write_text(render(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
