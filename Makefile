@@ -44,9 +44,12 @@ bench: build ## latency and throughput on this machine
 diagrams: build ## draw docs/diagrams.md from the tables
 	$(BIN)/python docs/draw.py
 
+picture: build ## run the demo on a terminal and draw docs/live.svg
+	$(BIN)/python docs/picture.py
+
 numbers: build ## measure, and write README's tables (minutes; on a quiet machine)
 	$(BIN)/python -m bench.publish
 
 check: lint test ## what CI runs
 
-.PHONY: help build run test quick lint e2e sim bench diagrams numbers check
+.PHONY: help build run test quick lint e2e sim bench diagrams picture numbers check
