@@ -88,6 +88,8 @@ class Actor:
         self.order_ack = Histogram()
         self.tick_to_order = Histogram()
         self.exits_deduplicated = 0
+        self.oldest_question_s = 0.0
+        """How long the oldest unknown outcome has been asked about, at the last tick (O3)."""
         self._recorder = Recorder(self.role, Account())
         self._drive = Drive(self._recorder, self.instruments, policy)
         self._reconciler = Reconciler(self._recorder, self.instruments, policy.reconcile_s)
@@ -258,6 +260,7 @@ class Actor:
             self._state is TradingState.ACTIVE
             and now_ns - self._status_ns < STATUS_FRESH_NS
             and self.ready
+            and not self._reconciler.failing
             and not self._stopping
             and not self.latched
             and not self.trips.tripped
@@ -352,6 +355,7 @@ class Actor:
             beat = Beat(epoch=self.epoch, seq=self.account.seq, reconciled=self.ready, at_ns=now_ns)
             recorder.say("peers", beat)
         recorder.perform(self._inquiries.due(self.account, now_ns))
+        self.oldest_question_s = self._inquiries.oldest_s(now_ns)
         recorder.perform(overdue_fills(self.account, self.instruments, now_ns))
         self._reconciler.tick(now_ns)
         if self.trips.tripped and self._tripped_said != self.trips.tripped:

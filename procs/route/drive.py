@@ -20,6 +20,7 @@ from shared.domain.policy import Policy
 from shared.domain.position import Position, PositionStatus
 from shared.domain.protection import changed, guard_steps, local_guard_steps, status_of
 from shared.domain.steps import Call, Step
+from shared.domain.strays import stray_steps
 from shared.messages.venue import CancelOrder
 
 PASSES_MAX = 8
@@ -80,7 +81,7 @@ class Drive:
 
     def _next_steps(self, conditions: Conditions, now_ns: int) -> list[Step]:
         account = self._recorder.account
-        steps: list[Step] = []
+        steps = stray_steps(account, now_ns)
         for state in account.intents.values():
             instrument = self._instruments.get(state.intent.symbol)
             # A pause delays the next rung, never the end of an intent.

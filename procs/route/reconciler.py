@@ -27,6 +27,8 @@ class Reconciler:
         self.done_once = False
         """READY: folded and one full reconciliation (L14)."""
         self.time_outs = 0
+        self.failing = False
+        """The newest question was not answered: balances may be old, entries wait (E4)."""
         self._recorder = recorder
         self._instruments = instruments
         self._every_ns = every_s * NS_PER_S
@@ -61,6 +63,7 @@ class Reconciler:
         self._asked_ns = 0
         if answer.outcome is not Outcome.OK:
             self.time_outs += 1
+            self.failing = True
             self._due_ns = now_ns + RETRY_NS
             return
         recorder = self._recorder
@@ -80,6 +83,7 @@ class Reconciler:
             )
         )
         self.done_once = True
+        self.failing = False
 
     def _compare_ledger(self, details: list[str], now_ns: int) -> int:
         differing = reconcile.ledger_differences(self._recorder.account)

@@ -24,6 +24,7 @@ def route_figures(actor: Actor) -> dict[str, float]:
         "fills": float(account.totals.get("fills", 0)),
         "orders_sent": float(account.totals.get("orders_sent", 0)),
         "in_doubt": float(sum(1 for o in account.orders.values() if o.in_doubt)),
+        "oldest_question_s": actor.oldest_question_s,
         "seq": float(account.seq),
     }
 
