@@ -115,6 +115,7 @@ class RecordedBinance(binance):  # type: ignore[misc]
             receive = client.handle_message
             client.handle_message = self._watched(client, receive)
             client.handle_text_or_binary_message = lambda data: self._read_frame(client, data)
+            client.future = _retrieved(client.future)
         return client
 
     def on_connected(self, client: Any, message: Any = None) -> None:
@@ -143,6 +144,25 @@ class RecordedBinance(binance):  # type: ignore[misc]
         except RAISED_BY_CCXT as error:
             if frames is not None:
                 frames.malformed(client, f"{type(error).__name__}: {error}"[:200])
+
+
+def _retrieved(open_future: Callable[[str], Any]) -> Callable[[str], Any]:
+    """ccxt rejects futures that nobody awaits when a socket cannot be opened; the loop would report
+    each at its collection, as an error of ours. Whoever awaits one still gets its exception."""
+
+    def future(message_hash: str) -> Any:
+        made = open_future(message_hash)
+        # Asked for again and again, it still gets the callback once.
+        made.remove_done_callback(_look_at_exception)
+        made.add_done_callback(_look_at_exception)
+        return made
+
+    return future
+
+
+def _look_at_exception(done: asyncio.Future[Any]) -> None:
+    if not done.cancelled():
+        done.exception()
 
 
 async def _bytes_leave(
