@@ -99,6 +99,8 @@ class Actor:
         self._protect_lives = False
         self._status_ns = 0
         self._stopping = False
+        self._at_rest_ns = 0
+        """When the stop left nothing under way; from then on the last comparison is due."""
         self._drained = False
         self._tripped_said = ""
         self._beat_ns = 0
@@ -172,7 +174,7 @@ class Actor:
         if self.ready:
             # Before the first reconciliation nothing is sent but questions (L16).
             self._drive.run(self._conditions(now_ns), now_ns)
-            self._say_drained()
+            self._say_drained(now_ns)
         return self._recorder.drain()
 
     def report(self) -> dict[str, Any]:
@@ -231,9 +233,15 @@ class Actor:
                 leaving = flatten(position, "engine_stop", Urgency.URGENT, now_ns)
                 self._recorder.record(leaving)
 
-    def _say_drained(self) -> None:
+    def _say_drained(self, now_ns: int) -> None:
+        """Nothing is under way, and the venue was asked once more since, whatever it said (R1)."""
         leaving = any(position.exiting for position in self.account.open_positions())
-        if self._stopping and not self._drained and not self.account.intents and not leaving:
+        if not self._stopping or self._drained or self.account.intents or leaving:
+            return
+        if not self._at_rest_ns:
+            self._at_rest_ns = now_ns
+            self._reconciler.ask(now_ns)
+        if self._reconciler.told_of_ns >= self._at_rest_ns:
             self._drained = True
             self._recorder.say("supervise", Drained(role=self.role))
 

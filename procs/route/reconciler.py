@@ -26,6 +26,8 @@ class Reconciler:
     ) -> None:
         self.done_once = False
         """READY: folded and one full reconciliation (L14)."""
+        self.told_of_ns = 0
+        """When the newest question left that was answered, well or badly."""
         self.time_outs = 0
         self.failing = False
         """The newest question was not answered: balances may be old, entries wait (E4)."""
@@ -61,6 +63,7 @@ class Reconciler:
         """Takes the venue's truth over; what differs twice in a quiet account trips (L9)."""
         assert isinstance(answer.request, TakeSnapshot)
         self._asked_ns = 0
+        self.told_of_ns = answer.request.asked_ns
         if answer.outcome is not Outcome.OK:
             self.time_outs += 1
             self.failing = True
