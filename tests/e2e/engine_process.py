@@ -1,0 +1,209 @@
+"""The engine as a person runs it: started, asked, killed by process, and always cleaned away."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+ROOT = Path(__file__).parents[2]
+WITHIN_S = 30.0
+ENGINE_ROLES = ("route", "protect", "ingest", "decide", "observe")
+ROLES = ("localvenue", *ENGINE_ROLES)
+
+HOLDS = {
+    "protection.take_profit_pct": "40",
+    "protection.stop_loss_pct": "40",
+    "risk.max_positions": "1",
+    "risk.cooldown_s": "0",
+}
+"""One position, whose stop and target are so far away that it stays."""
+
+
+def sets(values: Mapping[str, object]) -> list[str]:
+    """`--set` options."""
+    return [part for key, value in values.items() for part in ("--set", f"{key}={value}")]
+
+
+def seawall(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    """One command as typed, with its exit code and what it said."""
+    return subprocess.run(
+        [sys.executable, "-m", "procs", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=options.pop("timeout", WITHIN_S),
+        **options,
+    )
+
+
+class Engine:
+    """`seawall run` in a user folder and a session of its own."""
+
+    def __init__(self, userdir: Path) -> None:
+        self.userdir = userdir
+        self.run_dir = userdir / "run"
+        self._where = ("--userdir", str(userdir))
+        self.process: subprocess.Popen[str] | None = None
+        self._seen: dict[int, psutil.Process] = {}
+
+    def start(self, *arguments: object) -> None:
+        """Starts it; returns at once."""
+        self.userdir.mkdir(parents=True, exist_ok=True)
+        with (self.userdir / "stderr.txt").open("a") as stderr:
+            self.process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "procs",
+                    "run",
+                    "--json",
+                    *self._where,
+                    *map(str, arguments),
+                ],
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                stdin=subprocess.DEVNULL,
+                text=True,
+                cwd=ROOT,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """The supervisor's."""
+        assert self.process is not None
+        return self.process.pid
+
+    def said(self) -> str:
+        """The end of what it wrote to stderr, for messages of failed assertions."""
+        return (self.userdir / "stderr.txt").read_text()[-4000:]
+
+    def command(self, verb: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+        """A verb about this engine."""
+        return seawall(verb, *arguments, "--userdir", self.userdir)
+
+    def asked(self, verb: str, *arguments: object) -> Any:
+        """The JSON that a verb prints; fails when the verb does."""
+        done = self.command(verb, *arguments, "--json")
+        assert done.returncode == 0, f"{verb}: {done.stderr}; {self.said()}"
+        return json.loads(done.stdout)
+
+    def status(self) -> dict[str, Any]:
+        """`status --json`; state "none" while no engine answers."""
+        self._look()
+        done = self.command("status", "--json")
+        if done.returncode in (3, 5):
+            return {"state": "none", "processes": {}, "positions_open": None}
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def positions(self) -> list[dict[str, Any]]:
+        """`positions --json`; none while nobody answers."""
+        done = self.command("positions", "--json")
+        return json.loads(done.stdout) if done.returncode == 0 else []
+
+    def until(self, holds: Callable[[dict[str, Any]], bool], what: str, within_s=WITHIN_S) -> dict:
+        """The first status for which it holds."""
+        ends = time.monotonic() + within_s
+        while True:
+            found = self.status()
+            if holds(found):
+                return found
+            assert self.process is not None
+            assert self.process.poll() is None, f"{what}: the engine ended: {self.said()}"
+            assert time.monotonic() < ends, f"{what}: {found}; {self.said()}"
+            time.sleep(0.02)
+
+    def until_active(self, within_s: float = WITHIN_S) -> dict[str, Any]:
+        """Every process ready, and entries allowed."""
+        return self.until(is_active, "ACTIVE and all ready", within_s)
+
+    def until_held(self, within_s: float = WITHIN_S) -> dict[str, Any]:
+        """The only position, once its entry has ended."""
+        ends = time.monotonic() + within_s
+        while True:
+            held = [row for row in self.positions() if row["status"] == "protecting"]
+            if held:
+                assert len(held) == 1, held
+                return held[0]
+            assert time.monotonic() < ends, f"no position; {self.said()}"
+            time.sleep(0.1)
+
+    def signal(self, number: signal.Signals, role: str = "supervise") -> int:
+        """Signals one process; returns its id."""
+        pid = self.pid if role == "supervise" else self.status()["processes"][role]["pid"]
+        os.kill(pid, number)
+        return pid
+
+    def kill_all(self) -> None:
+        """kill -9 of the supervisor; its children die with it, which is checked."""
+        assert self.process is not None
+        self._look()
+        self.process.kill()
+        self.process.communicate()
+        _, alive = psutil.wait_procs(self._seen.values(), timeout=5)
+        assert not alive, f"orphans: {alive}"
+
+    def summary(self, within_s: float = WITHIN_S) -> dict[str, Any]:
+        """The one JSON object on stdout, after the engine ended by itself."""
+        assert self.process is not None
+        self._look()
+        out, _ = self.process.communicate(timeout=within_s)
+        assert out.count("\n") == 1, (out, self.said())
+        return json.loads(out)
+
+    def stop(self, within_s: float = WITHIN_S) -> dict[str, Any]:
+        """One Ctrl-C, and what it says last."""
+        assert self.process is not None
+        self._look()
+        self.process.send_signal(signal.SIGINT)
+        return self.summary(within_s)
+
+    def clean_up(self) -> None:
+        """Nothing of it is alive afterwards; fails when something had to be killed that the
+        supervisor's death should have taken along."""
+        if self.process is None:
+            return
+        self._look()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+        _, alive = psutil.wait_procs(self._seen.values(), timeout=5)
+        for process in alive:
+            process.kill()
+        assert not alive, f"orphans: {alive}"
+
+    def _look(self) -> None:
+        """Remembers every process below the supervisor; psutil tells a reused id from them."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        try:
+            for child in psutil.Process(self.process.pid).children(recursive=True):
+                self._seen.setdefault(child.pid, child)
+        except psutil.NoSuchProcess:
+            return
+
+
+def is_active(found: dict[str, Any]) -> bool:
+    """Whether a status says ACTIVE and every process ready."""
+    return found["state"] == "ACTIVE" and all(
+        row["status"] == "ready" for row in found["processes"].values()
+    )
+
+
+def assert_sound(whole: dict[str, Any], restarted: tuple[str, ...] = ()) -> None:
+    """What every run that ended well says of itself; `restarted` may have been, others not."""
+    assert whole["clean_shutdown"] is True
+    for asset, row in whole["ledger"].items():
+        assert row["engine"] == row["venue"], (asset, row)
+        assert Decimal(row["engine"]) >= 0, (asset, row)
+    for role, row in whole["processes"].items():
+        assert row["restarts"] == 0 or role in restarted, (role, row)
