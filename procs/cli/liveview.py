@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from procs.supervise.plan import Viewer
+    from shared.messages.control import Told
 
 QUEUE_MAX: Final = 1000
-EVENTS_SHOWN: Final = 8
+EVENTS_SHOWN: Final = 10
 POSITIONS_SHOWN: Final = 12
 ASK_EVERY_S: Final = 1.0
 ASK_WITHIN_MS: Final = 300
@@ -79,11 +80,16 @@ class _Drawer:
         self._queue: queue.Queue[tuple[str, Any]] = queue.Queue(QUEUE_MAX)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name="view", daemon=True)
+        self._asking = threading.Thread(target=self._ask, name="view-asks", daemon=True)
+        self._run_dir = Path()
+        self._seen = 0
 
     def started(self, run_id: str, venue: str, userdir: Path) -> None:
         """Shows the heading."""
+        self._run_dir = userdir / "run"
         self._thread.start()
         self._put("started", (run_id, venue, userdir))
+        self._asking.start()
 
     def noted(self, note: Note, at_ns: int) -> None:
         """Shows an event."""
@@ -114,7 +120,41 @@ class _Drawer:
         return taken
 
     def _work(self) -> None:
-        raise NotImplementedError
+        """Draws until the view is closed and the queue is empty."""
+        raise AssertionError("a view draws in its own way")
+
+    def _ask(self) -> None:
+        """What was traded comes from observe; while it does not answer, nothing is shown of it."""
+        while not self._closing.wait(ASK_EVERY_S):
+            told = self._question("activity")
+            if told is not None and isinstance(told.data, list):
+                self._put_new(told.data)
+            self._ask_more()
+
+    def _ask_more(self) -> None:
+        """What else a view wants to know."""
+
+    def _question(self, what: str) -> Told | None:
+        from shared.bus.ask import ask
+        from shared.bus.topology import QUERY
+        from shared.errors import SeawallError
+        from shared.messages.control import Ask
+
+        try:
+            told: Told = ask(self._run_dir, QUERY, Ask(what=what), ASK_WITHIN_MS)
+        except SeawallError:
+            return None
+        return told
+
+    def _put_new(self, lines: list[dict[str, Any]]) -> None:
+        """Lines that were not shown yet; an observe that was restarted counts from one again."""
+        newest = lines[-1]["number"] if lines else 0
+        if newest < self._seen:
+            self._seen = 0
+        for line in lines:
+            if line["number"] > self._seen:
+                self._put("traded", (line["text"], line["at_ns"]))
+        self._seen = newest
 
 
 class PlainView(_Drawer):
@@ -141,6 +181,9 @@ class PlainView(_Drawer):
         if kind == "noted":
             note, at_ns = what
             return [f"{clock_of(at_ns)} {line_of(note)}"]
+        if kind == "traded":
+            text, at_ns = what
+            return [f"{clock_of(at_ns)} {text}"]
         return []
 
 
@@ -160,7 +203,6 @@ class TerminalView(_Drawer):
         from rich.live import Live
 
         console = Console(file=self._stream)
-        asking = threading.Thread(target=self._ask, name="view-positions", daemon=True)
         with Live(
             console=console, auto_refresh=False, transient=False, redirect_stdout=False
         ) as live:
@@ -169,10 +211,12 @@ class TerminalView(_Drawer):
                 for kind, what in taken:
                     if kind == "started":
                         self._heading = what
-                        asking.start()
                     elif kind == "noted":
                         note, at_ns = what
                         self._events.append(f"{clock_of(at_ns)} {line_of(note)}")
+                    elif kind == "traded":
+                        text, at_ns = what
+                        self._events.append(f"{clock_of(at_ns)} {text}")
                     else:
                         self._status = what
                 if taken:
@@ -180,22 +224,12 @@ class TerminalView(_Drawer):
                 if not taken and self._closing.is_set():
                     return
 
-    def _ask(self) -> None:
-        """Positions come from observe, which may not run: then the last ones stay, marked."""
-        from shared.bus.ask import ask
-        from shared.bus.topology import QUERY
-        from shared.errors import SeawallError
-        from shared.messages.control import Ask
-
-        run_dir = self._heading[2] / "run"
-        while not self._closing.wait(ASK_EVERY_S):
-            try:
-                told = ask(run_dir, QUERY, Ask(what="positions"), ASK_WITHIN_MS)
-            except SeawallError:
-                self._positions_told = False
-                continue
+    def _ask_more(self) -> None:
+        """Positions; while observe does not answer the last ones stay, marked."""
+        told = self._question("positions")
+        self._positions_told = told is not None and told.stale_ms >= 0
+        if told is not None:
             self._positions = told.data if isinstance(told.data, list) else []
-            self._positions_told = told.stale_ms >= 0
 
     def _picture(self, console: Console) -> RenderableType:
         from rich.console import Group

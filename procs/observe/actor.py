@@ -12,6 +12,7 @@ from typing import Any
 
 from core_ext.quote import Quote
 from procs.observe import views
+from procs.observe.activity import Activity
 from shared.domain.account import fill_key
 from shared.domain.effects import Effect, SetTimer, TimerFired
 from shared.domain.mark import mark_of
@@ -26,7 +27,7 @@ LOOK_NS = 250 * NS_PER_MS
 SILENT_NS = NS_PER_S
 """Route beats more often than this; a longer silence means that it forgot us, or is gone."""
 
-QUESTIONS = ("positions", "orders", "fills", "balance", "closed", "summary")
+QUESTIONS = ("positions", "orders", "fills", "balance", "closed", "activity", "summary")
 LOOK = "look"
 
 
@@ -40,6 +41,7 @@ class ObserveActor:
         self.quotes: dict[str, Quote] = {}
         self.status: EngineStatus | None = None
         self.latched = ""
+        self.activity = Activity()
         self._quote_asset = quote_asset
         self.welcomes = 0
         """How often route told everything; each time fills may have been missed."""
@@ -70,6 +72,8 @@ class ObserveActor:
             case Welcomed() | EventSaid() | Beat() | HelloRefused():
                 events, effects = self.replica.on(message, now_ns)
                 self.remember(event for event in events if isinstance(event, FillBooked))
+                for event in events:
+                    self.activity.heard(event, self.replica.account, self.replica.instruments)
                 self.welcomes += isinstance(message, Welcomed)
                 return effects
             case EngineStatus():
@@ -109,6 +113,8 @@ class ObserveActor:
                 return views.fills(account, self._fills.values())
             case "balance":
                 return views.balances(account)
+            case "activity":
+                return self.activity.lines()
             case "closed":
                 return views.closed(account)
             case "summary":
