@@ -2,8 +2,8 @@
 
 Life: lock and journal → sockets and heartbeats → `shell.prepare` → actor built, recovered, started
 → turns → stop: last turns, snapshot, last report. Everything happens on one thread; the only helper
-thread folds the journal's log. An exception anywhere ends the process: the supervisor starts it
-again from its journal, which is the same path as any other start (R4).
+thread folds the journal's log. An exception of ours anywhere ends the process: the supervisor
+starts it again from its journal, which is the same path as any other start (R4).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import zmq
 
+from procs.runtime.blame import is_ours
 from procs.runtime.calls import Calls
 from procs.runtime.inbox import Inbox
 from procs.runtime.keeper import Keeper, raises_risk
@@ -82,6 +83,7 @@ class Runtime:
         self._latch_seen = False
         self._stop_ns = 0
         self._log_refused = 0
+        self._strays = 0
         self._checkpoint_ns = self.clock.now_ns()
 
     # What shells may use.
@@ -337,6 +339,7 @@ class Runtime:
             "quotes_conflated": self.inbox.conflated,
             "quotes_malformed": self.inbox.malformed_quotes,
             "log_refused": self._log_refused,
+            "stray_failures": self._strays,
             "timers": len(self.timers),
             "calls_in_flight": len(self.calls),
             "calls_stale": self.calls.stale,
@@ -377,7 +380,16 @@ class Runtime:
 
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
-        self._end(error or RuntimeError(str(context.get("message"))))
+        if is_ours(context):
+            self._end(error or RuntimeError(str(context.get("message"))))
+            return
+        self._strays += 1
+        self.note(
+            "errors",
+            "stray_failure",
+            kind=type(error).__name__,
+            message=str(context.get("message")),
+        )
 
     def _end(self, error: BaseException | None, *, only_failure: bool = False) -> None:
         if self._ended.done() or (error is None and only_failure):
