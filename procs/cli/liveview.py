@@ -245,6 +245,8 @@ class TerminalView(_Drawer):
             state = f"{status['state']}{' (stopping)' if status['stopping'] else ''}"
             style = "bold green" if status["state"] == "ACTIVE" else "bold yellow"
             reasons = "; ".join(status["reasons"])
+            if status["alarms"]:
+                reasons = f"{status['alarms']} alarms  {reasons}"
             parts.append(
                 Text(f"{state}  {reasons}", style=style, no_wrap=True, overflow="ellipsis")
             )

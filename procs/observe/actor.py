@@ -6,6 +6,7 @@ writes no journal: after a restart route tells it everything again.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
@@ -19,15 +20,16 @@ from shared.domain.mark import mark_of
 from shared.domain.replica import Replica
 from shared.messages.account import Beat, EventSaid, FillBooked, HelloRefused, Welcomed
 from shared.messages.base import Message
-from shared.messages.control import Ask, EngineStatus, Told
+from shared.messages.control import AlarmRaised, Ask, EngineStatus, Told
 from shared.units import NS_PER_MS, NS_PER_S
 
 RECENT_FILLS = 1_000
+RECENT_ALARMS = 100
 LOOK_NS = 250 * NS_PER_MS
 SILENT_NS = NS_PER_S
 """Route beats more often than this; a longer silence means that it forgot us, or is gone."""
 
-QUESTIONS = ("positions", "orders", "fills", "balance", "closed", "activity", "summary")
+QUESTIONS = ("positions", "orders", "fills", "balance", "closed", "activity", "alarms", "summary")
 LOOK = "look"
 
 
@@ -45,6 +47,9 @@ class ObserveActor:
         self._quote_asset = quote_asset
         self.welcomes = 0
         """How often route told everything; each time fills may have been missed."""
+        self.alarms: deque[AlarmRaised] = deque(maxlen=RECENT_ALARMS)
+        self.alarms_total = 0
+        """Of all processes, as the supervisor passed them on since this observe began."""
         self._fills: dict[str, FillBooked] = {}
         self._questions = 0
 
@@ -78,6 +83,9 @@ class ObserveActor:
                 return effects
             case EngineStatus():
                 self.status = message
+            case AlarmRaised():
+                self.alarms_total += 1
+                self.alarms.append(message)
             case TimerFired(key=key) if key == LOOK:
                 silent = now_ns - self.replica.fresh_ns > SILENT_NS
                 asked = self.replica.ask(now_ns) if silent or not self.ready else []
@@ -117,8 +125,11 @@ class ObserveActor:
                 return self.activity.lines()
             case "closed":
                 return views.closed(account)
+            case "alarms":
+                return views.alarms(self.alarms)
             case "summary":
-                return views.summary(account, self.marks(), self.status, self._quote_asset, now_ns)
+                whole = views.summary(account, self.marks(), self.status, self._quote_asset, now_ns)
+                return {**whole, **self._alarm_figures()}
         return None
 
     def marks(self) -> dict[str, Decimal]:
@@ -129,9 +140,17 @@ class ObserveActor:
             if quote.bid_ticks and symbol in self.replica.instruments
         }
 
+    def _alarm_figures(self) -> dict[str, int]:
+        raised = {
+            f"alarms_of_{role}": sum(alarm.role == role for alarm in self.alarms)
+            for role in sorted({alarm.role for alarm in self.alarms})
+        }
+        return {"alarms_raised": self.alarms_total, **raised}
+
     def figures(self) -> dict[str, float]:
         """Counters for the heartbeat."""
         return {
+            "alarms_raised": self.alarms_total,
             "questions": self._questions,
             "symbols_seen": len(self.quotes),
             "account_seq": self.replica.account.seq,

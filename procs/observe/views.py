@@ -16,7 +16,7 @@ from shared.domain.account import Account
 from shared.domain.order import Order
 from shared.domain.position import Position
 from shared.messages.account import FillBooked, ProtectionStatus, Purpose
-from shared.messages.control import EngineStatus
+from shared.messages.control import AlarmRaised, EngineStatus
 from shared.messages.protection import Guard
 from shared.units import HUNDRED, NS_PER_S, ZERO
 
@@ -122,6 +122,11 @@ def balances(account: Account) -> list[Record]:
 def closed(account: Account) -> list[Record]:
     """Closed positions that are remembered, oldest first."""
     return [msgspec.structs.asdict(trade) for trade in account.closed]
+
+
+def alarms(raised: Iterable[AlarmRaised]) -> list[Record]:
+    """The newest alarms of all processes, oldest first."""
+    return [msgspec.structs.asdict(alarm) for alarm in raised]
 
 
 def summary(

@@ -146,7 +146,8 @@ class Steered(Message, frozen=True, kw_only=True, tag="steered"):
 
 
 class Ask(Message, frozen=True, kw_only=True, tag="ask"):
-    """A question of the CLI to observe: positions | orders | fills | balance | summary."""
+    """A question of the CLI to observe: positions | orders | fills | balance | closed | activity |
+    alarms | summary."""
 
     what: str
 

@@ -32,7 +32,7 @@ STATUS = {
     "positions_open": 1,
     "unprotected_now": 0,
     "latch": "",
-    "alarms": 0,
+    "alarms": 3,
 }
 NOTES = [
     Note("system", "process_ready", {"role": "route", "pid": 7, "took_ms": 12}),
@@ -84,7 +84,7 @@ def test_a_terminal_gets_a_picture_with_or_without_colour(tmp_path, monkeypatch,
         show(view, tmp_path)
     shown = os.read(terminal, 100_000).decode()
     os.close(terminal)
-    for text in ("ACTIVE", "route", "BTCUSDT bare", "120"):
+    for text in ("ACTIVE", "3 alarms", "route", "BTCUSDT bare", "120"):
         assert text in shown
     assert ("\x1b[1;32m" in shown) is not no_color
 

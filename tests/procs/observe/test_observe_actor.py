@@ -7,11 +7,11 @@ import story_of_a_trade as story
 from story_of_a_trade import CLOSED, OPENED, T0, D, S, account_after, fill, said, welcome_to
 
 from core_ext.quote import Quote
-from procs.observe.actor import QUESTIONS, ObserveActor
+from procs.observe.actor import QUESTIONS, RECENT_ALARMS, ObserveActor
 from shared.domain.effects import Say, TimerFired
 from shared.messages.account import Beat, FillBooked, Hello
 from shared.messages.base import encode
-from shared.messages.control import Ask, EngineStatus, TradingState
+from shared.messages.control import AlarmRaised, Ask, EngineStatus, TradingState
 from shared.messages.venue import Side
 
 NOW = T0 + 60 * S
@@ -190,3 +190,23 @@ def test_it_owns_nothing():
     assert made.snapshot() == b""
     assert made.report() == {"questions": 0}
     assert made.figures()["account_seq"] == len(OPENED)
+
+
+def alarm(number):
+    role = "route" if number % 4 else "supervise"
+    return AlarmRaised(role=role, kind="bare", symbol="BTCUSDT", text=f"no. {number}", at_ns=number)
+
+
+def test_the_newest_alarms_are_told_and_all_are_counted():
+    made = opened()
+    assert told(made, "alarms").data == []
+    assert told(made, "summary").data["alarms_raised"] == 0
+    for number in range(RECENT_ALARMS + 20):
+        assert made.on(alarm(number), NOW) == []
+    shown = told(made, "alarms").data
+    assert [record["at_ns"] for record in shown] == list(range(20, RECENT_ALARMS + 20))
+    assert shown[-1]["text"] == "no. 119"
+    assert set(shown[0]) == set(AlarmRaised.__struct_fields__)
+    summary = told(made, "summary").data
+    assert summary["alarms_raised"] == made.figures()["alarms_raised"] == 120
+    assert (summary["alarms_of_route"], summary["alarms_of_supervise"]) == (75, 25)
