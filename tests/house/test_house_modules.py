@@ -1,6 +1,7 @@
 """Every module is reached by something that runs, says what it is for, and stays small."""
 
 import ast
+import re
 
 import pytest
 from house_tree import ROOT, modules, python_modules, reachable, tree
@@ -28,6 +29,10 @@ def is_verb(name):
     )
 
 
+def started_by_make():
+    return set(re.findall(r" -m ([a-z_.]+)", (ROOT / "Makefile").read_text()))
+
+
 def entries():
     """Modules that are started, not imported."""
     return [
@@ -38,6 +43,7 @@ def entries():
         or is_verb(name)
         or name.startswith(ENTRIES_BY_PLACE)
         or name in {f"bench.{bench}" for bench in BENCHES}
+        or name in started_by_make()
     ]
 
 
@@ -51,6 +57,7 @@ def test_every_module_is_reached_by_something_that_runs():
 
 def test_there_are_entries():
     assert {"procs.__main__", "procs.cli.main", "procs.cli.config"} <= set(entries())
+    assert "bench.publish" in started_by_make()
 
 
 @pytest.mark.parametrize("name", python_modules())

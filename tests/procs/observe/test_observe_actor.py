@@ -139,6 +139,7 @@ def test_the_summary_counts_positions_at_their_mark():
 
 def test_every_answer_can_be_sent():
     made = opened()
+    made.on(alarm(1), NOW)
     for what in QUESTIONS:
         plain = json.loads(encode(told(made, what)))
         assert plain["stale_ms"] == 0

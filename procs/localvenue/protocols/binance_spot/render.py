@@ -216,8 +216,7 @@ def user_event(event: OrderUpdated | BalancesChanged | ListChanged, now_ms: int)
 
 
 def symbol_info(instrument: Instrument, max_orders: int, max_stops: int) -> dict[str, Any]:
-    """One symbol of exchangeInfo, with the filters that the matching core enforces."""
-    up, down = f"{instrument.price_band_up:.4f}", f"{instrument.price_band_down:.4f}"
+    """One symbol of exchangeInfo: what may be traded, and how."""
     return {
         "symbol": instrument.symbol,
         "status": instrument.status,
@@ -246,49 +245,55 @@ def symbol_info(instrument: Instrument, max_orders: int, max_stops: int) -> dict
         "pegInstructionsAllowed": False,
         "isSpotTradingAllowed": True,
         "isMarginTradingAllowed": False,
-        "filters": [
-            {
-                "filterType": "PRICE_FILTER",
-                "minPrice": eight(instrument.min_price),
-                "maxPrice": eight(instrument.max_price),
-                "tickSize": eight(instrument.tick_size),
-            },
-            {
-                "filterType": "LOT_SIZE",
-                "minQty": eight(instrument.min_quantity),
-                "maxQty": eight(instrument.max_quantity),
-                "stepSize": eight(instrument.step_size),
-            },
-            {
-                "filterType": "MARKET_LOT_SIZE",
-                "minQty": eight(None),
-                "maxQty": eight(instrument.market_max_quantity),
-                "stepSize": eight(None),
-            },
-            {
-                "filterType": "PERCENT_PRICE_BY_SIDE",
-                "bidMultiplierUp": up,
-                "bidMultiplierDown": down,
-                "askMultiplierUp": up,
-                "askMultiplierDown": down,
-                "avgPriceMins": 5,
-            },
-            {
-                "filterType": "NOTIONAL",
-                "minNotional": eight(instrument.min_notional),
-                "applyMinToMarket": True,
-                "maxNotional": "9000000.00000000",
-                "applyMaxToMarket": False,
-                "avgPriceMins": 5,
-            },
-            {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": max_orders},
-            {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": max_stops},
-        ],
+        "filters": symbol_filters(instrument, max_orders, max_stops),
         "permissions": [],
         "permissionSets": [["SPOT"]],
         "defaultSelfTradePreventionMode": "NONE",
         "allowedSelfTradePreventionModes": ["NONE"],
     }
+
+
+def symbol_filters(instrument: Instrument, max_orders: int, max_stops: int) -> list[dict[str, Any]]:
+    """The filters of exchangeInfo that the matching core enforces."""
+    up, down = f"{instrument.price_band_up:.4f}", f"{instrument.price_band_down:.4f}"
+    return [
+        {
+            "filterType": "PRICE_FILTER",
+            "minPrice": eight(instrument.min_price),
+            "maxPrice": eight(instrument.max_price),
+            "tickSize": eight(instrument.tick_size),
+        },
+        {
+            "filterType": "LOT_SIZE",
+            "minQty": eight(instrument.min_quantity),
+            "maxQty": eight(instrument.max_quantity),
+            "stepSize": eight(instrument.step_size),
+        },
+        {
+            "filterType": "MARKET_LOT_SIZE",
+            "minQty": eight(None),
+            "maxQty": eight(instrument.market_max_quantity),
+            "stepSize": eight(None),
+        },
+        {
+            "filterType": "PERCENT_PRICE_BY_SIDE",
+            "bidMultiplierUp": up,
+            "bidMultiplierDown": down,
+            "askMultiplierUp": up,
+            "askMultiplierDown": down,
+            "avgPriceMins": 5,
+        },
+        {
+            "filterType": "NOTIONAL",
+            "minNotional": eight(instrument.min_notional),
+            "applyMinToMarket": True,
+            "maxNotional": "9000000.00000000",
+            "applyMaxToMarket": False,
+            "avgPriceMins": 5,
+        },
+        {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": max_orders},
+        {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": max_stops},
+    ]
 
 
 def _amounts(order: Order) -> dict[str, Any]:
