@@ -28,6 +28,9 @@ _MAGIC: Final = {
     b"PK\x03\x04": "zip",
     b"\x28\xb5\x2f\xfd": "zstd",
 }
+_XZ_END: Final = b"YZ"
+"""The last bytes of a whole .xz file, but for padding with zeros."""
+_TAIL_BYTES: Final = 4096
 _BROKEN: Final = (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile)
 
 
@@ -68,6 +71,17 @@ def _open(path: Path) -> IO[bytes]:
     if packing == "plain":
         return path.open("rb")
     raise RecordingError(f"{path}: packed as {packing}; allowed: .xz, .gz or plain lines")
+
+
+def check_whole(path: Path) -> None:
+    """Refuses an .xz file whose end is missing, without unpacking it: better at the start than
+    after an hour of replay. Other packings cannot tell. Raises RecordingError."""
+    with path.open("rb") as raw:
+        packed = raw.read(6).startswith(b"\xfd7zXZ\x00")
+        raw.seek(-min(_TAIL_BYTES, path.stat().st_size), 2)
+        end = raw.read()
+    if packed and not end.rstrip(b"\0").endswith(_XZ_END):
+        raise RecordingError(f"{path}: the packed file is cut off, its end is missing")
 
 
 def raw_lines(path: Path) -> Iterator[tuple[int, bytes, int]]:

@@ -9,6 +9,7 @@ import pytest
 
 from shared.errors import NotFoundError, RecordingError
 from shared.recordings.lines import (
+    check_whole,
     group_by_symbol,
     merge_by_time,
     raw_lines,
@@ -133,3 +134,16 @@ def test_a_ticker_without_event_name_tells_the_symbol(tmp_path):
     path = tmp_path / "a"
     path.write_bytes(text((0, '{"u":1,"s":"BTCUSDT","b":"1","B":"1","a":"2","A":"1"}')))
     assert symbol_in(path) == "BTCUSDT"
+
+
+def test_a_missing_end_is_seen_without_unpacking(tmp_path):
+    packed = lzma.compress(text((1, depth("BTCUSDT", 1, 1))))
+    whole, padded, cut, plain = (tmp_path / name for name in ("whole", "padded", "cut", "plain"))
+    whole.write_bytes(packed)
+    padded.write_bytes(packed + bytes(8))
+    cut.write_bytes(packed[:-4])
+    plain.write_bytes(text((1, depth("BTCUSDT", 1, 1))))
+    for path in (whole, padded, plain):
+        check_whole(path)
+    with pytest.raises(RecordingError, match="cut: .*cut off"):
+        check_whole(cut)
