@@ -188,11 +188,12 @@ class IngestShell(Shell):
             group.create_task(self._refresh_instruments(symbols))
 
     async def _universe(self) -> tuple[Instrument, ...]:
-        """The instruments to watch; asked until the venue answers. VenueError when it says no."""
+        """The instruments to watch; asked until the venue answers. VenueError when it says no,
+        ConfigError when it does not know a symbol that was named."""
         pause_s = RETRY_MIN_S
         while True:
             try:
-                found = await self._rest.instruments(self._named, self._quote)
+                found = await self._instruments()
                 volumes: dict[str, float] = {}
                 if not self._named and len(found) > self._max_symbols:
                     volumes = await self._rest.quote_volumes()
@@ -201,6 +202,21 @@ class IngestShell(Shell):
                 self._deliver(FetchFailed("exchangeInfo", str(error), pause_s))
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, RETRY_MAX_S)
+
+    async def _instruments(self) -> tuple[Instrument, ...]:
+        """A venue refuses the whole question for one name that it does not know, and does not say
+        which one: all of them are asked for then, so that the error can."""
+        try:
+            return await self._rest.instruments(self._named, self._quote)
+        except VenueError as error:
+            known = await self._rest.refresh_instruments(self._named) if self._named else ()
+            missing = [s for s in self._named if s not in {one.symbol for one in known}]
+            if not missing:
+                raise
+            raise ConfigError(
+                f"universe.symbols: the venue does not know {', '.join(missing)}; "
+                "allowed: its own names, such as BTCUSDT"
+            ) from error
 
     async def _refresh_volumes(self, symbols: tuple[str, ...]) -> None:
         while True:

@@ -236,7 +236,7 @@ def test_a_symbol_that_the_venue_does_not_know_ends_the_start_with_one_line(tmp_
             Script(server)
             child = Child(tmp_path, server.rest, server.ws, Universe(symbols=("NOPEUSDT",)))
             try:
-                assert await asyncio.to_thread(child.process.wait, 10) == 1
+                assert await asyncio.to_thread(child.process.wait, 10) == 4
             finally:
                 child.close()
 
