@@ -6,13 +6,19 @@ of the benchmarks.
 
 from __future__ import annotations
 
+from importlib import import_module
+
 try:
-    from core_ext import book, drop, histogram, quote, scan
+    for _part in ("book", "drop", "histogram", "quote", "scan"):
+        import_module(f"core_ext.{_part}")
 except ImportError as error:
     raise ImportError(
         "core_ext is not built: run `make build` "
         "(or `python setup.py build_ext --inplace` in the checkout); "
-        f"cause: {error}"
+        f"cause: {error}",
+        name="core_ext",
     ) from error
+
+from core_ext import book, drop, histogram, quote, scan
 
 __all__ = ["book", "drop", "histogram", "quote", "scan"]

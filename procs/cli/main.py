@@ -111,6 +111,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SeawallError as error:
         print(f"seawall: error: {error}", file=sys.stderr)
         return error.exit_code
+    except ImportError as error:
+        if error.name != "core_ext":
+            raise
+        print(f"seawall: error: {error}", file=sys.stderr)
+        return ExitCode.ERROR
     except KeyboardInterrupt:
         print("seawall: interrupted", file=sys.stderr)
         return ExitCode.ERROR

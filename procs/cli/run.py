@@ -68,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
     """Runs the engine until it is stopped.
 
     Raises SeawallError when it cannot start; what happens later is in the summary."""
+    # Every child needs it: said once, here, rather than by each of them.
+    import core_ext  # noqa: F401
     from procs.cli.liveview import make_viewer
     from procs.supervise.shell import Shell
 
