@@ -145,5 +145,5 @@ def test_a_missing_end_is_seen_without_unpacking(tmp_path):
     plain.write_bytes(text((1, depth("BTCUSDT", 1, 1))))
     for path in (whole, padded, plain):
         check_whole(path)
-    with pytest.raises(RecordingError, match="cut: .*cut off"):
+    with pytest.raises(RecordingError, match=r"cut: .*cut off"):
         check_whole(cut)
