@@ -14,6 +14,9 @@ from shared.errors import ConfigError, NumberError
 from shared.units import decimal_from_text
 
 PROTOCOLS: Final = ("binance-spot",)
+HOLD_MS: Final = 30_000
+"""A recording that nobody listens to begins after this, so that it ends in any case."""
+
 DEFAULT_BALANCE: Final = {"USDT": Decimal(10_000)}
 _ASSET: Final = re.compile(r"[A-Z0-9]{1,12}", re.ASCII)
 
@@ -28,6 +31,7 @@ class VenueOptions(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
     replay: tuple[Path, ...] = ()
     instruments: Path | None = None
+    hold: bool = False
     data: Path | None = None
     balances: dict[str, Decimal] = msgspec.field(default_factory=lambda: dict(DEFAULT_BALANCE))
     accounts: int = 1
@@ -57,6 +61,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--instruments", type=Path, metavar="FILE", help="order rules of a recording's symbols"
+    )
+    parser.add_argument(
+        "--hold",
+        action="store_true",
+        help="begin the recording with the first stream that a client subscribes to, "
+        f"at the latest after {HOLD_MS // 1000} s",
     )
     parser.add_argument(
         "--data",
@@ -101,6 +111,8 @@ def read_options(args: argparse.Namespace) -> VenueOptions:
         raise ConfigError(f"--accounts {args.accounts}, allowed: 1 to 100")
     if args.instruments is not None and not args.replay:
         raise ConfigError("--instruments goes with --replay; generated markets bring their own")
+    if args.hold and not args.replay:
+        raise ConfigError("--hold goes with --replay; generated markets have always been there")
     return VenueOptions(
         protocol=args.protocol,
         port=args.port,
@@ -108,6 +120,7 @@ def read_options(args: argparse.Namespace) -> VenueOptions:
         seed=args.seed,
         replay=tuple(args.replay),
         instruments=args.instruments,
+        hold=args.hold,
         data=args.data,
         balances=_balances(args.balance) or dict(DEFAULT_BALANCE),
         accounts=args.accounts,

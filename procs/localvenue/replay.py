@@ -12,9 +12,9 @@ from shared.recordings.lines import check_whole, group_by_symbol, read_lines
 
 
 def open_recording(
-    paths: Sequence[Path], instruments: Path | None, start_ms: int
+    paths: Sequence[Path], instruments: Path | None, start_ms: int, hold_ms: int = 0
 ) -> RecordedMarket:
-    """The recordings as one market that begins at start_ms.
+    """The recordings as one market that begins at start_ms, or within hold_ms when told to.
 
     Order rules come from the `instruments` file, else from the shipped table, else from the data's
     own decimals, which is said on stderr. Raises NotFoundError or RecordingError."""
@@ -30,7 +30,8 @@ def open_recording(
                 file=sys.stderr,
             )
     lines = {symbol: _frames(files) for symbol, files in groups.items()}
-    return RecordedMarket(lines, tuple(one.instrument for one in chosen.values()), start_ms)
+    rules = tuple(one.instrument for one in chosen.values())
+    return RecordedMarket(lines, rules, start_ms, hold_ms=hold_ms)
 
 
 def _frames(files: Sequence[Path]) -> Lines:

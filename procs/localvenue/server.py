@@ -16,7 +16,8 @@ from aiohttp import web
 from procs.localvenue.journal import VenueJournal
 from procs.localvenue.market.events import Market
 from procs.localvenue.market.profiles import build_market
-from procs.localvenue.options import VenueOptions
+from procs.localvenue.market.recorded import RecordedMarket
+from procs.localvenue.options import HOLD_MS, VenueOptions
 from procs.localvenue.protocols.binance_spot.limits import Budget, RateLimits
 from procs.localvenue.protocols.binance_spot.market_data import MarketData
 from procs.localvenue.protocols.binance_spot.rest import RestApi
@@ -59,6 +60,8 @@ class VenueServer:
         market_data = MarketData(self.venue, limits)
         table = routes(market_data, Trading(self.venue, budget))
         hub = StreamHub(self.venue, market_data)
+        if isinstance(market, RecordedMarket):
+            hub.on_first_subscription = market.begin
         self._streams = StreamServer(hub)
         self._socket_api = SocketApi(self.venue, budget, table)
         self.venue.market_listeners.append(hub)
@@ -145,7 +148,8 @@ class VenueServer:
 def open_market(options: VenueOptions, start_ms: int) -> tuple[Market, str]:
     """The market of the options and the name by which its journal knows it."""
     if options.replay:
-        market = open_recording(options.replay, options.instruments, start_ms)
+        hold_ms = HOLD_MS if options.hold else 0
+        market = open_recording(options.replay, options.instruments, start_ms, hold_ms)
         return market, "replay:" + ",".join(path.name for path in options.replay)
     return build_market(options.profile, options.seed, start_ms), (
         f"{options.profile}:{options.seed}"

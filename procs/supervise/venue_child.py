@@ -51,7 +51,8 @@ def venue_command(
     command += ["--port", str(port), "--data", str(data_dir), "--ready-fd", str(ready_fd)]
     command += ["--balance", f"{settings.universe.quote}={settings.venue.start_quote}"]
     if replay:
-        command += ["--replay", *map(str, replay)]
+        # The engine needs a second or two until it listens; the recording waits for it.
+        command += ["--hold", "--replay", *map(str, replay)]
         if instruments is not None:
             command += ["--instruments", str(instruments)]
     else:

@@ -3,7 +3,8 @@
 A recording holds deltas, trades, best prices and a depth snapshot that stands after the first
 deltas: those are kept until the snapshot comes, the ones it already holds are dropped, the rest is
 applied (clearing the book at the snapshot instead leaves it crossed). Ids stay as recorded. Time is
-the receive clock, because the exchange's may be ahead of it. Lines are read as time passes.
+the receive clock, because the exchange's may be ahead of it. Lines are read as time passes. A
+recording that is held begins when somebody listens.
 """
 
 from __future__ import annotations
@@ -63,9 +64,11 @@ class RecordedMarket:
         instruments: tuple[Instrument, ...],
         start_ms: int,
         speed: float = 1.0,
+        hold_ms: int = 0,
     ) -> None:
         """The first line happens at start_ms, the others after it, `speed` times as fast.
 
+        With hold_ms nothing happens before `begin`, or before so much time has passed.
         Raises ConfigError for a speed that is not positive or a symbol without instrument."""
         if not 0 < speed < float("inf"):
             raise ConfigError(f"replay speed {speed}, allowed: more than 0")
@@ -84,6 +87,7 @@ class RecordedMarket:
         self._start_ms = start_ms
         self._speed = speed
         self._latest_ms = start_ms
+        self._held_until_ms = start_ms + hold_ms
         self._first_ns: int | None = None
         self._resume_from_ns: int | None = None
         self._next: tuple[int, str, Frame] | None = None
@@ -95,6 +99,11 @@ class RecordedMarket:
         """The book of each symbol with its counts of applied, stale and missing deltas."""
         return self._books
 
+    def begin(self, now_ms: int) -> None:
+        """Lets a recording that is held go on from now; does nothing to one that runs."""
+        if now_ms < self._held_until_ms:
+            self._held_until_ms = self._start_ms = self._latest_ms = now_ms
+
     def advance(self, now_ms: int) -> list[MarketEvent]:
         """See Market. Raises RecordingError, with the line's number, for one that is broken."""
         said: list[MarketEvent] = []
@@ -103,6 +112,9 @@ class RecordedMarket:
             self._first_ns, self._resume_from_ns = self._resume_from_ns, None
             for book in self._books.values():
                 said.extend(book.whole(now_ms))
+        if now_ms < self._held_until_ms:
+            self._start_ms = self._latest_ms = now_ms
+            return said
         while (line := self._peek()) is not None:
             recv_ns, symbol, frame = line
             if self._first_ns is None:
@@ -214,7 +226,8 @@ class RecordedMarket:
             unheard.clear()
         for one in saved.bars:
             self._bars[one.symbol].resume(one.origin, one.bars)
-        self._resume_from_ns = last_ns
+        if saved.lines_read:
+            self._resume_from_ns = last_ns
 
     def ended(self) -> bool:
         """See Market: after the last line was said."""

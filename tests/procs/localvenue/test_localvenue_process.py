@@ -179,6 +179,7 @@ def test_two_venues_cannot_share_a_data_folder_or_a_port(start_venue, tmp_path):
         (["--balance", "USDT=NaN"], 4, "--balance 'USDT=NaN', allowed: ASSET=AMOUNT"),
         (["--replay", "/nowhere/at.all"], 2, "/nowhere/at.all"),
         (["--replay", __file__], 1, Path(__file__).name),
+        (["--hold"], 4, "--hold goes with --replay"),
         (["--accounts", "0"], 4, "--accounts 0, allowed: 1 to 100"),
     ],
 )
@@ -262,7 +263,8 @@ def test_it_dies_with_its_parent(tmp_path):
     raise AssertionError("the venue outlived its parent")
 
 
-def test_a_recording_is_replayed_and_says_when_it_has_ended(start_venue, tmp_path):
+def small_recording(folder: Path) -> Path:
+    """Five deltas and trades within a quarter of a second."""
     levels = '"bids":[["100.00","5.0"]],"asks":[["100.01","5.0"]]'
     start = 1_700_000_000_000_000_000
     lines = [f'{start} {{"lastUpdateId":10,{levels}}}']
@@ -277,8 +279,13 @@ def test_a_recording_is_replayed_and_says_when_it_has_ended(start_venue, tmp_pat
             f'{at} {{"stream":"btcusdt@trade","data":{{"e":"trade","E":1,"s":"BTCUSDT",'
             f'"t":{number},"p":"100.00","q":"0.5","T":1,"m":true,"M":true}}}}'
         )
-    recording = tmp_path / "small.jsonl"
+    recording = folder / "small.jsonl"
     recording.write_text("\n".join(lines) + "\n")
+    return recording
+
+
+def test_a_recording_is_replayed_and_says_when_it_has_ended(start_venue, tmp_path):
+    recording = small_recording(tmp_path)
     venue: VenueProcess = start_venue("--replay", str(recording))
     assert venue.line["symbols"] == ["BTCUSDT"]
 
@@ -295,6 +302,29 @@ def test_a_recording_is_replayed_and_says_when_it_has_ended(start_venue, tmp_pat
                 "POST", "order", symbol="BTCUSDT", side="BUY", type="MARKET", quantity="1"
             )
             assert (status, made["status"]) == (200, "FILLED")
+
+    run(work())
+
+
+def test_a_held_recording_begins_with_the_first_subscription(start_venue, tmp_path):
+    recording = small_recording(tmp_path)
+    venue: VenueProcess = start_venue("--hold", "--replay", str(recording))
+
+    async def work():
+        async with raw_client(venue) as client:
+            await asyncio.sleep(1.0)
+            assert not (await client.get("seawall/market"))["ended"]
+            # Talking to the venue is no subscription, and neither is a stream that does not exist.
+            assert await client.get("api/v3/trades", symbol="BTCUSDT") == []
+            async with client.session.ws_connect(f"{venue.line['ws']}/ws/nobody@trade"):
+                await asyncio.sleep(0.3)
+            assert not (await client.get("seawall/market"))["ended"]
+            asked_ms = time.time() * 1000
+            async with client.session.ws_connect(f"{venue.line['ws']}/ws/btcusdt@trade") as socket:
+                heard = [json.loads((await socket.receive(5)).data) for _ in range(5)]
+            assert [trade["t"] for trade in heard] == [1, 2, 3, 4, 5]
+            assert -50 < heard[0]["T"] - asked_ms < 1000
+            assert (await client.get("seawall/market"))["ended"]
 
     run(work())
 

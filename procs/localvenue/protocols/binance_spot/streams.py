@@ -62,6 +62,8 @@ class StreamHub:
     def __init__(self, venue: Venue, market_data: MarketData) -> None:
         self._venue = venue
         self._market_data = market_data
+        self.on_first_subscription: Callable[[int], None] | None = None
+        """Told the time when the first stream that exists is asked for."""
         self._symbols = frozenset(venue.exchange.instruments)
         self._streams: dict[str, Stream] = {}
         self._subscribers: dict[str, set[Subscriber]] = {}
@@ -92,6 +94,9 @@ class StreamHub:
             if stream.kind == "depth":
                 self._pending[name] = _Pending()
         self._subscribers.setdefault(name, set()).add(subscriber)
+        first, self.on_first_subscription = self.on_first_subscription, None
+        if first is not None:
+            first(self._venue.now_ms())
 
     def unsubscribe(self, subscriber: Subscriber, name: str) -> None:
         """Takes a stream away; the last one to leave ends it."""

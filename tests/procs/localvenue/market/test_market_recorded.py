@@ -4,6 +4,7 @@ import lzma
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from procs.localvenue.market.events import BookChanged, Ticked, Traded
@@ -268,3 +269,44 @@ def test_the_recordings_give_the_reference_counts(name):
     bars = market.candles(symbol, 60_000, 30, now_ms)
     assert sum(bar.trades for bar in bars) == trades
     assert isinstance(book.whole(0)[0], BookChanged)
+
+
+def test_a_held_recording_waits_for_its_beginning_and_not_for_ever():
+    held = replay(SHORT, hold_ms=30_000)
+    assert held.advance(START_MS + 9_000) == []
+    assert not held.ended()
+    held.begin(START_MS + 10_000)
+    said = held.advance(START_MS + 10_000 + 450)
+    assert said == shifted(replay(SHORT).advance(START_MS + 450), 10_000)
+    held.begin(START_MS + 20_000)
+    assert not held.ended()
+    held.advance(START_MS + 10_000 + 61_000)
+    assert held.ended()
+    late = replay(SHORT, hold_ms=30_000)
+    assert late.advance(START_MS + 29_990) == []
+    assert late.advance(START_MS + 30_000 + 300)
+
+
+def shifted(events, by_ms):
+    return [msgspec.structs.replace(event, at_ms=event.at_ms + by_ms) for event in events]
+
+
+def test_a_held_recording_comes_back_with_its_books_and_waits_again():
+    unbegun = replay(SHORT, hold_ms=30_000)
+    unbegun.advance(START_MS + 100)
+    again = RecordedMarket(
+        {"BTCUSDT": iter(SHORT)}, (instrument("BTCUSDT"),), START_MS + 1_000, hold_ms=30_000
+    )
+    again.load(unbegun.save())
+    again.begin(START_MS + 2_000)
+    assert len(again.advance(START_MS + 2_450)) == len(replay(SHORT).advance(START_MS + 450))
+    begun = replay(SHORT)
+    begun.advance(START_MS + 450)
+    resumed = replay(SHORT, hold_ms=30_000)
+    resumed.load(begun.save())
+    (book,) = resumed.advance(START_MS + 1_000)
+    assert isinstance(book, BookChanged)
+    assert resumed.advance(START_MS + 29_000) == []
+    resumed.begin(START_MS + 29_000)
+    resumed.advance(START_MS + 29_000 + 61_000)
+    assert resumed.ended()
