@@ -61,7 +61,7 @@ def exit_steps(
     if sells:
         return []
     quantity = min(
-        sellable(position, instrument) - committed(sells), instrument.market_max_quantity
+        sellable(account, position, instrument) - committed(sells), instrument.market_max_quantity
     )
     if held_at_venue is not None:
         quantity = min(quantity, instrument.quantity_down(held_at_venue))
@@ -162,7 +162,7 @@ def close_steps(
     if any(o.decision_id == position.position_id for o in account.orders.values()):
         return []
     price = mark.bid if mark is not None and mark.bid > ZERO else position.entry_price
-    if not instrument.is_dust(sellable(position, instrument), price):
+    if not instrument.is_dust(sellable(account, position, instrument), price):
         return []
     reason = position.exiting.reason if position.exiting else _venue_exit(account, position)
     return [

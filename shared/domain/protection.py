@@ -58,9 +58,14 @@ def committed(sells: list[Order]) -> Decimal:
     return sum(by_list.values(), ZERO)
 
 
-def sellable(position: Position, instrument: Instrument) -> Decimal:
-    """Net of base fees, floored to the lot (L5)."""
-    return instrument.quantity_down(max(position.quantity, ZERO))
+def sellable(account: Account, position: Position, instrument: Instrument) -> Decimal:
+    """Net of base fees and of sales the venue has counted but not listed, floored to the lot (L5).
+
+    An ended sale that still owes executions has sold them: they are not ours to sell again (L6)."""
+    owed = sum(
+        (o.owed for o in account.orders_of(position.position_id) if o.side is Side.SELL), ZERO
+    )
+    return instrument.quantity_down(max(position.quantity - owed, ZERO))
 
 
 def guard_steps(
@@ -76,7 +81,7 @@ def guard_steps(
         return []
     if position.protect_refusals >= 2:
         return [flatten(position, "stop_refused", Urgency.URGENT, now_ns)]
-    wanted = sellable(position, instrument)
+    wanted = sellable(account, position, instrument)
     guard = guard_of(position, instrument)
     if not sells:
         if instrument.is_dust(wanted, guard.stop_limit_price):
@@ -213,7 +218,7 @@ def status_of(
     """What stands behind the position (L5): its status, whether it is bare, and why.
 
     `guarded` says that a fresh price and a live process watch it."""
-    quantity = sellable(position, instrument)
+    quantity = sellable(account, position, instrument)
     sells = account.live_sells(position.position_id)
     if position.status is PositionStatus.NEW:
         return ProtectionStatus.NONE, False, "nothing bought yet"
