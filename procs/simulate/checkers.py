@@ -1,8 +1,9 @@
 """The laws, looked at from outside after every turn: the venue's own books against the engine's.
 
-L2: an intent never has two live orders and never buys more than it wanted. L3: fills are the
-venue's, once. L5: no position without a stop at the venue and without a live guard for longer than
-the bound. L6: exits never oversell. L15: money adds up, and the cap holds.
+L1: what reaches the venue is on disk. L2: an intent never has two live orders, never buys more than
+it wanted, and keeps its reservation while it can still buy. L3: fills are the venue's, once. L5: no
+position without a stop at the venue and without a live guard for longer than the bound. L6: exits
+never oversell. L15: money adds up, and the cap holds.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from procs.localvenue.matching.model import Order as VenueSideOrder
+from procs.simulate.faults import NONE
 from procs.simulate.node import Node
 from procs.simulate.venue import ACCOUNT
 from shared.domain.order import OrderStatus
 from shared.domain.reconcile import ledger_differences
 from shared.domain.risk import at_stake, equity
 from shared.ids import decision_of, leg_of
+from shared.messages.venue import PlaceOco, PlaceOrder, VenueRequest
 from shared.units import HUNDRED, NS_PER_S, ZERO
 
 if TYPE_CHECKING:
@@ -28,6 +31,11 @@ BARE_BOUND_NS = 5 * NS_PER_S
 """L5: protected or under a live guard within this, under any single kill."""
 STOPLESS_BOUND_NS = 45 * NS_PER_S
 """Even under a live guard a stop or a sale must rest by then: two fences of 18 s, and some."""
+CALM_STOPLESS_BOUND_NS = 3 * NS_PER_S
+"""When every request is answered: L5's 2 s, and the resize of a position that fills bit by bit."""
+RESOLVED_WITHIN_NS = 22 * NS_PER_S
+"""After healing every unknown outcome is proved within a fence and a few questions."""
+SUBMITTED = b'{"type":"order_submitted"'
 RELEASE_WITHIN_NS = 5 * NS_PER_S
 
 
@@ -48,9 +56,29 @@ class Checkers:
         self._bare_since_ns: dict[str, int] = {}
         self._stopless_since_ns: dict[str, int] = {}
         self._booked = 0
+        plain = world.faults == msgspec.structs.replace(NONE, refused=world.faults.refused)
+        self._calm_from_ns = 0 if plain else world.heal_at_ns + RESOLVED_WITHIN_NS
 
     def _say(self, law: str, text: str) -> None:
         self.violations.append(Violation(law=law, step=self.world.events, text=text))
+
+    # ── at each request ─────────────────────────────────────────────────────────────────────────
+
+    def called(self, node: Node, request: VenueRequest) -> None:
+        """L1: every order that leaves is in the journal of the process that sends it."""
+        for client_id in _placed_ids(request):
+            known = f'"{client_id}"'.encode()
+            if not any(row.startswith(SUBMITTED) and known in row for row in reversed(node.rows)):
+                self._say("L1", f"{client_id} left before it was on disk")
+
+    def changed(self, order: VenueSideOrder) -> None:
+        """L2, E4: what can still buy holds its reservation; called as the venue acts."""
+        decision = decision_of(order.client_id)
+        decide = self.world.nodes["decide"]
+        if decision is None or order.side != "BUY" or not decide.alive:
+            return
+        if decision not in decide.actor.state.reservations:
+            self._say("L2", f"{decision} still buys, its reservation is gone")
 
     # ── after every turn ────────────────────────────────────────────────────────────────────────
 
@@ -58,6 +86,7 @@ class Checkers:
         """Checks what this node's turn may have broken."""
         if node.role == "route" and node.alive:
             self._one_order_per_intent()
+            self._buys_are_wanted()
             self._fills_are_real(node)
             self._reservations_fit()
         elif node.role == "decide" and node.alive:
@@ -94,6 +123,30 @@ class Checkers:
         for decision, quantity in held.items():
             if quantity < ZERO:
                 self._say("L6", f"{decision} is oversold by {-quantity}")
+
+    def _buys_are_wanted(self) -> None:
+        """L2: no intent buys more than it wanted."""
+        intents = self.world.intents
+        for decision, (bought, live) in self._venue_buys().items():
+            intent = intents[decision]
+            if bought + live > intent.quantity:
+                wanted = intent.quantity
+                self._say("L2", f"{decision} buys {bought} + {live}, wanted {wanted}")
+
+    def _venue_buys(self) -> dict[str, tuple[Decimal, Decimal]]:
+        """Per decision what the venue's buys executed, and what live ones may still buy."""
+        exchange = self.world.venue.exchange
+        buys: dict[str, tuple[Decimal, Decimal]] = {}
+        for symbol in exchange.instruments:
+            for order in exchange.all_orders(ACCOUNT, symbol):
+                decision = decision_of(order.client_id)
+                if decision is None or order.side != "BUY":
+                    continue
+                bought, live = buys.get(decision, (ZERO, ZERO))
+                if order.is_open:
+                    live += order.remaining
+                buys[decision] = (bought + order.executed, live)
+        return buys
 
     def _venue_positions(self) -> dict[str, Decimal]:
         """Per decision what the venue's own fills bought, less sold, less fees in base."""
@@ -168,8 +221,10 @@ class Checkers:
             if covered.get(decision, ZERO) >= instrument.quantity_down(quantity):
                 continue
             stopless[decision] = self._stopless_since_ns.get(decision, now_ns)
-            if now_ns - stopless[decision] > STOPLESS_BOUND_NS:
-                self._say("L5", f"{decision} has had no stop at the venue for 45 s")
+            stopless_ns = now_ns - stopless[decision]
+            calm_ns = now_ns - max(stopless[decision], self._calm_from_ns)
+            if stopless_ns > STOPLESS_BOUND_NS or calm_ns > CALM_STOPLESS_BOUND_NS:
+                self._say("L5", f"{decision}: no stop at the venue for {stopless_ns / 1e9:.1f} s")
             if guarded:
                 continue
             bare[decision] = self._bare_since_ns.get(decision, now_ns)
@@ -237,3 +292,12 @@ class Checkers:
                 if bare_ns > BARE_BOUND_NS:
                     text = f"{position.position_id} {position.protection} after healing"
                     self._say("L5", text)
+
+
+def _placed_ids(request: VenueRequest) -> tuple[str, ...]:
+    match request:
+        case PlaceOrder():
+            return (request.client_id,)
+        case PlaceOco():
+            return (request.stop_id, request.take_profit_id)
+    return ()

@@ -18,7 +18,11 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     """The venue did it; the answer is UNKNOWN."""
     slow_request: float = 0.0
     """The request arrives seconds late, some only after the client has given up."""
+    cut_request: float = 0.0
+    """The connection breaks with the request on its way: UNKNOWN at once, done seconds later."""
     throttled: float = 0.0
+    refused: float = 0.0
+    """The venue refuses an order for a reason of its own."""
     read_lag: float = 0.0
     """A query overlooks an order that is younger than the venue's read lag."""
     lost_push: float = 0.0
@@ -45,7 +49,9 @@ def swarm(random: Random) -> Faults:
         lost_request=some(0.25),
         lost_answer=some(0.25),
         slow_request=some(0.15),
+        cut_request=some(0.15),
         throttled=some(0.10),
+        refused=some(0.10),
         read_lag=some(0.50),
         lost_push=some(0.40),
         doubled_push=some(0.30),
@@ -62,7 +68,12 @@ def calm(random: Random) -> Faults:
     return NONE
 
 
-PROFILES = {"swarm": swarm, "none": calm}
+def refusing(random: Random) -> Faults:
+    """Everything arrives, and some of it is refused: what the engine makes of a plain no."""
+    return Faults(refused=0.10)
+
+
+PROFILES = {"swarm": swarm, "refusing": refusing, "none": calm}
 
 
 def draw(profile: str, random: Random) -> Faults:

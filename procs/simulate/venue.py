@@ -40,6 +40,8 @@ from shared.units import NS_PER_MS, NS_PER_S, ZERO
 ACCOUNT = "engine"
 TIMEOUT_NS = 5 * NS_PER_S
 RECV_WINDOW_NS = 5 * NS_PER_S
+MATCHING_NS = 10 * NS_PER_S
+"""What passed the receive window may wait this long for the matching engine."""
 READ_LAG_NS = 1_500 * NS_PER_MS
 
 _TYPES: dict[OrderKind, model.OrderType] = {
@@ -81,6 +83,7 @@ class SimVenue:
         faults: Faults,
         deliver: Callable[[Any, int | None], None],
         count: Callable[[str], None],
+        watch: Callable[[model.Order], None],
     ) -> None:
         self.exchange = Exchange(instruments, {ACCOUNT: balances})
         self.faults = faults
@@ -89,6 +92,7 @@ class SimVenue:
         self._random = random
         self._deliver = deliver
         self._count = count
+        self._watch = watch
 
     def heal(self) -> None:
         """From now on nothing is lost, late or doubled."""
@@ -113,6 +117,12 @@ class SimVenue:
         if draw() < faults.slow_request:
             self._count("slow_request")
             there_ns = self._random.randint(500, 9_000) * NS_PER_MS
+        window_ns = RECV_WINDOW_NS
+        cut = writes and draw() < faults.cut_request
+        if cut:
+            self._count("cut_request")
+            window_ns += MATCHING_NS
+            there_ns = self._random.randint(200, window_ns // NS_PER_MS) * NS_PER_MS
         lost_request = draw() < faults.lost_request
         lost_answer = draw() < faults.lost_answer
         unknown = self._answer(request, Outcome.UNKNOWN, sent_ns, text="timed out")
@@ -123,7 +133,8 @@ class SimVenue:
                 answered.append(True)
                 self._deliver(unknown, incarnation)
 
-        self._agenda.after(TIMEOUT_NS, give_up)
+        gone_ns = self._random.randint(1, 20) * NS_PER_MS if cut else TIMEOUT_NS
+        self._agenda.after(gone_ns, give_up)
         if lost_request:
             self._count("lost_request")
             if draw() < 0.7:
@@ -131,8 +142,11 @@ class SimVenue:
             return
 
         def arrive() -> None:
-            if writes and self._agenda.now_ns - sent_ns > RECV_WINDOW_NS:
+            if writes and self._agenda.now_ns - sent_ns > window_ns:
                 answer = self._answer(request, Outcome.REFUSED, sent_ns, meaning=Meaning.CLOCK)
+            elif isinstance(request, PlaceOrder | PlaceOco) and draw() < faults.refused:
+                self._count("refused")
+                answer = self._answer(request, Outcome.REFUSED, sent_ns, meaning=Meaning.OTHER)
             else:
                 answer = self._do(request, sent_ns)
                 self._push()
@@ -337,6 +351,7 @@ class SimVenue:
         for event in self.exchange.drain():
             match event:
                 case model.OrderUpdated():
+                    self._watch(event.order)
                     fill = event.fill
                     trade = self._trade(fill, event.order.client_id) if fill is not None else None
                     report = VenueReported(order=self._order(event.order), trade=trade)

@@ -26,11 +26,12 @@ from procs.simulate.prices import Prices
 from procs.simulate.venue import SimVenue
 from procs.turn import Batch
 from shared.domain.effects import CallVenue, Say
-from shared.domain.policy import Policy, ProtectionPolicy, RiskPolicy
+from shared.domain.policy import GuardPolicy, Policy, ProtectionPolicy, RiskPolicy
 from shared.ids import run_id
 from shared.messages.account import AccountEvent
 from shared.messages.control import EngineStatus, ProcessPhase, ProcessStatus, TradingState
 from shared.messages.decision import DecideEvent, ProtectEvent
+from shared.messages.entry import EntryIntent
 from shared.units import NS_PER_MS, NS_PER_S
 
 START_MS = 1_760_000_000_000
@@ -44,15 +45,29 @@ SETTLE_NS = 1_500 * NS_PER_MS
 SYMBOLS = 3
 ROLES = ("route", "decide", "protect")
 EVENTS = {"route": AccountEvent, "decide": DecideEvent, "protect": ProtectEvent}
-BASE_STOCK = Decimal(5)
+BASE_STOCK = Decimal(10_000)
 """The account holds base assets of its own, so that an oversold position would really be sold."""
+SIZES_QUOTE = (50, 2_000, 20_000)
+"""Positions from a sliver of the best level to more than a book shows: fills in parts, resizes."""
+PURSES = (3, 20)
+"""The account in position sizes: with the smaller one the exposure cap refuses."""
 
-POLICY = Policy(
-    risk=RiskPolicy(cooldown_s=5, stop_guard_enabled=False, drawdown_pct=50, daily_loss_pct=50),
-    protection=ProtectionPolicy(time_to_live_s=20),
-    reconcile_s=10,
-    config_hash="sim",
-)
+
+def policy_of(size_quote: int) -> Policy:
+    """The engine's configuration in a world: impatient, so that much happens in a minute."""
+    return Policy(
+        guards=GuardPolicy(min_depth_positions=0),
+        risk=RiskPolicy(
+            position_quote=Decimal(size_quote),
+            cooldown_s=5,
+            stop_guard_enabled=False,
+            drawdown_pct=50,
+            daily_loss_pct=50,
+        ),
+        protection=ProtectionPolicy(time_to_live_s=20),
+        reconcile_s=10,
+        config_hash="sim",
+    )
 
 
 class Outcome(msgspec.Struct, kw_only=True):
@@ -78,6 +93,7 @@ class World:
         self.faults: Faults = draw(profile, self.random)
         self.agenda = Agenda(START_MS * NS_PER_MS)
         self.began_ns = self.agenda.now_ns
+        self.heal_at_ns = self.began_ns + FAULTY_NS
         self.market = build_market("fast", seed, START_MS, symbols=SYMBOLS)
         self.counts: dict[str, int] = {}
         self.coverage: dict[str, int] = {}
@@ -85,15 +101,21 @@ class World:
         self.died_ns = 0
         """When a process last died."""
         self.healed = False
+        self.intents: dict[str, EntryIntent] = {}
+        """What decide wanted, as it said it."""
+        size_quote = self.random.choice(SIZES_QUOTE)
+        self.policy = policy_of(size_quote)
         balances = {i.base: BASE_STOCK for i in self.market.instruments}
+        balances["USDT"] = Decimal(size_quote * self.random.choice(PURSES))
         self.venue = SimVenue(
             self.market.instruments,
-            {**balances, "USDT": Decimal(10_000)},
+            balances,
             self.agenda,
             self.random,
             self.faults,
             self._to_route,
             self._count,
+            lambda order: self.checkers.changed(order),
         )
         self.prices = Prices(self.market.instruments, 3600 * NS_PER_S)
         self.run = run_id(START_MS // 1000)
@@ -103,9 +125,9 @@ class World:
     def _node(self, role: str) -> Node:
         def build(incarnation: int) -> Any:
             if role == "route":
-                return Route(POLICY, self.market.instruments, self.run, incarnation)
+                return Route(self.policy, self.market.instruments, self.run, incarnation)
             made = Decide if role == "decide" else Protect
-            return made(POLICY, self.run, incarnation)
+            return made(self.policy, self.run, incarnation)
 
         return Node(role, build, EVENTS[role], self.agenda, self)
 
@@ -117,13 +139,12 @@ class World:
         for node in self.nodes.values():
             node.start()
         self._say_status()
-        heal_at_ns = self.began_ns + FAULTY_NS
-        end_ns = heal_at_ns + HEALED_NS
+        end_ns = self.heal_at_ns + HEALED_NS
         while not self.checkers.violations:
             next_ns = self.agenda.next_ns()
             if next_ns is None or next_ns > end_ns:
                 break
-            if not self.healed and next_ns > heal_at_ns:
+            if not self.healed and next_ns > self.heal_at_ns:
                 self._heal()
             self.agenda.step()
             self.events += 1
@@ -206,6 +227,8 @@ class World:
 
     def say(self, node: Node, say: Say) -> None:
         """The channels: lossy where ZeroMQ is, and late after a reconnect."""
+        if isinstance(say.message, EntryIntent):
+            self.intents[say.message.intent_id] = say.message
         targets = ("decide", "protect") if say.to == "peers" else (say.to,)
         for target in targets:
             if target not in self.nodes:
@@ -223,6 +246,7 @@ class World:
         """Route's requests."""
         kind = type(call.request).__name__
         self.coverage[kind] = self.coverage.get(kind, 0) + 1
+        self.checkers.called(node, call.request)
         self.venue.call(call.request, node.incarnation)
 
     def dies_at(self, node: Node, batch: Batch) -> int | None:
