@@ -64,7 +64,7 @@ class Reader:
         """The message in data. Raises MessageError; nothing else is touched."""
         try:
             return self._decoder.decode(data)
-        except (msgspec.DecodeError, NumberError, RecursionError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, NumberError, RecursionError, UnicodeError) as error:
             raise MessageError(
                 f"not a message: {error} in {bytes(data[:120])!r}"
                 if not isinstance(data, str)
