@@ -284,8 +284,12 @@ class TerminalView(_Drawer):
         if not count and not self._positions:
             return Text("no positions", style="dim")
         old = "" if self._positions_told else ", as last told"
+        title = f"{'-' if count is None else count} position{'' if count == 1 else 's'}{old}"
+        if not self._positions:
+            # Route knows of it; observe has not been asked since.
+            return Text(title, style="dim")
         table = Table(
-            title=f"{'-' if count is None else count} positions{old}",
+            title=title,
             title_justify="left",
             box=None,
             pad_edge=False,
