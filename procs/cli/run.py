@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def plan_of(args: argparse.Namespace) -> RunPlan:
-    """The run that the command line asks for. Raises ConfigError, NotFoundError."""
+    """The run that the command line asks for. Raises ConfigError, NotFoundError, RecordingError."""
     from procs.supervise.plan import RunPlan
 
     if not args.config and not (args.userdir / "seawall.toml").exists():
@@ -123,7 +123,19 @@ def plan_of(args: argparse.Namespace) -> RunPlan:
     for path in (*plan.replay, *((plan.instruments,) if plan.instruments else ())):
         if not path.is_file():
             raise NotFoundError(f"{path}: no such file")
+    if plan.replay:
+        _check_replay(plan.replay, plan.instruments)
     return plan
+
+
+def _check_replay(paths: tuple[Path, ...], instruments: Path | None) -> None:
+    """The local venue would refuse the same; said here, nothing has started yet. RecordingError."""
+    from shared.recordings.instruments import instruments_for
+    from shared.recordings.lines import check_recordings
+
+    groups = check_recordings(paths)
+    if instruments is not None:
+        instruments_for(groups, instruments)
 
 
 def _init(userdir: Path) -> None:

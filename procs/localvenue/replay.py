@@ -8,7 +8,7 @@ from pathlib import Path
 
 from procs.localvenue.market.recorded import Lines, RecordedMarket
 from shared.recordings.instruments import instruments_for
-from shared.recordings.lines import check_whole, group_by_symbol, read_lines
+from shared.recordings.lines import check_recordings, read_lines
 
 
 def open_recording(
@@ -18,9 +18,7 @@ def open_recording(
 
     Order rules come from the `instruments` file, else from the shipped table, else from the data's
     own decimals, which is said on stderr. Raises NotFoundError or RecordingError."""
-    groups = group_by_symbol(paths)
-    for path in paths:
-        check_whole(path)
+    groups = check_recordings(paths)
     chosen = instruments_for(groups, instruments)
     for symbol, one in chosen.items():
         if one.source == "derived":

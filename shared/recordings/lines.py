@@ -10,7 +10,7 @@ import gzip
 import heapq
 import lzma
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Final, NamedTuple, cast
 
@@ -199,6 +199,15 @@ def group_by_symbol(paths: Iterable[Path | str]) -> dict[str, list[Path]]:
     groups: dict[str, list[Path]] = {}
     for _, symbol, path in sorted(found, key=lambda item: item[0]):
         groups.setdefault(symbol, []).append(path)
+    return groups
+
+
+def check_recordings(paths: Sequence[Path]) -> dict[str, list[Path]]:
+    """The files of each symbol, after a look at each file's first lines and its end, so that most
+    of what cannot be replayed is refused before anything starts. NotFoundError, RecordingError."""
+    groups = group_by_symbol(paths)
+    for path in paths:
+        check_whole(path)
     return groups
 
 

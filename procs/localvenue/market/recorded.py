@@ -89,6 +89,9 @@ class RecordedMarket:
         self._latest_ms = start_ms
         self._held_until_ms = start_ms + hold_ms
         self._first_ns: int | None = None
+        """When the recording's first line was received: tells recordings apart."""
+        self._origin_ns = 0
+        """What was received then happens at start_ms: the first line, or where a replay resumes."""
         self._resume_from_ns: int | None = None
         self._next: tuple[int, str, Frame] | None = None
         self._ended = False
@@ -109,7 +112,7 @@ class RecordedMarket:
         said: list[MarketEvent] = []
         if self._resume_from_ns is not None:
             self._start_ms = self._latest_ms = now_ms
-            self._first_ns, self._resume_from_ns = self._resume_from_ns, None
+            self._origin_ns, self._resume_from_ns = self._resume_from_ns, None
             for book in self._books.values():
                 said.extend(book.whole(now_ms))
         if now_ms < self._held_until_ms:
@@ -118,8 +121,8 @@ class RecordedMarket:
         while (line := self._peek()) is not None:
             recv_ns, symbol, frame = line
             if self._first_ns is None:
-                self._first_ns = recv_ns
-            passed_ms = (recv_ns - self._first_ns) / (NS_PER_MS * self._speed)
+                self._first_ns = self._origin_ns = recv_ns
+            passed_ms = (recv_ns - self._origin_ns) / (NS_PER_MS * self._speed)
             # A recorder's clock may step back; the market's time must not.
             at_ms = self._latest_ms = max(self._start_ms + int(passed_ms), self._latest_ms)
             if at_ms > now_ms:
@@ -227,7 +230,7 @@ class RecordedMarket:
         for one in saved.bars:
             self._bars[one.symbol].resume(one.origin, one.bars)
         if saved.lines_read:
-            self._resume_from_ns = last_ns
+            self._first_ns, self._resume_from_ns = saved.first_ns, last_ns
 
     def ended(self) -> bool:
         """See Market: after the last line was said."""

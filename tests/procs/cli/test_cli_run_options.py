@@ -6,7 +6,7 @@ import pytest
 
 from procs.cli.main import build_parser, main
 from procs.cli.run import duration_s, plan_of
-from shared.errors import ConfigError, NotFoundError
+from shared.errors import ConfigError, NotFoundError, RecordingError, SeawallError
 
 
 def plan(tmp_path, *arguments):
@@ -57,6 +57,14 @@ def test_a_recording_needs_the_local_venue_and_to_exist(tmp_path):
     with pytest.raises(NotFoundError, match=r"r\.jsonl"):
         plan(tmp_path, "--replay", str(recording))
     recording.touch()
+    with pytest.raises(RecordingError, match=r"r\.jsonl: empty"):
+        plan(tmp_path, "--replay", str(recording))
+    trade = '{"e":"trade","E":1,"s":"BTCUSDT","t":1,"p":"1","q":"1","T":1,"m":true,"M":true}'
+    recording.write_text(f"1723161253000000000 {trade}\n")
+    odd = tmp_path / "rules.json"
+    odd.write_text("no rules")
+    with pytest.raises(SeawallError, match=r"rules\.json"):
+        plan(tmp_path, "--replay", str(recording), "--instruments", str(odd))
     assert plan(tmp_path, "--replay", str(recording), str(recording)).replay == (
         recording,
         recording,

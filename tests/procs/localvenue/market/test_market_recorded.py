@@ -310,3 +310,19 @@ def test_a_held_recording_comes_back_with_its_books_and_waits_again():
     resumed.begin(START_MS + 29_000)
     resumed.advance(START_MS + 29_000 + 61_000)
     assert resumed.ended()
+
+
+def test_a_replay_resumes_again_and_again():
+    market = replay(SHORT)
+    market.advance(START_MS + 250)
+    for restart in (1, 2):
+        resumed = replay(SHORT)
+        resumed.load(market.save())
+        resumed.advance(START_MS + restart * 1_000)
+        # The next line of the recording comes a tenth of a second after the one it stopped at.
+        resumed.advance(START_MS + restart * 1_000 + 100)
+        assert resumed.lines_read > market.lines_read
+        market = resumed
+    assert market.lines_read == len(SHORT) - 1
+    market.advance(START_MS + 100_000)
+    assert market.ended()
