@@ -61,20 +61,29 @@ def evolve(account: Account, event: AccountEvent) -> str | None:
 
 
 def _meet(account: Account, client_id: str, fact: OrderFact, at_ns: int) -> str | None:
-    """Steps an order along its table; ended and settled orders leave the live map at once (O8)."""
+    """Steps an order along its table; settled orders leave the live map at once (O8)."""
     order = account.order(client_id)
     if order is None:
         return f"{fact} of an order nobody knows: {client_id}"
     following = step(order.status, fact)
+    fault = None
     if following is ILLEGAL:
-        return f"{fact} of order {client_id} which is {order.status}"
-    if isinstance(following, OrderStatus) and following is not order.status:
+        fault = f"{fact} of order {client_id} which is {order.status}"
+    elif isinstance(following, OrderStatus) and following is not order.status:
         order.status = following
         if following in FINAL:
             order.ended_ns = at_ns
             account.count(f"orders_{following}")
             if order.purpose in (Purpose.STOP, Purpose.TAKE_PROFIT):
                 _advance(account, order.decision_id, PositionFact.PROTECTION_LOST)
+    # After a fault too: it may have named or booked the executions that were owed.
+    _file(account, order)
+    return fault
+
+
+def _file(account: Account, order: Order) -> None:
+    """Live and owing orders in the one map, settled ones in the other (O8)."""
+    client_id = order.client_id
     if order.is_settled and client_id in account.orders:
         del account.orders[client_id]
         account.tombstones[client_id] = order
@@ -82,7 +91,6 @@ def _meet(account: Account, client_id: str, fact: OrderFact, at_ns: int) -> str 
             del account.tombstones[next(iter(account.tombstones))]
     elif not order.is_settled and client_id in account.tombstones:
         account.orders[client_id] = account.tombstones.pop(client_id)
-    return None
 
 
 def _submitted(account: Account, event: OrderSubmitted) -> str | None:
@@ -243,7 +251,7 @@ def _closed(account: Account, event: PositionClosed) -> str | None:
             closed_ns=event.at_ns,
             spent=position.spent,
             received=position.received,
-            pnl_quote=position.pnl_quote,
+            pnl_quote=position.realized_quote,
             reason=event.reason,
             unprotected_s=position.unprotected_s(event.at_ns),
         )

@@ -164,8 +164,13 @@ class Position(msgspec.Struct, kw_only=True):
 
     @property
     def pnl_quote(self) -> Decimal:
-        """Quote units gained so far, fees included; meaningful once closed."""
+        """Quote units received less paid, fees included: the cash side alone."""
         return self.received - self.spent - self.quote_fees
+
+    @property
+    def realized_quote(self) -> Decimal:
+        """Quote units gained by what was sold, fees included; dust that is kept counts at cost."""
+        return self.pnl_quote + self.cost
 
     def unprotected_s(self, now_ns: int) -> float:
         """Seconds without protection up to now (L5)."""
