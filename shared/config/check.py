@@ -38,13 +38,19 @@ def _amounts(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
     protection = settings.protection
     bounded = (
         ("protection.take_profit_pct", protection.take_profit_pct, Decimal(1000)),
-        ("protection.stop_loss_pct", protection.stop_loss_pct, HUNDRED),
         ("protection.stop_limit_offset_pct", protection.stop_limit_offset_pct, HUNDRED),
         ("protection.emergency_stop_pct", protection.emergency_stop_pct, HUNDRED),
     )
     for key, value, end in bounded:
         if not ZERO <= value < end:
             yield (key,), f"{key} = {plain(value)}: allowed is 0 up to below {plain(end)}"
+    stop = protection.stop_loss_pct
+    if not ZERO < stop < HUNDRED:
+        yield (
+            ("protection.stop_loss_pct",),
+            f"protection.stop_loss_pct = {plain(stop)}: allowed is above 0 and below 100, because "
+            "no position may be without a stop (a take profit and a time to live may be off)",
+        )
     fee = settings.venue.fee_pct
     try:
         allowed = ZERO <= decimal_from_text(fee) < HUNDRED
@@ -110,13 +116,6 @@ def _modes(settings: Settings, userdir: Path) -> Iterator[tuple[tuple[str, ...],
             keys,
             f'engine.mode = "{mode}" with venue.name = "local": name the exchange, such as '
             'venue.name = "binance"',
-        )
-    protection = settings.protection
-    if mode == "live" and protection.take_profit_pct == 0 and protection.stop_loss_pct == 0:
-        yield (
-            ("engine.mode", "protection.take_profit_pct", "protection.stop_loss_pct"),
-            "protection.take_profit_pct = 0 and protection.stop_loss_pct = 0: live trading needs "
-            "at least one of them above 0",
         )
     if mode != "paper":
         problem = credentials_problem(userdir / CREDENTIALS_FILE)

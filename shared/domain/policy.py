@@ -100,7 +100,9 @@ class ProtectionPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     take_profit_pct: Annotated[
         Amount, Doc(description="take profit this far above entry; 0 is off")
     ] = Decimal(3)
-    stop_loss_pct: Annotated[Amount, Doc(description="stop this far below entry")] = Decimal(3)
+    stop_loss_pct: Annotated[Amount, Doc(description="stop this far below entry; not 0")] = Decimal(
+        3
+    )
     stop_limit_offset_pct: Annotated[
         Amount, Doc(description="limit price of the stop below its trigger")
     ] = Decimal("0.5")

@@ -165,7 +165,9 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
         (["engine.mode=live"], ("live", "local")),
         (["engine.mode=live", "venue.name=binance"], ("credentials",)),
         (["protection.stop_loss_pct=100"], ("below 100",)),
-        (["protection.stop_loss_pct=-1"], ("0 up to",)),
+        (["protection.stop_loss_pct=-1"], ("stop_loss_pct = -1", "above 0")),
+        (["protection.stop_loss_pct=0"], ("stop_loss_pct = 0", "above 0", "below 100", "a stop")),
+        (["protection.take_profit_pct=-1"], ("0 up to",)),
         (
             ["protection.stop_loss_pct=60", "protection.stop_limit_offset_pct=40"],
             ("stop_limit_offset_pct", "100"),
@@ -184,7 +186,7 @@ def test_impossible_combinations_are_refused(sets, words):
         assert word in text
 
 
-def test_live_needs_private_credentials_and_a_way_out(tmp_path):
+def test_live_needs_private_credentials(tmp_path):
     live = ("engine.mode=live", "venue.name=binance")
     file = tmp_path / "credentials.toml"
     file.write_text("")
@@ -192,9 +194,21 @@ def test_live_needs_private_credentials_and_a_way_out(tmp_path):
     assert "0600" in refusal(*live, userdir=tmp_path)
     file.chmod(0o600)
     assert load(*live, userdir=tmp_path).settings.engine.mode == "live"
-    off = ("protection.take_profit_pct=0", "protection.stop_loss_pct=0")
-    assert "at least one" in refusal(*live, *off, userdir=tmp_path)
-    assert load(*off).settings.protection.stop_loss_pct == 0
+
+
+@pytest.mark.parametrize("mode", ["paper", "testnet", "live"])
+def test_a_position_without_a_stop_is_refused_in_every_mode_and_other_exits_may_be_off(
+    tmp_path, mode
+):
+    file = tmp_path / "credentials.toml"
+    file.touch(0o600)
+    venue = "local" if mode == "paper" else "binance"
+    where = (f"engine.mode={mode}", f"venue.name={venue}")
+    text = refusal(*where, "protection.stop_loss_pct=0.00", userdir=tmp_path)
+    assert "no position may be without a stop" in text
+    off = ("protection.take_profit_pct=0", "protection.time_to_live_s=0")
+    settings = load(*where, *off, userdir=tmp_path).settings
+    assert (settings.protection.take_profit_pct, settings.protection.time_to_live_s) == (0, 0)
 
 
 def test_the_hash_follows_the_values_and_nothing_else(tmp_path):
