@@ -4,16 +4,35 @@ Recorded depth is finer than LOT_SIZE, so quantities count lots of 10^-8. Sums o
 kept in 128-bit integers: the statistics of this book and of the reference are equal bit for bit.
 """
 
+from cpython.ref cimport Py_INCREF
+from cpython.tuple cimport PyTuple_SET_ITEM
+from cpython.type cimport PyType_GenericAlloc
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.math cimport floor, isfinite
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport free, realloc
-from libc.string cimport memmove
 
 from decimal import Decimal
 
 from core_ext.codes import MAX_LOTS, MAX_TICKS, BookStats
 from core_ext.errors import NumberRefused
+from core_ext.ladder cimport (
+    LEVELS_MAX,
+    Level,
+    Side,
+    best_of,
+    place_of,
+    put,
+    sum_from,
+)
+from core_ext.look cimport (
+    Top,
+    depth_of_best,
+    depth_within,
+    imbalance,
+    look,
+    sweep_side,
+)
 from core_ext.number cimport (
     NUMBER_OFF_STEP,
     NUMBER_OK,
@@ -21,9 +40,10 @@ from core_ext.number cimport (
     parse_steps,
 )
 
-cdef object new_tuple = tuple.__new__
+cdef enum:
+    STATS_FIELDS = 13
+
 cdef int64_t NOT_SYNCED = -1
-cdef int64_t BAND_MILLI_BPS = 50_000
 
 
 def step_of(place, size):
@@ -44,56 +64,22 @@ def step_of(place, size):
     return value, mantissa, scale
 
 
-cdef inline Py_ssize_t lower_bound(
-    const int64_t* keys, Py_ssize_t count, int64_t key
-) noexcept nogil:
-    """The first index whose key is not below `key`; looks near the end first."""
-    cdef const int64_t* base = keys
-    cdef Py_ssize_t left = count
-    cdef Py_ssize_t half
-    # Most changes are near the best price: 64 levels are searched before the whole side is.
-    if count > 64 and keys[count - 64] < key:
-        base = keys + count - 64
-        left = 64
-    # The halving has no branch to mispredict, which costs more than the comparisons it saves.
-    while left > 1:
-        half = left >> 1
-        base += half * (base[half - 1] < key)
-        left -= half
-    return base - keys + (left == 1 and base[0] < key)
+cdef inline void put_in(object values, Py_ssize_t i, object value):
+    """Fills a place of a tuple that nobody else has seen yet."""
+    Py_INCREF(value)
+    PyTuple_SET_ITEM(values, i, value)
 
 
-cdef inline int64_t divide_up(int128 value, int64_t by) noexcept nogil:
-    """ceil(value / by) for any sign of value and positive by."""
-    cdef int128 quotient = value // by
-    if quotient * by < value:
-        quotient += 1
-    return <int64_t>quotient
-
-
-cdef inline int64_t band_edge(int64_t best_sum, int64_t sign, int64_t milli_bps) noexcept nogil:
-    """The lowest key of a side that lies within the band; best_sum is bid + ask in ticks.
-
-    Bids: ticks * 2 >= best_sum * (1 - n / 10^4). Asks: ticks * 2 <= best_sum * (1 + n / 10^4).
-    """
-    cdef int64_t width = 20_000_000
-    cdef int64_t wide
-    cdef int64_t edge
-    if best_sum < 400_000_000_000LL:
-        # Fits 64 bits, whose division is several times faster.
-        wide = best_sum * (sign * 10_000_000 - milli_bps)
-        edge = wide // width
-        return edge + 1 if edge * width < wide else edge
-    return divide_up(<int128>best_sum * (sign * 10_000_000 - milli_bps), width)
-
-
-cdef int128 sum_from(Side* side, Py_ssize_t start) noexcept nogil:
-    """Exact sum of ticks * lots of the levels start ... best."""
-    cdef int128 total = 0
-    cdef Py_ssize_t i
-    for i in range(start, side.count):
-        total += <int128>side.keys[i] * side.lots[i]
-    return total * side.sign
+cdef void set_step(Step* step, int64_t mantissa, int scale, int64_t limit) noexcept nogil:
+    step.mantissa = mantissa
+    step.scale = scale
+    step.limit = limit
+    step.power = 0
+    if mantissa == 1 and scale <= 8:
+        step.power = 1
+        while scale:
+            step.power *= 10
+            scale -= 1
 
 
 cdef class Book:
@@ -109,69 +95,36 @@ cdef class Book:
 
     def __init__(self, tick_size, lot_size="0.00000001"):
         self.tick_size, mantissa, scale = step_of("tick_size", tick_size)
-        self.price_step.mantissa = mantissa
-        self.price_step.scale = scale
-        self.price_step.limit = MAX_TICKS
+        set_step(&self.price_step, mantissa, scale, MAX_TICKS)
         self.lot_size, mantissa, scale = step_of("lot_size", lot_size)
-        self.quantity_step.mantissa = mantissa
-        self.quantity_step.scale = scale
-        self.quantity_step.limit = MAX_LOTS
+        set_step(&self.quantity_step, mantissa, scale, MAX_LOTS)
         self.tick = float(self.tick_size)
         self.notional_unit = float(self.tick_size * self.lot_size)
 
     def __dealloc__(self):
-        free(self.bids.keys)
-        free(self.bids.lots)
-        free(self.asks.keys)
-        free(self.asks.lots)
+        free(self.bids.levels)
+        free(self.asks.levels)
 
     # ---- changing
 
     cdef int reserve(self, Side* side, Py_ssize_t extra) except -1:
         """Room for `extra` more levels, so that `put` cannot fail; NumberRefused when too many."""
         cdef Py_ssize_t needed = side.count + extra
-        cdef Py_ssize_t room
+        cdef Py_ssize_t room = 256
         cdef void* grown
         if needed > LEVELS_MAX:
             raise NumberRefused("levels of a book side", needed, f"at most {LEVELS_MAX}")
-        if needed <= side.room:
+        # One level more than held, which may be looked at but is never one.
+        if needed < side.room:
             return 0
-        room = 256
-        while room < needed:
+        while room <= needed:
             room *= 2
-        grown = realloc(side.keys, room * sizeof(int64_t))
+        grown = realloc(side.levels, room * sizeof(Level))
         if grown == NULL:
             raise MemoryError
-        side.keys = <int64_t*>grown
-        grown = realloc(side.lots, room * sizeof(int64_t))
-        if grown == NULL:
-            raise MemoryError
-        side.lots = <int64_t*>grown
+        side.levels = <Level*>grown
         side.room = room
         return 0
-
-    cdef void put(self, Side* side, int64_t ticks, int64_t lots) noexcept nogil:
-        """Sets one level, 0 lots deletes it; the caller has reserved the room."""
-        cdef int64_t key = ticks * side.sign
-        cdef Py_ssize_t count = side.count
-        cdef Py_ssize_t i = lower_bound(side.keys, count, key)
-        cdef int64_t change = lots
-        if i < count and side.keys[i] == key:
-            change = lots - side.lots[i]
-            if lots:
-                side.lots[i] = lots
-            else:
-                memmove(&side.keys[i], &side.keys[i + 1], (count - i - 1) * sizeof(int64_t))
-                memmove(&side.lots[i], &side.lots[i + 1], (count - i - 1) * sizeof(int64_t))
-                side.count = count - 1
-        elif lots:
-            memmove(&side.keys[i + 1], &side.keys[i], (count - i) * sizeof(int64_t))
-            memmove(&side.lots[i + 1], &side.lots[i], (count - i) * sizeof(int64_t))
-            side.keys[i] = key
-            side.lots[i] = lots
-            side.count = count + 1
-        if side.band_known and key >= side.band_key:
-            side.band_sum += <int128>ticks * change
 
     cdef int admit_ids(self, int64_t first_id, int64_t last_id) noexcept nogil:
         """Whether a delta first_id ... last_id may be applied now, and the ids moved on if so."""
@@ -231,9 +184,9 @@ cdef class Book:
         self.reserve(&self.asks, len(asks))
         self.start_snapshot(last_update_id)
         for ticks, lots in bids:
-            self.put(&self.bids, ticks, lots)
+            put(&self.bids, ticks, lots)
         for ticks, lots in asks:
-            self.put(&self.asks, ticks, lots)
+            put(&self.asks, ticks, lots)
 
     cdef int64_t steps_of(self, place, value, const Step* step, size) except -1:
         """A str or Decimal in whole steps."""
@@ -289,125 +242,55 @@ cdef class Book:
         cdef Side* chosen = self.side_named(side)
         units = self.units_of(chosen.sign > 0, price, qty)
         self.reserve(chosen, 1)
-        self.put(chosen, units[0], units[1])
+        put(chosen, units[0], units[1])
 
     def apply_ticks(self, bint side_is_bid, int64_t ticks, int64_t lots):
         """Sets one level in whole ticks and lots; 0 lots deletes it."""
         cdef Side* chosen = &self.bids if side_is_bid else &self.asks
         self.check_units(ticks, lots)
         self.reserve(chosen, 1)
-        self.put(chosen, ticks, lots)
+        put(chosen, ticks, lots)
 
     # ---- looking
 
-    cdef void look(self, Top* top) noexcept nogil:
-        """Best prices, spread, depth within 50 bps, imbalance; the depths are kept, not summed."""
-        cdef int64_t both
-        top.bid_ticks = top.bid_lots = top.ask_ticks = top.ask_lots = 0
-        top.spread_bps = top.mid = top.bid_depth_50bps = top.ask_depth_50bps = 0.0
-        if self.bids.count:
-            top.bid_ticks = self.bids.keys[self.bids.count - 1]
-            top.bid_lots = self.bids.lots[self.bids.count - 1]
-        if self.asks.count:
-            top.ask_ticks = -self.asks.keys[self.asks.count - 1]
-            top.ask_lots = self.asks.lots[self.asks.count - 1]
-        top.imbalance = self.imbalance_of(10)
-        if self.bids.count and self.asks.count:
-            both = top.bid_ticks + top.ask_ticks
-            top.spread_bps = <double>(top.ask_ticks - top.bid_ticks) * 20_000.0 / <double>both
-            top.mid = <double>both * self.tick / 2.0
-            top.bid_depth_50bps = self.band(&self.bids, both) * self.notional_unit
-            top.ask_depth_50bps = self.band(&self.asks, both) * self.notional_unit
+    cdef void read_top(self, Top* top) noexcept nogil:
+        """Everything a quote says of the book."""
+        look(&self.bids, &self.asks, self.tick, self.notional_unit, top)
 
-    cdef double band(self, Side* side, int64_t both) noexcept nogil:
-        """The kept sum within 50 bps, moved to where the edge is now."""
-        cdef int64_t edge = band_edge(both, side.sign, BAND_MILLI_BPS)
-        cdef Py_ssize_t i
-        cdef int128 moved = 0
-        if not side.band_known:
-            side.band_sum = sum_from(side, lower_bound(side.keys, side.count, edge))
-            side.band_known = True
-        elif edge < side.band_key:
-            i = lower_bound(side.keys, side.count, side.band_key) - 1
-            while i >= 0 and side.keys[i] >= edge:
-                moved += <int128>side.keys[i] * side.lots[i]
-                i -= 1
-            side.band_sum += moved * side.sign
-        elif edge > side.band_key:
-            i = lower_bound(side.keys, side.count, edge) - 1
-            while i >= 0 and side.keys[i] >= side.band_key:
-                moved += <int128>side.keys[i] * side.lots[i]
-                i -= 1
-            side.band_sum -= moved * side.sign
-        side.band_key = edge
-        return <double>side.band_sum
-
-    cdef double top_sum(self, Side* side, Py_ssize_t n) noexcept nogil:
-        cdef Py_ssize_t start = side.count - n if n < side.count else 0
-        return <double>sum_from(side, start) * self.notional_unit
-
-    cdef double imbalance_of(self, Py_ssize_t n) noexcept nogil:
-        cdef int128 bid = 0
-        cdef int128 ask = 0
-        cdef Py_ssize_t i
-        for i in range(self.bids.count - n if n < self.bids.count else 0, self.bids.count):
-            bid += self.bids.lots[i]
-        for i in range(self.asks.count - n if n < self.asks.count else 0, self.asks.count):
-            ask += self.asks.lots[i]
-        if bid + ask == 0:
-            return 0.0
-        return <double>(bid - ask) / <double>(bid + ask)
-
-    cdef double sweep_side(self, Side* side, double quote) noexcept nogil:
-        """Average price of taking `quote` from the best on; 0.0 when the side is too thin."""
-        cdef double wanted = quote / self.notional_unit
-        cdef int128 spent = 0
-        cdef int128 base = 0
-        cdef int128 after
-        cdef double taken
-        cdef Py_ssize_t i = side.count - 1
-        cdef int64_t ticks
-        while i >= 0:
-            ticks = side.keys[i] * side.sign
-            after = spent + <int128>ticks * side.lots[i]
-            if <double>after >= wanted:
-                taken = <double>base + (wanted - <double>spent) / <double>ticks
-                return wanted / taken * self.tick
-            spent = after
-            base += side.lots[i]
-            i -= 1
-        return 0.0
+    cdef double price_of_buying(self, double quote) noexcept nogil:
+        """Average price of spending `quote` on the asks; 0.0 when they are too thin."""
+        return sweep_side(&self.asks, quote, self.tick, self.notional_unit)
 
     def stats(self):
         """BookStats: best prices, spread, mid, depth in 50 bps and 10 levels, imbalance (E1)."""
         cdef Top top
-        self.look(&top)
+        look(&self.bids, &self.asks, self.tick, self.notional_unit, &top)
         # The named tuple's own constructor is a Python function that takes longer than the look.
-        return new_tuple(BookStats, (
-            top.bid_ticks,
-            top.bid_lots,
-            top.ask_ticks,
-            top.ask_lots,
-            top.spread_bps,
-            top.mid,
-            top.bid_depth_50bps,
-            top.ask_depth_50bps,
-            self.top_sum(&self.bids, 10),
-            self.top_sum(&self.asks, 10),
-            top.imbalance,
-            self.bids.count,
-            self.asks.count,
-        ))
+        stats = PyType_GenericAlloc(BookStats, STATS_FIELDS)
+        put_in(stats, 0, top.bid_ticks)
+        put_in(stats, 1, top.bid_lots)
+        put_in(stats, 2, top.ask_ticks)
+        put_in(stats, 3, top.ask_lots)
+        put_in(stats, 4, top.spread_bps)
+        put_in(stats, 5, top.mid)
+        put_in(stats, 6, top.bid_depth_50bps)
+        put_in(stats, 7, top.ask_depth_50bps)
+        put_in(stats, 8, depth_of_best(&self.bids, 10) * self.notional_unit)
+        put_in(stats, 9, depth_of_best(&self.asks, 10) * self.notional_unit)
+        put_in(stats, 10, top.imbalance)
+        put_in(stats, 11, self.bids.count)
+        put_in(stats, 12, self.asks.count)
+        return stats
 
     def best_ticks(self):
         """(bid_ticks, bid_lots, ask_ticks, ask_lots); zeros where a side is empty. O(1)."""
         cdef int64_t bid = 0, bid_lots = 0, ask = 0, ask_lots = 0
         if self.bids.count:
-            bid = self.bids.keys[self.bids.count - 1]
-            bid_lots = self.bids.lots[self.bids.count - 1]
+            bid = best_of(&self.bids).key
+            bid_lots = best_of(&self.bids).lots
         if self.asks.count:
-            ask = -self.asks.keys[self.asks.count - 1]
-            ask_lots = self.asks.lots[self.asks.count - 1]
+            ask = -best_of(&self.asks).key
+            ask_lots = best_of(&self.asks).lots
         return bid, bid_lots, ask, ask_lots
 
     def best(self):
@@ -438,7 +321,7 @@ cdef class Book:
         """Whether the best bid is at or above the best ask."""
         if not self.bids.count or not self.asks.count:
             return False
-        return self.bids.keys[self.bids.count - 1] >= -self.asks.keys[self.asks.count - 1]
+        return best_of(&self.bids).key >= -best_of(&self.asks).key
 
     def depth_bps(self, double n):
         """(bid, ask) notional in quote units within n bps of mid, bounds included; n to 0.001 bps.
@@ -452,29 +335,26 @@ cdef class Book:
         if not self.bids.count or not self.asks.count:
             return 0.0, 0.0
         milli = <int64_t>floor(n * 1000 + 0.5)
-        both = self.bids.keys[self.bids.count - 1] - self.asks.keys[self.asks.count - 1]
+        both = best_of(&self.bids).key - best_of(&self.asks).key
         return (
-            <double>sum_from(
-                &self.bids,
-                lower_bound(self.bids.keys, self.bids.count, band_edge(both, 1, milli)),
-            ) * self.notional_unit,
-            <double>sum_from(
-                &self.asks,
-                lower_bound(self.asks.keys, self.asks.count, band_edge(both, -1, milli)),
-            ) * self.notional_unit,
+            depth_within(&self.bids, both, milli) * self.notional_unit,
+            depth_within(&self.asks, both, milli) * self.notional_unit,
         )
 
     def depth_levels(self, Py_ssize_t n):
         """(bid, ask) notional in quote units of the best n levels of each side."""
         if n < 0:
             raise NumberRefused("levels", n, "0 or more")
-        return self.top_sum(&self.bids, n), self.top_sum(&self.asks, n)
+        return (
+            depth_of_best(&self.bids, n) * self.notional_unit,
+            depth_of_best(&self.asks, n) * self.notional_unit,
+        )
 
     def imbalance(self, Py_ssize_t n=10):
         """(bid - ask) / (bid + ask) quantity of the best n levels: -1 ... 1, 0.0 when empty."""
         if n < 0:
             raise NumberRefused("levels", n, "0 or more")
-        return self.imbalance_of(n)
+        return imbalance(&self.bids, &self.asks, n)
 
     def sweep(self, side, quote):
         """Average price of taking `quote` units from a side: "ask" or "buy" takes the asks.
@@ -489,7 +369,7 @@ cdef class Book:
             side = "ask"
         elif side == "sell":
             side = "bid"
-        price = self.sweep_side(self.side_named(side), wanted)
+        price = sweep_side(self.side_named(side), wanted, self.tick, self.notional_unit)
         return price if price else None
 
     def levels(self, side, n=None):
@@ -509,7 +389,7 @@ cdef class Book:
                 raise NumberRefused("levels", n, "0 or more")
             count = min(count, n)
         return [
-            (chosen.keys[i] * chosen.sign, chosen.lots[i])
+            (chosen.levels[i].key * chosen.sign, chosen.levels[i].lots)
             for i in range(chosen.count - 1, chosen.count - 1 - count, -1)
         ]
 
@@ -532,8 +412,8 @@ cdef uint64_t hash_side(Side* side, uint64_t seed) noexcept nogil:
     cdef uint64_t value = seed
     cdef Py_ssize_t i
     for i in range(side.count):
-        value = (value ^ <uint64_t>(side.keys[i] * side.sign)) * 1099511628211ULL
-        value = (value ^ (value >> 29) ^ <uint64_t>side.lots[i]) * 1099511628211ULL
+        value = (value ^ <uint64_t>(side.levels[i].key * side.sign)) * 1099511628211ULL
+        value = (value ^ (value >> 29) ^ <uint64_t>side.levels[i].lots) * 1099511628211ULL
     return (value ^ <uint64_t>side.count) * 1099511628211ULL
 
 
@@ -541,10 +421,10 @@ cdef int check_side(Side* side) except -1:
     cdef Py_ssize_t i
     assert 0 <= side.count <= side.room
     for i in range(side.count):
-        assert side.lots[i] > 0, "a level without quantity"
-        assert i == 0 or side.keys[i - 1] < side.keys[i], "levels out of order"
+        assert side.levels[i].lots > 0, "a level without quantity"
+        assert i == 0 or side.levels[i - 1].key < side.levels[i].key, "levels out of order"
     if side.band_known:
         assert side.band_sum == sum_from(
-            side, lower_bound(side.keys, side.count, side.band_key)
+            side, place_of(side, side.band_key)
         ), "the kept band sum is wrong"
     return 0

@@ -12,8 +12,9 @@ from libc.string cimport memcpy, memset
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 
-from core_ext.book cimport Book, Top
+from core_ext.book cimport Book
 from core_ext.errors import NumberRefused, RecordRefused
+from core_ext.look cimport Top
 
 cdef extern from *:
     """
@@ -322,7 +323,7 @@ def pack_book(
     set_symbol(&made, symbol)
     if not isfinite(buy_quote) or buy_quote < 0:
         raise NumberRefused("buy_quote", buy_quote, "0 or a positive finite amount")
-    book.look(&top)
+    book.read_top(&top)
     made.version = QUOTE_VERSION_NOW
     made.flags = flags
     if top.bid_ticks and top.ask_ticks and top.bid_ticks >= top.ask_ticks:
@@ -347,6 +348,6 @@ def pack_book(
     made.volume_quote_24h = volume_quote_24h
     made.atr_pct = atr_pct
     if buy_quote > 0:
-        made.buy_price = book.sweep_side(&book.asks, buy_quote)
+        made.buy_price = book.price_of_buying(buy_quote)
     check(&made)
     return PyBytes_FromStringAndSize(<const char*>&made, QUOTE_ROOM)

@@ -4,6 +4,7 @@ cimport cython
 from libc.stdint cimport int64_t
 
 from core_ext.json_cursor cimport Value
+from core_ext.ladder cimport Change
 
 
 cdef enum:
@@ -20,14 +21,9 @@ cdef struct Event:
     bint is_depth
 
 
-cdef struct Level:
-    int64_t ticks
-    int64_t lots
-
-
 cdef struct Levels:
     # Scratch: all levels of the frame being read, and the range of each side (0 bids, 1 asks).
-    Level* items
+    Change* items
     Py_ssize_t room
     Py_ssize_t used
     Py_ssize_t starts[2]

@@ -28,12 +28,14 @@ from core_ext.json_cursor cimport (
     skip_space,
     skip_value,
 )
+from core_ext.ladder cimport Change, Side, best_first, merge, put
 from core_ext.number cimport (
     NUMBER_OFF_STEP,
     NUMBER_OK,
     NUMBER_SYNTAX,
     Step,
     parse_steps,
+    parse_usual,
 )
 
 cdef enum:
@@ -135,17 +137,50 @@ cdef int more_room(Cursor* cursor, Levels* levels) noexcept nogil:
     cdef void* grown
     if levels.used >= LEVELS_MAX_IN_FRAME:
         return fail(cursor, b"too many levels")
-    grown = realloc(levels.items, room * sizeof(Level))
+    grown = realloc(levels.items, room * sizeof(Change))
     if grown == NULL:
         return fail(cursor, b"out of memory")
-    levels.items = <Level*>grown
+    levels.items = <Change*>grown
     levels.room = room
     return 0
 
 
+cdef inline bint usual_level(Cursor* cursor, Book book, Change* level) noexcept nogil:
+    """Reads '"price","quantity"]' as venues write it; False, and nothing read, when it is not."""
+    cdef const unsigned char* end = cursor.text + cursor.size
+    cdef const unsigned char* at = cursor.text + cursor.at
+    if at == end or at[0] != c'"':
+        return False
+    at = parse_usual(at + 1, end, &book.price_step, &level.ticks)
+    if at == NULL or at[0] != c"," or at[1] != c'"' or level.ticks == 0:
+        return False
+    at = parse_usual(at + 2, end, &book.quantity_step, &level.lots)
+    if at == NULL or at[0] != c"]":
+        return False
+    cursor.at = at + 1 - cursor.text
+    return True
+
+
+cdef int any_level(Cursor* cursor, Book book, Change* level) noexcept nogil:
+    """Reads 'price, quantity]' byte by byte and says what is wrong with it."""
+    skip_space(cursor)
+    if level_number(cursor, &book.price_step, &level.ticks):
+        return 1
+    if level.ticks == 0:
+        return fail(cursor, b"price is zero")
+    skip_space(cursor)
+    if expect(cursor, c",", b"expected ','"):
+        return 1
+    skip_space(cursor)
+    if level_number(cursor, &book.quantity_step, &level.lots):
+        return 1
+    skip_space(cursor)
+    return expect(cursor, c"]", b"expected the end of a level")
+
+
 cdef int scan_levels(Cursor* cursor, Book book, Levels* levels, int side) noexcept nogil:
     """[["price","quantity"], ...] into the scratch; the cursor stands at the opening bracket."""
-    cdef Level* level
+    cdef Change* level
     levels.starts[side] = levels.used
     if expect(cursor, c"[", b"expected an array of levels"):
         return 1
@@ -157,23 +192,11 @@ cdef int scan_levels(Cursor* cursor, Book book, Levels* levels, int side) noexce
     while True:
         if levels.used == levels.room and more_room(cursor, levels):
             return 1
-        level = &levels.items[levels.used]
         skip_space(cursor)
         if expect(cursor, c"[", b"expected a level"):
             return 1
-        skip_space(cursor)
-        if level_number(cursor, &book.price_step, &level.ticks):
-            return 1
-        if level.ticks == 0:
-            return fail(cursor, b"price is zero")
-        skip_space(cursor)
-        if expect(cursor, c",", b"expected ','"):
-            return 1
-        skip_space(cursor)
-        if level_number(cursor, &book.quantity_step, &level.lots):
-            return 1
-        skip_space(cursor)
-        if expect(cursor, c"]", b"expected the end of a level"):
+        level = &levels.items[levels.used]
+        if not usual_level(cursor, book, level) and any_level(cursor, book, level):
             return 1
         levels.used += 1
         skip_space(cursor)
@@ -420,12 +443,19 @@ cdef int read_snapshot(
 
 
 cdef int apply_levels(Book book, const Levels* levels) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(levels.starts[0], levels.ends[0]):
-        book.put(&book.bids, levels.items[i].ticks, levels.items[i].lots)
-    for i in range(levels.starts[1], levels.ends[1]):
-        book.put(&book.asks, levels.items[i].ticks, levels.items[i].lots)
+    apply_side(&book.bids, levels.items + levels.starts[0], levels.ends[0] - levels.starts[0])
+    apply_side(&book.asks, levels.items + levels.starts[1], levels.ends[1] - levels.starts[1])
     return 0
+
+
+cdef void apply_side(Side* side, Change* changes, Py_ssize_t count) noexcept nogil:
+    """Applies the changes of one side; venues send them best first."""
+    cdef Py_ssize_t i
+    if best_first(side, changes, count):
+        merge(side, changes, count)
+    else:
+        for i in range(count):
+            put(side, changes[i].ticks, changes[i].lots)
 
 
 cdef class ScanResult:
