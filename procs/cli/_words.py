@@ -24,7 +24,13 @@ from shared.messages.account import (
     ProtectionChanged,
 )
 from shared.messages.base import Message, encode
-from shared.messages.decision import DecisionMade, PlanChanged, PlanDropped, ReservationReleased
+from shared.messages.decision import (
+    Check,
+    DecisionMade,
+    PlanChanged,
+    PlanDropped,
+    ReservationReleased,
+)
 from shared.messages.protection import Exit, Target
 from shared.units import plain
 
@@ -67,10 +73,7 @@ def _plan_words(event: DecisionMade | PlanChanged | PlanDropped | ReservationRel
 
 
 def _decision_words(event: DecisionMade) -> str:
-    checks = ", ".join(
-        f"{check.name} {check.value} (limit {check.limit}){'' if check.passed else ' REFUSED'}"
-        for check in event.checks
-    )
+    checks = "; ".join(map(_check, event.checks))
     verdict = f"refused: {', '.join(event.refusals)}" if event.intent is None else "approved"
     limits = f"; limits: {event.limits}" if event.limits else ""
     return (
@@ -78,6 +81,14 @@ def _decision_words(event: DecisionMade) -> str:
         f"(trigger {event.trigger_pct:g} %), bid {plain(event.bid)}, ask {plain(event.ask)}, "
         f"spread {event.spread_bps:.1f} bps; {verdict}; checks: {checks or 'none'}{limits}"
     )
+
+
+def _check(check: Check) -> str:
+    """Such as `spread: 4.20 bps (at most 20 bps)`, `protect silent: no`, in capitals when it
+    refused."""
+    limit = f" ({check.limit})" if check.limit else ""
+    refused = "" if check.passed else " REFUSED"
+    return f"{check.name.replace('_', ' ')}: {check.value}{limit}{refused}"
 
 
 def _intent_words(event: IntentAccepted | IntentRefused | IntentEnded) -> str:

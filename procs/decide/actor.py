@@ -11,7 +11,7 @@ import msgspec
 
 from core_ext.quote import Quote
 from shared.domain.effects import Effect, Journal, Note, Say, SetTimer, TimerFired
-from shared.domain.guards import check, check_guards
+from shared.domain.guards import check, check_guards, refuse_if
 from shared.domain.instrument import Instrument
 from shared.domain.intent import build_intent
 from shared.domain.mark import Mark, mark_of
@@ -266,7 +266,7 @@ class Actor:
                 now_ns,
             ),
             *check_risk(self._exposure(intent, held, now_ns), self.policy.risk, now_ns),
-            check("filters", fault or "ok", "venue filters", fault is None),
+            check("filters", fault or "ok", "", fault is None),
         )
         refusals = tuple(c.name for c in checks if not c.passed)
         if refusals and refusals == signal.refusals:
@@ -306,19 +306,18 @@ class Actor:
         state = self._status.state if self._status is not None else TradingState.REDUCING
         known = self._status is not None and now_ns - self._status_ns < STATUS_FRESH_NS
         active = known and state is TradingState.ACTIVE and not self._stopping
-        heard_ms = (now_ns - self.replica.fresh_ns) / NS_PER_MS
         route_ok = (
             self.replica.welcomed
             and self.replica.reconciled
             and now_ns - self.replica.fresh_ns < ROUTE_FRESH_NS
         )
+        heard_ms = (now_ns - self.replica.fresh_ns) / NS_PER_MS
+        heard = f"heard {heard_ms:.0f} ms ago" if self.replica.welcomed else "never heard"
         return (
-            check("not_active", state.name if known else "unknown", "ACTIVE", active),
-            check("latched", self.latched or "open", "open", not self.latched),
-            check("protect_silent", self._protect_lives(), True, self._protect_lives()),
-            check(
-                "route_unreconciled", f"{heard_ms:.0f} ms", ROUTE_FRESH_NS // NS_PER_MS, route_ok
-            ),
+            refuse_if("not_active", not active, f"state {state.name if known else 'unknown'}"),
+            refuse_if("latched", bool(self.latched), self.latched),
+            refuse_if("protect_silent", not self._protect_lives()),
+            refuse_if("route_unreconciled", not route_ok, heard),
         )
 
     def _protect_lives(self) -> bool:

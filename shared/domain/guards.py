@@ -10,12 +10,21 @@ from core_ext.quote import Quote
 from shared.domain.instrument import Instrument
 from shared.domain.policy import GuardPolicy
 from shared.messages.decision import Check
-from shared.units import NS_PER_MS
+from shared.units import NS_PER_MS, NS_PER_S
 
 
-def check(name: str, value: object, limit: object, passed: bool) -> Check:
+def check(name: str, value: object, limit: str, passed: bool) -> Check:
     """A check with its numbers as text."""
-    return Check(name=name, value=str(value), limit=str(limit), passed=passed)
+    return Check(name=name, value=str(value), limit=limit, passed=passed)
+
+
+def refuse_if(name: str, refused: bool, seen: str = "") -> Check:
+    """A check whose name asks a question: no passes, yes refuses; with what was seen, if it
+    tells more."""
+    answer = "yes" if refused else "no"
+    return Check(
+        name=name, value=f"{answer}, {seen}" if seen else answer, limit="", passed=not refused
+    )
 
 
 def check_guards(
@@ -28,17 +37,25 @@ def check_guards(
 ) -> tuple[Check, ...]:
     """Every guard. With guards off only those remain that protect from acting on nonsense."""
     age_ms = (now_ns - quote.recv_ns) / NS_PER_MS
+    blocked_s = (blocked_until_ns - now_ns) / NS_PER_S
     broken = quote.flags & (QuoteFlag.CROSSED | QuoteFlag.GAPPED)
     checks = [
-        check("stale", f"{age_ms:.0f} ms", policy.max_age_ms, age_ms <= policy.max_age_ms),
-        check("broken_book", int(broken), 0, not broken),
         check(
-            "stale_book", int(quote.flags & QuoteFlag.STALE), 0, not quote.flags & QuoteFlag.STALE
+            "stale",
+            f"{age_ms:.0f} ms",
+            f"at most {policy.max_age_ms} ms",
+            age_ms <= policy.max_age_ms,
         ),
-        check("halted", instrument.status, "TRADING", _trades(quote, instrument)),
-        check("anchor_cold", int(quote.flags), "warm", bool(quote.flags & QuoteFlag.WARM)),
-        check("blocked", blocked_until_ns, now_ns, blocked_until_ns <= now_ns),
-        check("one_sided", quote.bid_ticks, "both sides", 0 < quote.bid_ticks < quote.ask_ticks),
+        refuse_if("broken_book", bool(broken)),
+        refuse_if("stale_book", bool(quote.flags & QuoteFlag.STALE)),
+        refuse_if("halted", not _trades(quote, instrument), f"status {instrument.status}"),
+        refuse_if("anchor_cold", not quote.flags & QuoteFlag.WARM),
+        refuse_if(
+            "blocked",
+            blocked_s > 0,
+            f"for another {blocked_s:.0f} s" if blocked_s > 0 else "",
+        ),
+        refuse_if("one_sided", not 0 < quote.bid_ticks < quote.ask_ticks),
     ]
     if not policy.enabled:
         return tuple(checks)
@@ -49,25 +66,25 @@ def check_guards(
         check(
             "volume",
             f"{quote.volume_quote_24h:.0f}",
-            policy.min_quote_volume,
+            f"at least {policy.min_quote_volume:.0f}",
             quote.volume_quote_24h >= policy.min_quote_volume,
         ),
         check(
             "spread",
             f"{quote.spread_bps:.2f} bps",
-            policy.max_spread_bps,
+            f"at most {policy.max_spread_bps:g} bps",
             quote.spread_bps <= policy.max_spread_bps,
         ),
         check(
             "depth",
             f"{quote.bid_depth_quote:.0f}",
-            f"{wanted_depth:.0f}",
+            f"at least {wanted_depth:.0f}",
             quote.bid_depth_quote >= wanted_depth,
         ),
         check(
             "last_gap",
             f"{gap_bps:.1f} bps",
-            policy.max_last_gap_bps,
+            f"at most {policy.max_last_gap_bps:g} bps",
             gap_bps <= policy.max_last_gap_bps,
         ),
     ]

@@ -12,7 +12,7 @@ from decimal import Decimal
 import msgspec
 
 from shared.domain.account import Account, ClosedTrade
-from shared.domain.guards import check
+from shared.domain.guards import check, refuse_if
 from shared.domain.mark import Mark
 from shared.domain.policy import RiskPolicy
 from shared.messages.base import Amount
@@ -86,40 +86,49 @@ def check_risk(exposure: Exposure, policy: RiskPolicy, now_ns: int) -> tuple[Che
     down_pct = _fall_pct(exposure.equity_quote, exposure.equity_peak_quote)
     paused_s = stop_guard_left_s(exposure.closed, policy, now_ns)
     return (
-        check("symbol_busy", exposure.symbol_busy, False, not exposure.symbol_busy),
+        refuse_if("symbol_busy", exposure.symbol_busy),
         check(
             "max_positions",
             exposure.open_count,
-            policy.max_positions,
+            f"below {policy.max_positions}",
             exposure.open_count < policy.max_positions,
         ),
-        check("exposure", f"{staked:.2f}", f"{cap:.2f}", staked <= cap),
+        check("exposure", f"{staked:.2f}", f"at most {cap:.2f}", staked <= cap),
         check(
             "balance",
             f"{exposure.free_quote:.2f}",
-            f"{exposure.wanted_quote:.2f}",
+            f"at least {exposure.wanted_quote:.2f}",
             exposure.wanted_quote <= exposure.free_quote,
         ),
         check(
             "cooldown",
-            "-" if waited_s is None else f"{waited_s:.0f} s",
-            policy.cooldown_s,
+            "never closed" if waited_s is None else f"{waited_s:.0f} s",
+            f"at least {policy.cooldown_s} s",
             waited_s is None or waited_s >= policy.cooldown_s,
         ),
         check(
             "entry_rate",
             exposure.entries_last_minute,
-            policy.max_entries_per_minute,
+            f"below {policy.max_entries_per_minute} a minute",
             exposure.entries_last_minute < policy.max_entries_per_minute,
         ),
         check(
             "daily_loss",
             f"{lost_pct:.2f} %",
-            policy.daily_loss_pct,
+            f"below {policy.daily_loss_pct:g} %",
             lost_pct < policy.daily_loss_pct,
         ),
-        check("drawdown", f"{down_pct:.2f} %", policy.drawdown_pct, down_pct < policy.drawdown_pct),
-        check("stop_guard", f"{paused_s:.0f} s left", 0, paused_s <= 0),
+        check(
+            "drawdown",
+            f"{down_pct:.2f} %",
+            f"below {policy.drawdown_pct:g} %",
+            down_pct < policy.drawdown_pct,
+        ),
+        refuse_if(
+            "stop_guard",
+            paused_s > 0,
+            f"for another {paused_s:.0f} s" if paused_s > 0 else "",
+        ),
     )
 
 

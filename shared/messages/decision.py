@@ -10,7 +10,10 @@ from shared.messages.protection import Target
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One guard or risk rule: what it saw, what it allows, whether it passed (E3)."""
+    """One guard or risk rule: what it saw, what it allows, whether it passed (E3).
+
+    The name is what it refuses for. The texts are for people, such as `4.2 bps` and
+    `at most 20 bps`; a question of yes or no has no limit."""
 
     name: str
     value: str

@@ -52,7 +52,7 @@ def test_a_person_reads_numbers_guards_orders_fills_protection_and_profit(userdi
     for words in (
         "run-1 BTCUSDT: closed: stop",
         "fell -3.20 % from 103.3 (trigger 3 %)",
-        "spread 1.0 (limit 20)",
+        "spread: 1.0 bps (at most 20 bps)",
         "route takes the intent on: buy 0.5 BTCUSDT, ioc 100 for 2000 ms; 50.05 reserved",
         "sw-run-1-e1: entry order, buy 0.5 at 100",
         "sw-run-1-e1: buy fill 0.5 at 100, fee 0.05 USDT, trade 11",
@@ -76,7 +76,7 @@ def test_json_holds_the_events_themselves(userdir, capsys):
     assert story["position"] is None
     (chapter,) = story["chapters"]
     assert chapter["event"]["type"] == "decision_made"
-    assert chapter["event"]["checks"][0]["value"] == "104.7"
+    assert chapter["event"]["checks"][0]["value"] == "104.7 bps"
 
 
 @pytest.mark.parametrize("unknown", ["run-3", "run", "sw-run-1-e9", "-x", "%", "run_1", ""])

@@ -75,7 +75,7 @@ DECIDED = DecisionMade(
     bid=D("99.99"),
     ask=D(100),
     spread_bps=1.0,
-    checks=(Check(name="spread", value="1.0", limit="20", passed=True),),
+    checks=(Check(name="spread", value="1.0 bps", limit="at most 20 bps", passed=True),),
     limits="base",
     intent=INTENT,
 )
@@ -90,7 +90,7 @@ REFUSED = DecisionMade(
     bid=D("9.5"),
     ask=D("9.6"),
     spread_bps=104.7,
-    checks=(Check(name="spread", value="104.7", limit="20", passed=False),),
+    checks=(Check(name="spread", value="104.7 bps", limit="at most 20 bps", passed=False),),
     limits="",
     intent=None,
 )
