@@ -37,6 +37,7 @@ from shared.messages.account import (
     IntentAccepted,
     IntentRefused,
     ProtectionAccepted,
+    ProtectionStatus,
     RunBegan,
     Welcomed,
 )
@@ -149,7 +150,6 @@ class Actor:
         """Folds what a message says, then drives every intent and position one step further."""
         match message:
             case Quote():
-                # Only a symbol that is held can want anything because of a price.
                 if not self._priced(message):
                     return []
             case TimerFired():
@@ -192,7 +192,9 @@ class Actor:
         if instrument is None:
             return False
         self._drive.marks[quote.symbol] = mark_of(quote, instrument)
-        return self.account.position_in(quote.symbol) is not None
+        # A price is news only for a position without a stop at the venue; the tick sees the rest.
+        position = self.account.position_in(quote.symbol)
+        return position is not None and position.protection is not ProtectionStatus.PROTECTED
 
     def _intended(self, intent: EntryIntent, now_ns: int) -> None:
         instrument = self.instruments.get(intent.symbol)
