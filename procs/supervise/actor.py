@@ -40,7 +40,6 @@ from shared.messages.control import (
     Drained,
     EngineStatus,
     Heartbeat,
-    ProcessPhase,
     ProcessReady,
     ProcessStopped,
     Steered,
@@ -95,10 +94,7 @@ class Supervisor:
             self.stopping is not None
             and self.stopping.done
             and not self.stopping.failures
-            and all(
-                child.phase is ProcessPhase.STOPPED and child.exit_code in (0, None)
-                for child in self.roster.children.values()
-            )
+            and all(child.left_well for child in self.roster.children.values())
         )
 
     def start(self, now_ns: int) -> list[SuperviseEffect]:

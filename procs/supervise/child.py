@@ -141,6 +141,8 @@ RUNNING: Final = frozenset({_P.STARTING, _P.READY, _P.STOPPING})
 BACKOFF_FIRST_NS: Final = 100 * NS_PER_MS
 BACKOFF_MAX_NS: Final = 5 * NS_PER_S
 RESTARTS_MAX: Final = 5
+ENDED_BY_TERM: Final = -15
+"""The exit code of a process that SIGTERM ended before it had a handler for it."""
 RESTART_WINDOW_NS: Final = 60 * NS_PER_S
 
 
@@ -187,6 +189,13 @@ class Child(msgspec.Struct, kw_only=True):
     def running(self) -> bool:
         """Whether a process exists."""
         return self.phase in RUNNING
+
+    @property
+    def left_well(self) -> bool:
+        """Whether it is gone and nothing was lost: it left by itself, or was asked so early that it
+        could not hear the request yet and had begun nothing."""
+        unheard = not self.was_ready and self.exit_code == ENDED_BY_TERM
+        return self.phase is ProcessPhase.STOPPED and (self.exit_code in (0, None) or unheard)
 
 
 def recent_deaths(deaths_ns: tuple[int, ...], now_ns: int) -> tuple[int, ...]:
