@@ -86,6 +86,13 @@ class Engine:
         """The end of what it wrote to stderr, for messages of failed assertions."""
         return (self.userdir / "stderr.txt").read_text()[-4000:]
 
+    def until_said(self, text: str) -> None:
+        """Waits for a text on stderr."""
+        ends = time.monotonic() + WITHIN_S
+        while text not in self.said():
+            assert time.monotonic() < ends, f"{text!r} was never said: {self.said()}"
+            time.sleep(0.005)
+
     def command(self, verb: str, *arguments: object) -> subprocess.CompletedProcess[str]:
         """A verb about this engine."""
         return seawall(verb, *arguments, "--userdir", self.userdir)

@@ -60,6 +60,18 @@ def test_one_signal_stops_in_order_and_leaves_the_stops_at_the_venue(engine, num
     assert not left & {"engine.json", "venue-credentials.toml"}, left
 
 
+@pytest.mark.parametrize("late_s", [0.0, 0.3, 0.9])
+def test_one_signal_in_the_middle_of_the_start_is_a_clean_stop(engine, late_s):
+    engine.start(*MARKET)
+    engine.until_said("engine_started")
+    time.sleep(late_s)
+    engine.signal(signal.SIGINT)
+    whole = engine.summary(10.0)
+    assert engine.process.returncode == 0, engine.said()
+    assert whole["clean_shutdown"] is True
+    assert whole["alarms"] == 0
+
+
 def test_a_second_signal_skips_the_waits(engine):
     """Route is stopped, so that an orderly stop would wait for it."""
     held = hold(engine)
