@@ -47,7 +47,7 @@ def of_order(account: Account, said: VenueOrder, now_ns: int, asked_ns: int) -> 
         if order is None and said.status.is_final and said.filled_quantity == ZERO:
             return []
         adopted = _adopt(said, decision, now_ns)
-        return [adopted, *_ending(said, now_ns)]
+        return [adopted, *_trigger(said, now_ns), *_ending(said, now_ns)]
     events: list[AccountEvent] = []
     if order.is_live and order.status in (OrderStatus.SUBMITTED, OrderStatus.UNKNOWN):
         latency_us = (now_ns - order.submitted_ns) // NS_PER_US
@@ -59,8 +59,8 @@ def of_order(account: Account, said: VenueOrder, now_ns: int, asked_ns: int) -> 
                 latency_us=latency_us,
             )
         )
-    if said.triggered and not order.triggered_ns and not said.status.is_final:
-        events.append(OrderTriggered(at_ns=now_ns, client_id=said.client_id))
+    if order.is_live and not order.triggered_ns:
+        events.extend(_trigger(said, now_ns))
     if order.is_live or said.filled_quantity > max(order.ended_filled, order.filled):
         events.extend(_ending(said, now_ns))
     return events
@@ -87,6 +87,12 @@ def _adopt(said: VenueOrder, decision: str, now_ns: int) -> OrderAdopted:
         price=said.price,
         stop_price=said.stop_price,
     )
+
+
+def _trigger(said: VenueOrder, now_ns: int) -> list[AccountEvent]:
+    if not said.triggered or said.status.is_final:
+        return []
+    return [OrderTriggered(at_ns=now_ns, client_id=said.client_id)]
 
 
 def _ending(said: VenueOrder, now_ns: int) -> list[AccountEvent]:
