@@ -1,6 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+COMPILED := $(addprefix core_ext.,book drop histogram quote scan)
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -25,10 +26,11 @@ test: build ## the whole test suite
 quick: build ## the fast tests only
 	$(BIN)/python -m pytest -m 'not slow and not e2e'
 
-lint: build ## ruff, mypy, import-linter, cython-lint
+lint: build ## ruff, mypy, stubtest, import-linter, cython-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest --allowlist .ci/stubtest-allowlist $(COMPILED)
 	$(BIN)/lint-imports
 	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint core_ext
 

@@ -2,6 +2,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Literal, final
 
+from core_ext.codes import MAX_LOTS as MAX_LOTS
+from core_ext.codes import MAX_TICKS as MAX_TICKS
 from core_ext.codes import BookStats
 
 def step_of(place: str, size: str | Decimal) -> tuple[Decimal, int, int]: ...

@@ -2,6 +2,8 @@ from typing import final
 
 from typing_extensions import Buffer
 
+MAGIC: bytes
+
 @final
 class Histogram:
     count: int
