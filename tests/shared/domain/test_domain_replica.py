@@ -1,0 +1,160 @@
+"""A reader's copy (L8, L12): complete or asking, never guessing."""
+
+import pytest
+from domain_scene import BTC, account_of, bought, guarded, ns, opened
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.account import Account, account_bytes
+from shared.domain.effects import Say
+from shared.domain.fold import evolve
+from shared.domain.replica import ACKNOWLEDGE_EVERY, Replica, raw
+from shared.messages.account import (
+    Acknowledge,
+    Alarmed,
+    Beat,
+    EventSaid,
+    Hello,
+    HelloRefused,
+    Welcomed,
+)
+from shared.messages.base import MESSAGE_VERSION, encode
+
+STORY = (*bought(), *guarded())
+
+
+def welcome(account, epoch="e.1"):
+    return Welcomed(
+        epoch=epoch,
+        seq=account.seq,
+        account=raw(account_bytes(account)),
+        instruments=raw(encode((BTC,))),
+    )
+
+
+def beat(seq, epoch="e.1", at=0.0, reconciled=True):
+    return Beat(epoch=epoch, seq=seq, reconciled=reconciled, at_ns=ns(at))
+
+
+def a_replica(account=None):
+    replica = Replica("decide", 3, "hash")
+    if account is not None:
+        replica.on(welcome(account), ns(0))
+    return replica
+
+
+def said(effects):
+    return [effect.message for effect in effects if isinstance(effect, Say)]
+
+
+def test_it_begins_by_asking_and_asks_again_every_200_ms():
+    replica = a_replica()
+    hello = Hello(role="decide", incarnation=3, version=MESSAGE_VERSION, config_hash="hash", mark=0)
+    assert said(replica.ask(ns(0))) == [hello]
+    assert replica.ask(ns(0.199)) == []
+    assert said(replica.ask(ns(0.2))) == [hello]
+
+
+def test_events_before_the_welcome_are_not_folded():
+    replica = a_replica()
+    events, effects = replica.on(EventSaid(seq=1, event=opened()), ns(1))
+    assert events == []
+    assert isinstance(said(effects)[0], Hello)
+    assert replica.account == Account()
+
+
+def test_it_follows_event_by_event():
+    replica, truth = a_replica(Account()), Account()
+    for seq, event in enumerate(STORY, 1):
+        evolve(truth, event)
+        heard, _ = replica.on(EventSaid(seq=seq, event=event), ns(seq))
+        assert heard == [event]
+    assert replica.account == truth
+    assert replica.mark == len(STORY)
+    assert replica.instruments == {"BTCUSDT": BTC}
+
+
+def test_a_duplicate_is_ignored():
+    replica = a_replica(account_of(*STORY))
+    before = account_bytes(replica.account)
+    assert replica.on(EventSaid(seq=3, event=STORY[2]), ns(1)) == ([], [])
+    assert account_bytes(replica.account) == before
+
+
+def test_a_gap_is_answered_by_asking_for_everything():
+    replica = a_replica(account_of(*STORY[:3]))
+    before = account_bytes(replica.account)
+    events, effects = replica.on(EventSaid(seq=5, event=STORY[4]), ns(9))
+    assert events == []
+    assert said(effects)[0].mark == 3, "the mark is what was seen, not what was missed"
+    assert account_bytes(replica.account) == before
+
+
+def test_a_welcome_replaces_everything():
+    replica = a_replica(account_of(*STORY[:3]))
+    [answer] = said(replica.on(welcome(account_of(*STORY), "e.2"), ns(9))[1])
+    assert answer == Acknowledge(role="decide", seq=len(STORY))
+    assert replica.account == account_of(*STORY)
+    assert replica.epoch == "e.2"
+
+
+def test_a_shorter_journal_does_not_lower_the_mark():
+    """L12: route must be told that it has lost something."""
+    replica = a_replica(account_of(*STORY))
+    replica.on(welcome(account_of(opened())), ns(9))
+    assert (replica.account.seq, replica.mark) == (1, len(STORY))
+    assert said(replica.ask(ns(99)))[0].mark == len(STORY)
+
+
+def test_a_welcome_that_contradicts_itself_is_a_bug():
+    wrong = welcome(account_of(*STORY))
+    broken = Welcomed(epoch="e", seq=99, account=wrong.account, instruments=wrong.instruments)
+    with pytest.raises(ValueError, match="99"):
+        a_replica().on(broken, ns(0))
+
+
+@pytest.mark.parametrize(
+    ("heard", "asks"),
+    [(beat(3), False), (beat(4), True), (beat(2), True), (beat(3, epoch="e.2"), True)],
+)
+def test_a_beat_shows_what_is_missing(heard, asks):
+    """Another epoch: route restarted, its calls for events may have been lost."""
+    replica = a_replica(account_of(*STORY[:3]))
+    assert bool(said(replica.on(heard, ns(9))[1])) == asks
+    assert (replica.caught_up_ns == heard.at_ns) == (not asks)
+
+
+def test_freshness_is_when_route_last_spoke():
+    replica = a_replica(account_of(opened()))
+    replica.on(beat(1, at=4, reconciled=False), ns(5))
+    assert (replica.fresh_ns, replica.caught_up_ns) == (ns(5), ns(4))
+    assert not replica.reconciled
+    replica.on(beat(1, at=6), ns(7))
+    assert replica.reconciled
+
+
+def test_a_refusal_is_kept_and_noted():
+    """Version or configuration differ (L8)."""
+    replica = a_replica()
+    _, [note] = replica.on(HelloRefused(reason="version 2"), ns(1))
+    assert replica.refused == "version 2"
+    assert not replica.welcomed
+    assert (note.stream, note.event_type) == ("errors", "hello_refused")
+
+
+def test_it_acknowledges_now_and_then():
+    replica = a_replica(Account())
+    acknowledged = []
+    for seq in range(1, 3 * ACKNOWLEDGE_EVERY):
+        event = Alarmed(at_ns=seq, kind="x", symbol="", text="")
+        acknowledged += said(replica.on(EventSaid(seq=seq, event=event), ns(0))[1])
+    assert [a.seq for a in acknowledged] == [ACKNOWLEDGE_EVERY, 2 * ACKNOWLEDGE_EVERY]
+
+
+@given(st.lists(st.integers(0, len(STORY) - 1), max_size=40))
+def test_whatever_is_lost_or_repeated_a_copy_is_a_prefix_of_the_truth(heard):
+    """It may lag; it never holds a state that route never had."""
+    replica = a_replica(Account())
+    for index in heard:
+        replica.on(EventSaid(seq=index + 1, event=STORY[index]), ns(1))
+    assert replica.account == account_of(*STORY[: replica.account.seq])
