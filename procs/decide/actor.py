@@ -3,20 +3,19 @@ the engine's state is a refusal with a name (E3, E4, E8; L9)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from core_ext.quote import Quote
-from shared.domain.effects import Effect, Journal, Note, Say, SetTimer, TimerFired
+from procs.follower import Follower
+from shared.domain.effects import Effect, Note, Say, SetTimer, TimerFired
 from shared.domain.guards import check, check_guards, refuse_if
 from shared.domain.instrument import Instrument
 from shared.domain.intent import build_intent
 from shared.domain.mark import Mark, mark_of
 from shared.domain.policy import Policy
-from shared.domain.replica import Replica
 from shared.domain.risk import (
     MINUTE_NS,
     Exposure,
@@ -38,7 +37,7 @@ from shared.messages.account import (
     IntentRefused,
     Welcomed,
 )
-from shared.messages.base import Amount, Message, Reader, encode
+from shared.messages.base import Amount, Message
 from shared.messages.control import (
     Drained,
     EngineStatus,
@@ -54,7 +53,6 @@ TICK_NS = 250 * NS_PER_MS
 STATUS_FRESH_NS = 1_500 * NS_PER_MS
 ROUTE_FRESH_NS = 1_000 * NS_PER_MS
 PROTECT_BEAT_MAX_MS = 1_000
-MARK_EVERY_NS = 10 * NS_PER_S
 
 
 class State(msgspec.Struct, kw_only=True):
@@ -121,42 +119,21 @@ def _reserve(state: State, intent: EntryIntent) -> None:
     ]
 
 
-_STATE = Reader(State)
-
-
-class Actor:
+class Actor(Follower[State]):
     """Decide's judgement; see `procs/turn.py` for the contract."""
 
     role = "decide"
 
     def __init__(self, policy: Policy, run_id: str, incarnation: int = 1) -> None:
-        self.policy = policy
-        self.run_id = run_id
-        self.state = State()
-        self.replica = Replica(self.role, incarnation, policy.config_hash)
+        super().__init__(policy, run_id, incarnation, State(), evolve)
         self.marks: dict[str, Mark] = {}
-        self.latched = ""
         self._signals: dict[str, DropSignal] = {}
         self._status: EngineStatus | None = None
         self._status_ns = 0
         self._stopping = False
-        self._marked_ns = 0
         self._quotes = 0
-        self._effects: list[Effect] = []
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────
-
-    def recover(self, snapshot: bytes | None, events: Iterable[Message]) -> None:
-        """Folds snapshot and journal."""
-        if snapshot is not None:
-            self.state = _STATE.read(snapshot)
-        for event in events:
-            evolve(self.state, event)
-        self.replica.mark = self.state.route_mark
-
-    def snapshot(self) -> bytes:
-        """The state after the last event."""
-        return encode(self.state)
 
     def start(self, now_ns: int) -> list[Effect]:
         """Asks route for the account."""
@@ -393,23 +370,11 @@ class Actor:
 
     def _tick(self, now_ns: int) -> None:
         self._effects.append(SetTimer("tick", now_ns + TICK_NS))
-        if not self.replica.welcomed or now_ns - self.replica.fresh_ns > NS_PER_S:
-            self._effects += self.replica.ask(now_ns)
+        self._ask_when_silent(now_ns)
         if (
             self.replica.welcomed
             and self.state.equity_start is None
             and self.replica.account.ledger
         ):
             self.state.equity_start = self._equity()
-        moved = self.replica.mark > self.state.route_mark
-        if moved and now_ns - self._marked_ns > MARK_EVERY_NS:
-            self._marked_ns = now_ns
-            self._record(RouteMarked(seq=self.replica.mark, at_ns=now_ns))
-
-    def _record(self, event: Message) -> None:
-        evolve(self.state, event)
-        self._effects.append(Journal(self.state.seq, event))
-
-    def _drain(self) -> list[Effect]:
-        effects, self._effects = self._effects, []
-        return effects
+        self._mark_progress(now_ns)

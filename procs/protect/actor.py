@@ -6,22 +6,21 @@ plan is desired state: said again every 200 ms until an event of route names its
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from core_ext.quote import Quote
+from procs.follower import Follower
 from shared.domain import health
-from shared.domain.effects import Effect, Journal, Note, Say, SetTimer, TimerFired
+from shared.domain.effects import Effect, Note, Say, SetTimer, TimerFired
 from shared.domain.exits import join
 from shared.domain.mark import Mark, mark_of
 from shared.domain.policy import Policy
 from shared.domain.position import Position
 from shared.domain.protection import guard_of
-from shared.domain.replica import Replica
 from shared.messages.account import Beat, EventSaid, HelloRefused, ProtectionStatus, Welcomed
-from shared.messages.base import Message, Reader, encode
+from shared.messages.base import Message
 from shared.messages.control import AlarmRaised, CloseAsked, Drained, EngineStatus, StopEntries
 from shared.messages.decision import PlanChanged, PlanDropped, RouteMarked
 from shared.messages.protection import Exit, SetProtection, Target, Urgency
@@ -29,7 +28,6 @@ from shared.units import HUNDRED, NS_PER_MS, NS_PER_S, ONE
 
 TICK_NS = 100 * NS_PER_MS
 SAY_AGAIN_NS = 200 * NS_PER_MS
-MARK_EVERY_NS = 10 * NS_PER_S
 EMERGENCY_AFTER_NS = 2 * NS_PER_S
 """A position that is bare for this long is watched at the emergency price (P9)."""
 
@@ -72,21 +70,14 @@ def evolve(state: State, event: Message) -> None:
             state.route_mark = max(state.route_mark, event.seq)
 
 
-_STATE = Reader(State)
-
-
-class Actor:
+class Actor(Follower[State]):
     """Protect's judgement; see `procs/turn.py` for the contract."""
 
     role = "protect"
 
     def __init__(self, policy: Policy, run_id: str, incarnation: int = 1) -> None:
-        self.policy = policy
-        self.run_id = run_id
-        self.state = State()
-        self.replica = Replica(self.role, incarnation, policy.config_hash)
+        super().__init__(policy, run_id, incarnation, State(), evolve)
         self.marks: dict[str, Mark] = {}
-        self.latched = ""
         self.audits = 0
         self.exits_joined = 0
         self._quotes: dict[str, Quote] = {}
@@ -94,22 +85,8 @@ class Actor:
         self._said_ns: dict[str, int] = {}
         self._alarmed: set[str] = set()
         self._audited_ns = 0
-        self._marked_ns = 0
-        self._effects: list[Effect] = []
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────
-
-    def recover(self, snapshot: bytes | None, events: Iterable[Message]) -> None:
-        """Folds snapshot and journal."""
-        if snapshot is not None:
-            self.state = _STATE.read(snapshot)
-        for event in events:
-            evolve(self.state, event)
-        self.replica.mark = self.state.route_mark
-
-    def snapshot(self) -> bytes:
-        """The state after the last event."""
-        return encode(self.state)
 
     def start(self, now_ns: int) -> list[Effect]:
         """Asks route for the account."""
@@ -293,22 +270,10 @@ class Actor:
 
     def _tick(self, now_ns: int) -> None:
         self._effects.append(SetTimer("tick", now_ns + TICK_NS))
-        if not self.replica.welcomed or now_ns - self.replica.fresh_ns > NS_PER_S:
-            self._effects += self.replica.ask(now_ns)
+        self._ask_when_silent(now_ns)
         for position in list(self.replica.account.open_positions()):
             self._watch(position, now_ns)
         self._say_again(now_ns)
         if now_ns - self._audited_ns >= self.policy.protection.audit_s * NS_PER_S:
             self._audit(now_ns)
-        moved = self.replica.mark > self.state.route_mark
-        if moved and now_ns - self._marked_ns > MARK_EVERY_NS:
-            self._marked_ns = now_ns
-            self._record(RouteMarked(seq=self.replica.mark, at_ns=now_ns))
-
-    def _record(self, event: Message) -> None:
-        evolve(self.state, event)
-        self._effects.append(Journal(self.state.seq, event))
-
-    def _drain(self) -> list[Effect]:
-        effects, self._effects = self._effects, []
-        return effects
+        self._mark_progress(now_ns)

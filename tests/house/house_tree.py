@@ -84,7 +84,7 @@ def is_pure_root(name):
     """Whether a module belongs to the pure part by its place (ARCHITECTURE: the import rule)."""
     return (
         (name.startswith("procs.") and name.endswith(".actor"))
-        or name in ("procs.turn", "procs.observe.views")
+        or name in ("procs.follower", "procs.turn", "procs.observe.views")
         or name in ("shared.units", "shared.ids", "shared.errors")
         or name.startswith(
             (
