@@ -66,27 +66,34 @@ cdef class DropWindow:
     def update(self, int64_t ts_ns, price):
         """Takes the newest price; returns drop_pct = (price / anchor - 1) * 100, at most 0 (E2)."""
         cdef double value = price
+        cdef Peak* ring
         cdef Peak* last
+        cdef Py_ssize_t mask
+        cdef Py_ssize_t end
         if not (isfinite(value) and value > 0):
             raise NumberRefused("price", price, "a positive finite number")
         if ts_ns < self.last_ns:
             ts_ns = self.last_ns
-        while self.count and self.peak(self.count - 1).price <= value:
-            self.count -= 1
+        if self.count == self.room and self.room < self.limit:
+            self.grow()
+        ring = self.ring
+        mask = self.room - 1
+        end = self.head + self.count
+        while end > self.head and ring[(end - 1) & mask].price <= value:
+            end -= 1
+        self.count = end - self.head
         self.expire(ts_ns)
         if self.count == self.limit:
-            self.peak(self.count - 1).ts_ns = ts_ns
+            ring[(end - 1) & mask].ts_ns = ts_ns
         else:
-            if self.count == self.room:
-                self.grow()
-            last = self.peak(self.count)
+            last = &ring[end & mask]
             last.ts_ns = ts_ns
             last.price = value
             self.count += 1
         self.last_ns = ts_ns
         if self.first_ns == NEVER:
             self.first_ns = ts_ns
-        return min(0.0, (value / self.peak(0).price - 1.0) * 100.0)
+        return min(0.0, (value / ring[self.head].price - 1.0) * 100.0)
 
     def seed(self, int64_t ts_ns, high):
         """Adds a high of the past (a candle's), also after updates began; marks the anchor seeded.

@@ -3,8 +3,7 @@
 cimport cython
 from libc.stdint cimport int64_t
 
-from core_ext.json_cursor cimport Value
-from core_ext.ladder cimport Change
+from core_ext.frame_levels cimport Levels
 
 
 cdef enum:
@@ -13,21 +12,6 @@ cdef enum:
     KIND_TRADE = 2
     KIND_TICKER = 3
     SYMBOL_ROOM = 20
-    KEYS_KNOWN = 14
-
-
-cdef struct Event:
-    Value values[KEYS_KNOWN]
-    bint is_depth
-
-
-cdef struct Levels:
-    # Scratch: all levels of the frame being read, and the range of each side (0 bids, 1 asks).
-    Change* items
-    Py_ssize_t room
-    Py_ssize_t used
-    Py_ssize_t starts[2]
-    Py_ssize_t ends[2]
 
 
 @cython.final
