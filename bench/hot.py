@@ -1,8 +1,9 @@
 """The hot path on this machine: frame bytes to statistics, one book update, one drop, one quote.
 
-Each question is put to our code and to peers in the same run, repetitions interleaved. Ratios
-compare medians of thread CPU time per operation, so that a busy neighbour does not decide them;
-p50, p99 and p999 are wall times of single operations of ours, the clock's own cost taken off.
+Each question is put to our code and to peers in the same run. `cpu` and `ratio_to` come from
+whole passes, ours and the peers' in turn: the median over the passes of thread CPU time per
+operation, so that a busy neighbour does not decide them. p50, p99 and p999 are wall times of
+single operations of ours, the clock's own cost taken off. What one operation is, its row says.
 """
 
 from __future__ import annotations
@@ -29,17 +30,25 @@ from core_ext.scan import BinanceScanner, kind_of
 from shared.recordings.lines import read_lines
 
 REPETITIONS = 5
+MEASURED = (
+    "p50, p99, p999: wall time of single operations; cpu, ratio_to: median thread CPU time per "
+    f"operation of {REPETITIONS} passes, each side in turn"
+)
 DEPTH_FRAMES = 1_200
+UPDATES = 20_000
 RECORDING = Path(__file__).parents[2] / "shared/data/book/binance_spot-btcusdt_20240808.jsonl.xz"
 WINDOW_NS = 3_600_000_000_000
 
 
 class Task(NamedTuple):
-    """One thing to time: `prepare` gives a fresh function that is called once per item."""
+    """One thing to time: `prepare` gives a fresh function that is called once per item.
+
+    An item is a tuple of the call's arguments, so that no wrapper of ours is timed with it.
+    """
 
     name: str
-    prepare: Callable[[], Callable[[Any], Any]]
-    items: Sequence[Any]
+    prepare: Callable[[], Callable[..., Any]]
+    items: Sequence[tuple[Any, ...]]
 
 
 class Depth(NamedTuple):
@@ -106,11 +115,11 @@ def scanning(
 ) -> Callable[[], Callable[[bytes], Any]]:
     """Frame bytes → book → statistics, native or reference."""
 
-    def prepare():
+    def prepare() -> Callable[..., Any]:
         scanner, book = scanner_kind(), book_kind("0.01")
         scanner.load_snapshot(book, depth.snapshot)
 
-        def feed(frame):
+        def feed(frame: bytes) -> Any:
             scanner.feed(book, frame)
             return book.stats()
 
@@ -158,13 +167,13 @@ def ccxt_pro(depth: Depth, with_statistics: bool = True) -> Callable[[], Callabl
         url = "wss://stream.binance.com:9443/stream"
         subscriptions: dict[str, Any] = {}
 
-        def resolve(self, result, message_hash):
+        def resolve(self, result: Any, message_hash: str) -> Any:
             return result
 
-        def reject(self, error, message_hash=None):
+        def reject(self, error: Exception, message_hash: str | None = None) -> None:
             raise error
 
-    def prepare():
+    def prepare() -> Callable[..., Any]:
         exchange = ccxt.pro.binance()
         exchange.set_markets(
             [
@@ -193,7 +202,7 @@ def ccxt_pro(depth: Depth, with_statistics: bool = True) -> Callable[[], Callabl
         exchange.orderbooks["BTC/USDT"] = book
         client = Client()
 
-        def handle(frame):
+        def handle(frame: bytes) -> Any:
             exchange.handle_message(client, orjson.loads(frame))
             return ccxt_statistics(book) if with_statistics else None
 
@@ -202,19 +211,15 @@ def ccxt_pro(depth: Depth, with_statistics: bool = True) -> Callable[[], Callabl
     return prepare
 
 
-def updating(kind: Any, depth: Depth) -> Callable[[], Callable[[tuple[bool, int, int]], Any]]:
+def updating(kind: Any, depth: Depth) -> Callable[[], Callable[[bool, int, int], Any]]:
     """One level change at a time on a book that starts with the snapshot."""
 
-    def prepare():
+    def prepare() -> Callable[..., Any]:
         book = kind("0.01")
         snapshot = orjson.loads(depth.snapshot)
         book.load_snapshot(1, snapshot["bids"], snapshot["asks"])
-        apply_ticks = book.apply_ticks
-
-        def update(change):
-            return apply_ticks(*change)
-
-        return update
+        apply_ticks: Callable[..., Any] = book.apply_ticks
+        return apply_ticks
 
     return prepare
 
@@ -228,7 +233,7 @@ def level_changes(depth: Depth) -> list[tuple[bool, int, int]]:
         for side, levels in ((True, event["b"]), (False, event["a"])):
             for price, quantity in levels:
                 changes.append((side, round(float(price) * 100), round(float(quantity) * 1e8)))
-    return changes[:20_000]
+    return changes
 
 
 class DequeDrop:
@@ -249,18 +254,10 @@ class DequeDrop:
         return (price / peaks[0][1] - 1.0) * 100.0
 
 
-def dropping(kind: Any) -> Callable[[], Callable[[tuple[int, float]], Any]]:
+def dropping(kind: Any) -> Callable[[], Callable[[int, float], Any]]:
     """One price at a time into a window."""
 
-    def prepare():
-        update = kind(WINDOW_NS).update
-
-        def feed(tick):
-            return update(*tick)
-
-        return feed
-
-    return prepare
+    return lambda: kind(WINDOW_NS).update
 
 
 def price_walk(count: int = 20_000) -> list[tuple[int, float]]:
@@ -276,11 +273,11 @@ def price_walk(count: int = 20_000) -> list[tuple[int, float]]:
 def quoting(depth: Depth) -> Callable[[], Callable[[int], Any]]:
     """A quote written from the book and read back."""
 
-    def prepare():
+    def prepare() -> Callable[..., Any]:
         book = Book("0.01")
         BinanceScanner().load_snapshot(book, depth.snapshot)
 
-        def send(sequence):
+        def send(sequence: int) -> Any:
             return unpack(
                 pack_book(
                     book, "BTCUSDT", sequence=sequence, recv_ns=1, publish_ns=2, buy_quote=50.0
@@ -295,11 +292,11 @@ def quoting(depth: Depth) -> Callable[[], Callable[[int], Any]]:
 def json_quoting(depth: Depth) -> Callable[[], Callable[[int], Any]]:
     """The same numbers as JSON through orjson."""
 
-    def prepare():
+    def prepare() -> Callable[..., Any]:
         book = Book("0.01")
         BinanceScanner().load_snapshot(book, depth.snapshot)
 
-        def send(sequence):
+        def send(sequence: int) -> Any:
             fields = book.stats()._asdict()
             fields |= {"symbol": "BTCUSDT", "sequence": sequence, "recv_ns": 1, "publish_ns": 2}
             fields["buy_price"] = book.sweep("buy", 50.0)
@@ -316,7 +313,7 @@ def cpu_per_item_ns(task: Task) -> float:
     gc.collect()
     started = time.thread_time_ns()
     for item in items:
-        call(item)
+        call(*item)
     return (time.thread_time_ns() - started) / len(items)
 
 
@@ -331,12 +328,14 @@ def wall_percentiles(task: Task) -> tuple[int, int, int]:
         gc.collect()
         for item in task.items:
             started = clock()
-            call(item)
+            call(*item)
             histogram.record(clock() - started - clock_ns)
     return histogram.percentile(50), histogram.percentile(99), histogram.percentile(99.9)
 
 
-def compare(name: str, unit: str, ours: Task, peers: Sequence[Task]) -> dict[str, Any]:
+def compare(
+    name: str, unit: str, operation: str, ours: Task, peers: Sequence[Task]
+) -> dict[str, Any]:
     """One row: our percentiles, and how many times our CPU time each peer needs."""
     tasks = [ours, *peers]
     spent: dict[str, list[float]] = {task.name: [] for task in tasks}
@@ -351,6 +350,8 @@ def compare(name: str, unit: str, ours: Task, peers: Sequence[Task]) -> dict[str
     return {
         "name": name,
         "unit": unit,
+        "operation": operation,
+        "measured": MEASURED,
         "p50": round(p50 / scale, 3),
         "p99": round(p99 / scale, 3),
         "p999": round(p999 / scale, 3),
@@ -366,49 +367,63 @@ def run(
 ) -> list[dict[str, Any]]:
     """Measures and returns the rows {name, unit, p50, p99, p999, cpu, ratio_to}.
 
+    Each also says what was measured: `operation`, `measured`, where the depth `frames` came from
+    and `levels_per_frame` on average.
     Prints them as a table on stdout unless json_output; progress goes to stderr either way.
     """
     depth = depth_frames(recording)
-    print(f"bench hot: {len(depth.frames)} {depth.source} depth frames", file=sys.stderr)
     changes, ticks = level_changes(depth), price_walk()
-    sequences = range(5_000)
+    frames = [(frame,) for frame in depth.frames]
+    levels_per_frame = round(len(changes) / len(frames), 1)
+    changes = changes[:UPDATES]
+    sequences = [(sequence,) for sequence in range(5_000)]
+    print(
+        f"bench hot: {len(frames)} {depth.source} depth frames, "
+        f"{levels_per_frame} levels per frame on average",
+        file=sys.stderr,
+    )
     rows = [
         compare(
             "frame_to_stats",
             "us",
-            Task("seawall", scanning(depth, BinanceScanner, Book), depth.frames),
+            f"one depth frame of {levels_per_frame} levels on average: read, applied, statistics",
+            Task("seawall", scanning(depth, BinanceScanner, Book), frames),
             [
-                Task("ccxt_pro", ccxt_pro(depth), depth.frames),
-                Task("ccxt_pro_without_stats", ccxt_pro(depth, False), depth.frames),
-                Task("orjson_loads_alone", lambda: orjson.loads, depth.frames),
+                Task("ccxt_pro", ccxt_pro(depth), frames),
+                Task("ccxt_pro_without_stats", ccxt_pro(depth, False), frames),
+                Task("orjson_loads_alone", lambda: orjson.loads, frames),
                 Task(
                     "sorted_dict",
                     scanning(depth, reference.BinanceScanner, reference.Book),
-                    depth.frames[:300],
+                    frames[:300],
                 ),
             ],
         ),
         compare(
             "book_update",
             "ns",
+            "one level of the book set or deleted, in whole ticks and lots",
             Task("seawall", updating(Book, depth), changes),
             [Task("sorted_dict", updating(reference.Book, depth), changes)],
         ),
         compare(
             "drop_update",
             "ns",
+            "one price into an hour's window, the drop from its highest price out",
             Task("seawall", dropping(DropWindow), ticks),
             [Task("python_deque", dropping(DequeDrop), ticks)],
         ),
         compare(
             "quote_round_trip",
             "ns",
+            "one quote written from the book to 176 bytes and read back",
             Task("seawall", quoting(depth), sequences),
             [Task("orjson", json_quoting(depth), sequences)],
         ),
     ]
     for row in rows:
         row["frames"] = depth.source
+        row["levels_per_frame"] = levels_per_frame
     if not json_output:
         print_rows(rows)
     return rows
@@ -423,3 +438,5 @@ def print_rows(rows: Iterable[dict[str, Any]]) -> None:
             f"{row['name']:18} {row['unit']:4} {row['p50']:8g} {row['p99']:8g} "
             f"{row['p999']:8g} {row['cpu']:8g}  {ratios}"
         )
+        print(f"  {row['operation']}")
+    print(MEASURED)

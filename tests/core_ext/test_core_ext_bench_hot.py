@@ -36,7 +36,10 @@ def test_rows_and_the_promised_ratio(capsys):
     for row in rows.values():
         assert {"name", "unit", "p50", "p99", "p999", "ratio_to"} <= row.keys()
         assert 0 < row["p50"] <= row["p99"] <= row["p999"]
-    # Promised are 20 times; a busy machine is allowed a quarter less.
-    assert rows["frame_to_stats"]["ratio_to"]["ccxt_pro"] >= 15
+        assert "p50" in row["measured"]
+        assert "median thread CPU time" in row["measured"]
+    assert str(rows["frame_to_stats"]["levels_per_frame"]) in rows["frame_to_stats"]["operation"]
+    # Promised in any run; on an idle machine it is about twice that.
+    assert rows["frame_to_stats"]["ratio_to"]["ccxt_pro"] >= 20
     assert rows["book_update"]["ratio_to"]["sorted_dict"] >= 4
     assert rows["drop_update"]["ratio_to"]["python_deque"] >= 2
