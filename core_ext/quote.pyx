@@ -11,10 +11,14 @@ from libc.string cimport memcpy, memset
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 
 from core_ext.book cimport Book
 from core_ext.errors import NumberRefused, RecordRefused
 from core_ext.look cimport Top
+
+cdef extern from "Python.h":
+    bint PyUnicode_IS_COMPACT_ASCII(object text)
 
 cdef extern from *:
     """
@@ -81,7 +85,21 @@ FIELDS = (
 
 cdef int set_symbol(Layout* layout, symbol) except -1:
     """1 to 20 printable ASCII characters, padded with zero bytes."""
+    cdef Py_ssize_t length = 0
+    cdef Py_ssize_t i
+    cdef const char* usual
     cdef bytes text
+    memset(layout.symbol, 0, SYMBOL_ROOM)
+    if isinstance(symbol, str) and PyUnicode_IS_COMPACT_ASCII(symbol):
+        usual = PyUnicode_AsUTF8AndSize(symbol, &length)
+        if 1 <= length <= SYMBOL_ROOM:
+            for i in range(length):
+                if not 0x20 < usual[i] < 0x7F:
+                    break
+                layout.symbol[i] = usual[i]
+            else:
+                return 0
+    # Everything else is refused, slowly and with the reason.
     if not isinstance(symbol, str) or not symbol.isascii() or not symbol.isprintable():
         raise RecordRefused(f"symbol {symbol!r} refused: printable ASCII")
     text = symbol.encode("ascii")
