@@ -43,6 +43,7 @@ from shared.messages.account import (
 )
 from shared.messages.base import MESSAGE_VERSION, Message, encode
 from shared.messages.control import (
+    ENGINE_STOP,
     Drained,
     EngineStatus,
     ProcessPhase,
@@ -104,6 +105,8 @@ class Actor:
         """When the stop left nothing under way; from then on the last comparison is due."""
         self._drained = False
         self._tripped_said = ""
+        self._latch_stood = False
+        """The latch was seen in place since the trip was said; a status may be older than that."""
         self._beat_ns = 0
 
     @property
@@ -232,7 +235,7 @@ class Actor:
             return
         for position in list(self.account.open_positions()):
             if position.exiting is None:
-                leaving = flatten(position, "engine_stop", Urgency.URGENT, now_ns)
+                leaving = flatten(position, ENGINE_STOP, Urgency.URGENT, now_ns)
                 self._recorder.record(leaving)
 
     def _say_drained(self, now_ns: int) -> None:
@@ -259,10 +262,13 @@ class Actor:
             and protect.heartbeat_age_ms < PROTECT_BEAT_MAX_MS
         )
         latched = status.latch or self.latched or any("latch" in r for r in status.reasons)
-        if self._tripped_said and not latched:
+        if self._tripped_said and latched:
+            self._latch_stood = True
+        elif self._latch_stood and not latched:
             # The latch was written for this trip, and a person has removed it since.
             self.trips.rearm()
             self._tripped_said = ""
+            self._latch_stood = False
 
     def _conditions(self, now_ns: int) -> Conditions:
         """Entries fail closed: every doubt says no (L9)."""

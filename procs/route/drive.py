@@ -21,10 +21,14 @@ from shared.domain.position import Position, PositionStatus
 from shared.domain.protection import changed, guard_steps, local_guard_steps, status_of
 from shared.domain.steps import Call, Step
 from shared.domain.strays import stray_steps
+from shared.messages.account import Purpose
+from shared.messages.control import ASKED_BY_A_PERSON, ENGINE_STOP
 from shared.messages.venue import CancelOrder
 
 PASSES_MAX = 8
 """Steps that follow from steps of the same instant; more would be a loop."""
+PERSONAL = frozenset({ASKED_BY_A_PERSON, ENGINE_STOP})
+"""Reasons of exits behind which a person stands."""
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,8 +115,9 @@ class Drive:
             return []
         if position.exiting is None:
             return guard_steps(account, position, instrument, self._policy.protection, now_ns)
-        if conditions.halted and not sells and position.exiting.reason != "operator":
-            # HALTED sends nothing new but what a person asks for (L9).
+        leaving = any(order.purpose is Purpose.EXIT for order in sells)
+        if conditions.halted and not leaving and position.exiting.reason not in PERSONAL:
+            # HALTED keeps the stops, and sends nothing new but what a person asks for (L9).
             return []
         held = self._held_at_venue(position, instrument)
         return exit_steps(account, position, instrument, self._policy.exit, mark, now_ns, held)

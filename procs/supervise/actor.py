@@ -35,6 +35,7 @@ from procs.supervise.trading import judge
 from shared.domain.effects import Note, Say
 from shared.errors import ExitCode
 from shared.messages.control import (
+    ASKED_BY_A_PERSON,
     AlarmRaised,
     CloseAsked,
     Drained,
@@ -246,7 +247,7 @@ class Supervisor:
         if not self.roster.runs("protect"):
             return Steered(ok=False, text="protect does not run, it is the one that closes")
         wanted = "all" if symbol.lower() == "all" else symbol.upper()
-        effects.append(Say("protect", CloseAsked(symbol=wanted, reason="asked by a person")))
+        effects.append(Say("protect", CloseAsked(symbol=wanted, reason=ASKED_BY_A_PERSON)))
         return Steered(ok=True, text=f"closing {wanted}")
 
     def _kill_switch(self, reason: str, effects: list[SuperviseEffect], now_ns: int) -> Steered:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from shared.messages.base import Message
+
+ASKED_BY_A_PERSON: Final = "asked by a person"
+"""The reason of an exit that a person wants; HALTED sends only these (L9)."""
+ENGINE_STOP: Final = "engine_stop"
+"""The reason of the exits of a stop that is to leave nothing open (R1)."""
 
 
 class TradingState(IntEnum):

@@ -31,6 +31,7 @@ from shared.domain.exits import close_steps, exit_steps, join
 from shared.domain.fold import evolve
 from shared.domain.policy import ExitPolicy
 from shared.messages.account import ExitFailed, OrderEnd, PositionClosed
+from shared.messages.control import ASKED_BY_A_PERSON
 from shared.messages.protection import Exit, Urgency
 from shared.messages.venue import CancelOrder, OrderKind, PlaceOrder, TimeInForce
 
@@ -236,6 +237,21 @@ def exit_of(urgency, reason="first"):
 def test_the_first_request_holds_the_slot(held, asked, joined):
     """Later ones join it or raise its urgency; its reason stays (P7)."""
     assert join(held, asked) == joined
+
+
+@pytest.mark.parametrize(
+    ("held", "asked", "joined"),
+    [
+        (Urgency.PATIENT, Urgency.URGENT, Urgency.URGENT),
+        (Urgency.MARKET, Urgency.URGENT, Urgency.MARKET),
+    ],
+)
+def test_a_persons_word_is_not_lost_in_joining(held, asked, joined):
+    """HALTED sells only what a person asks for (L9): the joined exit must still say so."""
+    ours, theirs = exit_of(held), exit_of(asked, ASKED_BY_A_PERSON)
+    assert join(ours, theirs) == exit_of(joined, ASKED_BY_A_PERSON)
+    assert join(exit_of(joined, ASKED_BY_A_PERSON), theirs) is None
+    assert join(exit_of(joined, ASKED_BY_A_PERSON), ours) is None
 
 
 # ── the end ─────────────────────────────────────────────────────────────────────────────────────

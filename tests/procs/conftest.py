@@ -1,0 +1,6 @@
+"""The actors' tests share the vocabulary of the domain's: `domain_scene`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "shared" / "domain"))

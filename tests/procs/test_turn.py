@@ -1,0 +1,67 @@
+"""A turn's effects are performed in one order (L1): journal, timers, says, calls, notes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from procs.turn import Batch, gather, take_turn
+from shared.domain.effects import CallVenue, CancelTimer, Journal, Note, Say, SetTimer
+from shared.messages.account import Alarmed
+from shared.messages.control import Drained
+from shared.messages.venue import QueryOrder
+
+EVENT = Alarmed(at_ns=1, kind="x", symbol="", text="")
+EFFECTS = st.one_of(
+    st.builds(Journal, st.integers(1, 9), st.just(EVENT), st.booleans()),
+    st.builds(Say, st.sampled_from(["peers", "route"]), st.just(Drained(role="x"))),
+    st.builds(CallVenue, st.builds(QueryOrder, symbol=st.just("X"), client_id=st.text(max_size=3))),
+    st.builds(SetTimer, st.text(max_size=2), st.integers(0, 9)),
+    st.builds(CancelTimer, st.text(max_size=2)),
+    st.builds(Note, st.just("events"), st.text(max_size=3), st.just({})),
+)
+
+
+@given(st.lists(EFFECTS))
+def test_nothing_is_lost_and_each_kind_keeps_its_order(effects):
+    batch = gather(effects)
+    parts = [*batch.journal, *batch.timers, *batch.says, *batch.calls, *batch.notes]
+    assert len(parts) == len(effects)
+    for part in (batch.journal, batch.timers, batch.says, batch.calls, batch.notes):
+        kinds = tuple({type(effect) for effect in part})
+        assert part == [e for e in effects if isinstance(e, kinds)] if part else True
+    assert batch.durable == any(isinstance(e, Journal) and e.durable for e in effects)
+
+
+def test_the_parts_are_taken_in_the_order_of_write_ahead():
+    """The performers walk the fields; nothing that leaves comes before the journal (L1)."""
+    assert Batch.__struct_fields__ == ("journal", "timers", "says", "calls", "notes")
+
+
+def test_two_batches_share_nothing():
+    one, other = Batch(), Batch()
+    one.journal.append(Journal(1, EVENT))
+    assert other.journal == []
+
+
+class Echo:
+    role = "echo"
+
+    def __init__(self):
+        self.heard = []
+
+    def on(self, message, now_ns):
+        self.heard.append((message, now_ns))
+        return [Note("events", str(message), {}), Journal(len(self.heard), EVENT)]
+
+
+def test_a_turn_is_one_instant_and_one_batch():
+    actor = Echo()
+    batch = take_turn(actor, ["a", "b"], 7)
+    assert actor.heard == [("a", 7), ("b", 7)]
+    assert [entry.seq for entry in batch.journal] == [1, 2]
+    assert [note.event_type for note in batch.notes] == ["a", "b"]
+
+
+@pytest.mark.parametrize("messages", [[], ()])
+def test_an_empty_turn_does_nothing(messages):
+    assert take_turn(Echo(), messages, 1) == Batch()
