@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import story_of_a_trade as story
+
 from procs.observe.activity import LINES_KEPT, Activity
 from shared.domain.account import Account
 from shared.domain.fold import evolve
