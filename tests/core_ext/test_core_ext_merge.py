@@ -152,3 +152,28 @@ def test_every_length_of_a_number_is_read_exactly(scale):
                 held = dict(book.levels_ticks("bid"))
                 assert held.get(5, 0) == expected
                 assert held[4] == 10**scale
+
+
+@pytest.mark.parametrize("pair", both(), ids=["native", "reference"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "07.50000000",
+        "00.50000000",
+        "0000007.5",
+        ".50000000",
+        "7.",
+        "7.5000000x",
+        "7/50000000",
+        "-7.5",
+    ],
+)
+@pytest.mark.parametrize("place", [0, 1])
+def test_almost_usual_numbers_are_refused(pair, text, place):
+    scanner, book = pair
+    level = ["1.00000000", "1.00000000"]
+    level[place] = text
+    event = {"e": "depthUpdate", "E": 1, "s": "X", "U": 1, "u": 1, "b": [level], "a": []}
+    with pytest.raises(FrameRefused):
+        scanner.feed(book, orjson.dumps(event))
+    assert book.counts() == (0, 0)
