@@ -6,6 +6,7 @@ make a demonstration that trades within a minute.
 
 from __future__ import annotations
 
+import os
 import textwrap
 import typing
 from collections.abc import Iterator
@@ -130,15 +131,18 @@ def write_userdir(folder: Path) -> list[Path]:
         for name, mode in FOLDERS:
             path = folder / name
             if not path.is_dir():
-                path.mkdir(parents=True)
+                # Another start may make it at this instant.
+                path.mkdir(parents=True, exist_ok=True)
                 path.chmod(mode)
                 made.append(path)
         # Sockets that steer the engine live here: whoever may enter may trade.
         (folder / "run").chmod(0o700)
         file = folder / "seawall.toml"
         if not file.exists():
-            with file.open("x", encoding="utf-8") as out:
-                out.write(template())
+            # In one step, so that another start at this instant reads all of it or makes the same.
+            unfinished = file.with_name(f".{file.name}.{os.getpid()}")
+            unfinished.write_text(template(), encoding="utf-8")
+            unfinished.replace(file)
             made.append(file)
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be made a user folder: {error}") from error
