@@ -69,11 +69,15 @@ class VenueJournal:
             self._db.execute("pragma synchronous = normal")
             self._db.executescript(_SCHEMA)
             version = self.get("schema_version")
+            if version is None:
+                self.put("schema_version", SCHEMA_VERSION.encode())
+        except sqlite3.OperationalError as error:
+            raise JournalError(
+                f"{self.path}: cannot be written: {error}; is the disk full?"
+            ) from error
         except sqlite3.DatabaseError as error:
             raise JournalError(f"{self.path}: not a venue journal: {error}") from error
-        if version is None:
-            self.put("schema_version", SCHEMA_VERSION.encode())
-        elif version.decode() != SCHEMA_VERSION:
+        if version is not None and version.decode() != SCHEMA_VERSION:
             raise JournalError(
                 f"{self.path}: schema {version.decode()}, this program reads {SCHEMA_VERSION}"
             )

@@ -67,7 +67,8 @@ class Venue:
     ) -> None:
         """Opens or resumes. `balances` is what each new account starts with.
 
-        Raises ConfigError when the journal belongs to another market."""
+        Raises ConfigError when the journal belongs to another market, JournalError when it cannot
+        be written."""
         self.market = market
         self.market_name = market_name
         self.journal = journal
@@ -77,13 +78,14 @@ class Venue:
         self.tape = Tape(market)
         self.market_listeners: list[MarketListener] = []
         self.user_listeners: list[UserListener] = []
-        self.secrets = _keys(journal, accounts)
-        state = journal.state()
-        known = {} if state is None else state.balances
-        new = {key: dict(balances) for key in self.secrets if key not in known}
-        self.exchange = Exchange(market.instruments, new)
-        for key in new:
-            journal.write_balances(key, self.exchange.balances(key))
+        with self._fatal():
+            self.secrets = _keys(journal, accounts)
+            state = journal.state()
+            known = {} if state is None else state.balances
+            new = {key: dict(balances) for key in self.secrets if key not in known}
+            self.exchange = Exchange(market.instruments, new)
+            for key in new:
+                journal.write_balances(key, self.exchange.balances(key))
         self._resume(state)
         self._saved_ms = self._now_ms
 
@@ -129,10 +131,15 @@ class Venue:
         self.journal.put("market", msgspec.json.encode(position))
 
     def close(self) -> None:
-        """Saves the market's position, unless the venue has broken, and closes the journal."""
-        if self._broken is None:
-            self.save_market(self.now_ms())
-        self.journal.close()
+        """Saves the market's position, unless the venue has broken, and closes the journal.
+
+        Raises JournalError when the position cannot be written."""
+        try:
+            if self._broken is None:
+                with self._fatal():
+                    self.save_market(self.now_ms())
+        finally:
+            self.journal.close()
 
     @contextlib.contextmanager
     def _fatal(self) -> Iterator[None]:

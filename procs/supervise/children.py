@@ -32,7 +32,7 @@ from procs.supervise.venue_child import (
     venue_command,
     write_credentials,
 )
-from shared.errors import ExitCode
+from shared.errors import ExitCode, SeawallError
 
 VENUE_ROLE = "localvenue"
 REPORT_GRACE_NS = 100_000_000
@@ -253,9 +253,23 @@ class Children:
         child = self._running.get(VENUE_ROLE)
         if ready is None or child is None:
             return None
-        write_credentials(self._context.credentials_path, ready)
+        self._keep_credentials(ready)
         self._context.venue = ready
         return ChildReady(role=VENUE_ROLE, incarnation=child.incarnation)
+
+    def _keep_credentials(self, ready: VenueReady) -> None:
+        """A venue that comes back has the keys it had: a full disk does not matter then."""
+        before = self._context.venue
+        if before is not None and (before.api_key, before.api_secret) == (
+            ready.api_key,
+            ready.api_secret,
+        ):
+            return
+        path = self._context.credentials_path
+        try:
+            write_credentials(path, ready)
+        except OSError as error:
+            raise SeawallError(f"{path}: {error.strerror}; is the disk full?") from error
 
     def _complain(self, complaint: str) -> None:
         if complaint:

@@ -53,6 +53,7 @@ from procs.supervise.summary import RunFacts, summary
 from procs.supervise.venue_child import ReplayWatch
 from shared.clock import EngineClock, iso
 from shared.domain.effects import Note, Say
+from shared.errors import SeawallError
 from shared.ids import run_id
 from shared.messages.base import encode
 from shared.messages.control import TradingState
@@ -130,7 +131,11 @@ class Shell:
             self._listening = Listening(self._paths.run_dir)
             self._wakeup = Wakeup()
             try:
-                self._prepare()
+                try:
+                    self._prepare()
+                except OSError as error:
+                    text = f"{self._paths.userdir}: {error}; is the disk full?"
+                    raise SeawallError(text) from error
                 self._loop()
                 outcome = self._outcome()
                 self._close_run()

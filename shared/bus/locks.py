@@ -7,6 +7,7 @@ left behind is no obstacle.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import stat
@@ -55,8 +56,10 @@ def take_lock(path: Path, holder: str) -> Lock:
         owner = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
         os.close(descriptor)
         raise LockedError(f"{path} is held by {owner}; only one may run") from error
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{holder} (pid {os.getpid()})\n".encode(), 0)
+    with contextlib.suppress(OSError):
+        # The name is for people: on a full disk the lock holds without one.
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{holder} (pid {os.getpid()})\n".encode(), 0)
     return Lock(path, descriptor)
 
 

@@ -101,7 +101,7 @@ class Journal:
             found = _read(connection, path, role, mark)
         except sqlite3.OperationalError as error:
             connection.close()
-            raise DiskError(f"{path}: {error}") from error
+            raise DiskError(f"{path}: cannot be written: {error}; is the disk full?") from error
         except JournalError:
             connection.close()
             raise
@@ -110,7 +110,7 @@ class Journal:
             journal = cls(path, role, connection, found, _decoded(path, found, reader))
         except OSError as error:
             connection.close()
-            raise DiskError(f"{path}: {error}") from error
+            raise DiskError(f"{path}: {error}; is the disk full?") from error
         except JournalError:
             connection.close()
             raise
