@@ -168,6 +168,9 @@ def print_summary(outcome: Outcome) -> None:
     ):
         if whole[key] is not None:
             print(f"  {title:12} {_flat(whole[key])}")
+    kept = (whole["positions"] or {}).get("open")
+    if kept:
+        print(f"  kept open    {kept}, their stops rest at the venue")
     for role, row in whole["processes"].items():
         figures = ", ".join(
             f"{name} {row[key]}"

@@ -23,7 +23,9 @@ from shared.venues.port import Deliver
 from shared.venues.redirect import RAISED_BY_CCXT, RecordedBinance
 
 FIRST_PAUSE_S: Final = 0.2
-LONGEST_PAUSE_S: Final = 30.0
+LONGEST_PAUSE_S: Final = 5.0
+"""60 attempts in 5 minutes, a fifth of what the exchange allows one address."""
+
 STEADY_S: Final = 10.0
 """A stream that lived this long starts again with the first pause."""
 

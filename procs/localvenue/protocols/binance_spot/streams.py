@@ -190,8 +190,9 @@ class StreamHub:
                 "s": stream.symbol,
                 "U": pending.first_id,
                 "u": pending.last_id,
-                "b": [[eight(p), eight(q)] for p, q in pending.bids.items()],
-                "a": [[eight(p), eight(q)] for p, q in pending.asks.items()],
+                # Best first, as the exchange sends them.
+                "b": [[eight(p), eight(q)] for p, q in sorted(pending.bids.items(), reverse=True)],
+                "a": [[eight(p), eight(q)] for p, q in sorted(pending.asks.items())],
             }
         ]
 
