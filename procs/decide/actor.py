@@ -47,7 +47,7 @@ from shared.messages.control import (
 )
 from shared.messages.decision import Check, DecisionMade, ReservationReleased, RouteMarked
 from shared.messages.entry import EntryIntent
-from shared.units import NS_PER_MS, NS_PER_S, ZERO
+from shared.units import LOT, NS_PER_MS, NS_PER_S, ZERO
 
 TICK_NS = 250 * NS_PER_MS
 STATUS_FRESH_NS = 1_500 * NS_PER_MS
@@ -84,6 +84,7 @@ def evolve(state: State, event: Message) -> None:
                 _begin_run(state, run)
             state.number = max(state.number, int(number))
             state.signals += 1
+            state.equity_peak = max(state.equity_peak, event.equity_quote)
             for name in event.refusals:
                 state.refusals[name] = state.refusals.get(name, 0) + 1
             if event.intent is not None:
@@ -266,6 +267,8 @@ class Actor(Follower[State]):
             checks=checks,
             limits=f"slippage {self.policy.entry.slippage_bps} bps, base",
             intent=intent,
+            # An average cost may have more digits than an amount may be read with.
+            equity_quote=held.quantize(LOT),
         )
         self._record(made)
         fields = {
@@ -313,10 +316,9 @@ class Actor(Follower[State]):
         in_flight = sum(1 for r in reserved if r.intent_id not in account.positions)
         closes = [t.closed_ns for t in account.closed if t.symbol == symbol]
         unspent = at_stake(account, reserved) - at_stake(account, ())
-        self.state.equity_peak = max(self.state.equity_peak, held)
         return Exposure(
             equity_quote=held,
-            equity_peak_quote=self.state.equity_peak,
+            equity_peak_quote=max(self.state.equity_peak, held),
             day_start_quote=day_start_equity(account.closed, held, now_ns),
             at_stake_quote=at_stake(account, reserved),
             wanted_quote=intent.reserved_quote,

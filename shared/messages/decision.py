@@ -38,6 +38,8 @@ class DecisionMade(Message, frozen=True, kw_only=True, tag="decision_made"):
     """Adapted execution limits with their reasons (E5)."""
     intent: EntryIntent | None
     """None when refused."""
+    equity_quote: Amount = Amount(0)
+    """What the account was worth; the drawdown is measured from the highest one on record (E4)."""
 
     @property
     def refusals(self) -> tuple[str, ...]:
