@@ -15,7 +15,7 @@ from shared.messages.account import ProtectionStatus
 from shared.messages.base import Amount
 from shared.messages.entry import FirstProtection
 from shared.messages.protection import Exit, Target
-from shared.units import LEDGER, ZERO
+from shared.units import LEDGER, LOT, ZERO
 
 
 class PositionStatus(StrEnum):
@@ -169,8 +169,10 @@ class Position(msgspec.Struct, kw_only=True):
 
     @property
     def realized_quote(self) -> Decimal:
-        """Quote units gained by what was sold, fees included; dust that is kept counts at cost."""
-        return self.pnl_quote + self.cost
+        """Quote units gained by what was sold, fees included; dust that is kept counts at cost.
+
+        To 8 decimals: an average cost has more digits than a message may carry."""
+        return (self.pnl_quote + self.cost).quantize(LOT)
 
     def unprotected_s(self, now_ns: int) -> float:
         """Seconds without protection up to now (L5)."""

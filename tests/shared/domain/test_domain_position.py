@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.position import TABLE, Position, PositionFact, PositionStatus
+from shared.units import decimal_from_text
 
 P, F = PositionStatus, PositionFact
 
@@ -111,3 +112,11 @@ def test_dust_that_is_kept_is_no_loss():
     )
     fees = D("0.00000082") * D(60_000) + D("0.0486")
     assert round(position.realized_quote + fees, 6) == 0
+
+
+def test_what_was_realized_can_be_read_back():
+    position = a_position(
+        bought=D("0.03"), sold=D("0.02"), spent=D("0.00007"), received=D("0.00004")
+    )
+    text = str(position.realized_quote)
+    assert decimal_from_text(text) == position.realized_quote
