@@ -118,7 +118,8 @@ TABLE: dict[OrderStatus, dict[OrderFact, Next]] = {
         F.ENDED_FILLED: S.FILLED,
         F.ENDED_CANCELED: S.CANCELED,
         F.ENDED_EXPIRED: S.EXPIRED,
-        F.ENDED_REJECTED: ILLEGAL,
+        # Absurd, but over: an order that stayed live for ever would block the way out.
+        F.ENDED_REJECTED: S.CANCELED,
     },
     S.CANCELING: {
         F.SUBMITTED: ILLEGAL,
