@@ -1,7 +1,12 @@
-"""Binance spot's exchangeInfo: instruments with exact steps, and the account's rate limits."""
+"""Binance spot's exchangeInfo: instruments with exact steps, and the account's rate limits.
+
+Route and ingest read it here, so that they agree on every tick. Filters are decoded only of markets
+that are asked for; the real venue answers several megabytes.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Final
 
@@ -32,7 +37,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     status: str
     base_asset: str
     quote_asset: str
-    filters: tuple[dict[str, Any], ...]
+    filters: msgspec.Raw
     is_spot_trading_allowed: bool = True
 
 
@@ -55,31 +60,32 @@ class ExchangeInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 EXCHANGE_INFO: Final = Reader(ExchangeInfo)
+_FILTERS: Final = Reader(tuple[dict[str, Any], ...])
 
 
-def instruments_of(info: ExchangeInfo) -> tuple[tuple[Instrument, ...], dict[str, str]]:
+def instruments_of(listings: Iterable[Listing]) -> tuple[tuple[Instrument, ...], dict[str, str]]:
     """The spot markets, and for each market that cannot be used the reason.
 
     One odd listing among thousands must not keep the engine from starting.
     """
     instruments = []
     unusable = {}
-    for listing in info.symbols:
+    for listing in listings:
         if not listing.is_spot_trading_allowed:
             continue
         try:
             instruments.append(_instrument(listing))
-        except (MessageError, NumberError) as error:
+        except MessageError as error:
             unusable[listing.symbol] = str(error)
     return tuple(instruments), unusable
 
 
 def _instrument(listing: Listing) -> Instrument:
-    filters = {str(one.get("filterType", "")): one for one in listing.filters}
+    filters = {str(one.get("filterType", "")): one for one in _FILTERS.read(bytes(listing.filters))}
     tick_size = _number(filters, "PRICE_FILTER", "tickSize")
     step_size = _number(filters, "LOT_SIZE", "stepSize")
     if tick_size <= 0 or step_size <= 0:
-        raise MessageError(f"{listing.symbol}: no tick or lot size")
+        raise MessageError(f"tickSize {tick_size} and stepSize {step_size} must be above 0")
     max_quantity = _number(filters, "LOT_SIZE", "maxQty") or MAX_MAGNITUDE
     market_max = max_quantity
     if "MARKET_LOT_SIZE" in filters:
@@ -121,7 +127,10 @@ def _number(filters: dict[str, dict[str, Any]], name: str, field: str) -> Decima
     text = filters.get(name, {}).get(field)
     if not isinstance(text, str):
         raise MessageError(f"no text {field} in filter {name}")
-    value = decimal_from_text(text)
+    try:
+        value = decimal_from_text(text)
+    except NumberError as error:
+        raise MessageError(f"{field} in filter {name}: {error}") from error
     if value < 0:
         raise MessageError(f"negative {field} in filter {name}: {text}")
     return value

@@ -67,7 +67,7 @@ async def read_instruments(
         info = EXCHANGE_INFO.read(record.body)
     except MessageError as error:
         raise VenueError(f"markets: {error}") from error
-    instruments, unusable = instruments_of(info)
+    instruments, unusable = instruments_of(info.symbols)
     if not instruments:
         raise VenueError(f"markets: none of {len(info.symbols)} listed markets can be traded")
     weight = info.limit_of("REQUEST_WEIGHT", "MINUTE", 1)

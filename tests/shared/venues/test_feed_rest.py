@@ -69,7 +69,7 @@ def test_bounds_that_the_venue_leaves_open_do_not_bind():
     body = info(entry(PRICE_FILTER={"maxPrice": "0.00000000"}, MARKET_LOT_SIZE=None, NOTIONAL=None))
     (btc,) = read_instruments(body)
     assert btc.max_price > 10**12
-    assert btc.market_max_quantity > 10**12
+    assert btc.market_max_quantity == btc.max_quantity == 9000
     assert btc.min_notional == 0
 
 
@@ -78,16 +78,24 @@ def test_bounds_that_the_venue_leaves_open_do_not_bind():
     [
         (b"<html>", "exchangeInfo"),
         (b'{"symbols": 3}', "exchangeInfo"),
-        (info(entry(PRICE_FILTER={"tickSize": "NaN"})), "BTCUSDT.tickSize"),
-        (info(entry(PRICE_FILTER={"tickSize": 0.01})), "BTCUSDT.tickSize"),
+        (info(entry(PRICE_FILTER={"tickSize": "NaN"})), "BTCUSDT: tickSize"),
+        (info(entry(PRICE_FILTER={"tickSize": 0.01})), "BTCUSDT: no text tickSize"),
         (info(entry(PRICE_FILTER={"tickSize": "0.00"})), "BTCUSDT"),
-        (info(entry(LOT_SIZE=None)), "BTCUSDT.stepSize"),
-        (info({**entry(), "filters": {"a": 1}}), "BTCUSDT.filters"),
+        (info(entry(LOT_SIZE=None)), "BTCUSDT: no text stepSize"),
+        (info({**entry(), "filters": {"a": 1}}), "BTCUSDT: not a message"),
     ],
 )
 def test_exchange_info_that_cannot_be_used_is_named(body: bytes, named: str):
     with pytest.raises(VenueError, match=named):
         read_instruments(body)
+
+
+def test_an_odd_listing_is_left_out_unless_it_is_wanted():
+    body = info(entry("ODDUSDT", LOT_SIZE=None), entry())
+    assert [one.symbol for one in read_instruments(body)] == ["BTCUSDT"]
+    assert [one.symbol for one in read_instruments(body, "USDT")] == ["BTCUSDT"]
+    with pytest.raises(VenueError, match="ODDUSDT: no text stepSize"):
+        read_instruments(body, wanted=frozenset({"ODDUSDT", "BTCUSDT"}))
 
 
 @given(st.binary(max_size=300))

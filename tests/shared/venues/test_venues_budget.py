@@ -82,7 +82,7 @@ def test_a_ban_silences_exits_too_and_a_shorter_one_does_not_shorten_it() -> Non
 
 
 def read(symbol: dict):
-    return instruments_of(READER.read(json.dumps({**EXCHANGE_INFO, "symbols": [symbol]})))
+    return instruments_of(READER.read(json.dumps({**EXCHANGE_INFO, "symbols": [symbol]})).symbols)
 
 
 def with_filter(name: str, **fields) -> dict:
