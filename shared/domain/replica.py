@@ -89,7 +89,16 @@ class Replica:
             case EventSaid():
                 return self._fold(message, now_ns)
 
+    def _is_old(self, message: Welcomed) -> bool:
+        """A welcome that was overtaken: of a dead route, or from before what is folded already."""
+        if not self.welcomed:
+            return False
+        order, known = epoch_order(message.epoch), epoch_order(self.epoch)
+        return order < known or (order == known and message.seq < self.account.seq)
+
     def _welcome(self, message: Welcomed) -> list[Effect]:
+        if self._is_old(message):
+            return []
         self.account = read_account(bytes(message.account))
         if self.account.seq != message.seq:
             raise ValueError(f"welcome to {message.seq} holds an account at {self.account.seq}")
@@ -113,6 +122,12 @@ class Replica:
             return [message.event], []
         self._acknowledged = message.seq
         return [message.event], [Say("route", Acknowledge(role=self.role, seq=message.seq))]
+
+
+def epoch_order(epoch: str) -> tuple[str, int]:
+    """Sorts epochs by age: later runs have later ids, later incarnations higher numbers."""
+    run, _, incarnation = epoch.rpartition(".")
+    return run, int(incarnation) if incarnation.isdecimal() else 0
 
 
 def raw(data: bytes) -> msgspec.Raw:

@@ -101,7 +101,7 @@ def test_a_welcome_replaces_everything():
 def test_a_shorter_journal_does_not_lower_the_mark():
     """L12: route must be told that it has lost something."""
     replica = a_replica(account_of(*STORY))
-    replica.on(welcome(account_of(opened())), ns(9))
+    replica.on(welcome(account_of(opened()), "e.2"), ns(9))
     assert (replica.account.seq, replica.mark) == (1, len(STORY))
     assert said(replica.ask(ns(99)))[0].mark == len(STORY)
 
@@ -158,3 +158,17 @@ def test_whatever_is_lost_or_repeated_a_copy_is_a_prefix_of_the_truth(heard):
     for index in heard:
         replica.on(EventSaid(seq=index + 1, event=STORY[index]), ns(1))
     assert replica.account == account_of(*STORY[: replica.account.seq])
+
+
+def test_a_welcome_that_was_overtaken_changes_nothing():
+    """Seed 1507: a late welcome took a reader back, and an exposure that was gone came to life."""
+    truth = account_of(*STORY)
+    replica = a_replica(truth)
+    earlier = account_of(*STORY[:3])
+    assert replica.on(welcome(earlier), ns(1)) == ([], [])
+    assert replica.account == truth
+    # A later route is believed, whatever it holds; the one before it is not heard any more.
+    replica.on(welcome(earlier, epoch="e.2"), ns(2))
+    assert replica.account == earlier
+    assert replica.on(welcome(truth, epoch="e.1"), ns(3)) == ([], [])
+    assert replica.account == earlier
