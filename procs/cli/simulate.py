@@ -26,7 +26,10 @@ def register(subparsers: Any) -> None:
         "--seeds", default=DEFAULT_SEEDS, metavar="A:B", help=f"A to B-1 (default {DEFAULT_SEEDS})"
     )
     parser.add_argument(
-        "--faults", default="swarm", metavar="PROFILE", help="swarm or none (default swarm)"
+        "--faults",
+        default="swarm",
+        metavar="PROFILE",
+        help="swarm, refusing or none (default swarm)",
     )
     parser.add_argument(
         "--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="processes to use"
