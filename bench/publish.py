@@ -50,7 +50,7 @@ def tables(results: dict[str, Any]) -> str:
         f"Measured at commit {results['commit']} on {results['machine']}; {versions}. "
         "Trust the ratios, they are of one run; figures move with the machine.",
         "",
-        "| `seawall bench` | p50 | p99 | faster than |",
+        "| `seawall bench` | p50 | p99 | times as fast as (below 1: slower) |",
         "|---|---|---|---|",
     ]
     for row in (*results["hot"], *results["path"]):
