@@ -1,7 +1,8 @@
 """Protect: the plan of each position, and the eyes on it when no stop rests at the venue.
 
-It owns the one exit slot (P7): time-to-live, local stop and target, emergency, a person's close. A
-plan is desired state: said again every 200 ms until an event of route names its version (L8).
+It owns the one exit slot (P7): time-to-live, local stop, emergency, a person's close. A target that
+is reached while nothing rests is route's to take (`shared/domain/protection.py`). A plan is desired
+state: said again every 200 ms until an event of route names its version (L8).
 """
 
 from __future__ import annotations
