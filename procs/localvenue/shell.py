@@ -15,6 +15,7 @@ from typing import Final, Protocol, TypeVar
 
 import msgspec
 
+from procs.localvenue.interference import Interference
 from procs.localvenue.journal import VenueJournal
 from procs.localvenue.market.events import Market, MarketEvent, Traded
 from procs.localvenue.matching.account import LedgerBroken
@@ -78,6 +79,7 @@ class Venue:
         self.tape = Tape(market)
         self.market_listeners: list[MarketListener] = []
         self.user_listeners: list[UserListener] = []
+        self.interference: Interference | None = None
         with self._fatal():
             self.secrets = _keys(journal, accounts)
             state = journal.state()
@@ -93,6 +95,11 @@ class Venue:
         """The venue's time: the wall clock, never backwards."""
         self._now_ms = max(self._now_ms, self._wall_ms())
         return self._now_ms
+
+    def client_ms(self) -> int:
+        """The time that clients are shown, and that their timestamps are held against."""
+        skew_ms = 0 if self.interference is None else self.interference.clock_skew_ms()
+        return self.now_ms() + skew_ms
 
     def turn(self, request: Callable[[int], Answer]) -> Answer:
         """Moves the market to now, carries out one request, commits; then the answer may leave."""

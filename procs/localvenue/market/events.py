@@ -23,6 +23,8 @@ class BookChanged(msgspec.Struct, frozen=True, kw_only=True):
     last_id: int
     bids: Levels
     asks: Levels
+    line: int = 0
+    """Where it was read: the recording's line, or the number of a generated event; from 1."""
 
 
 class Traded(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +36,7 @@ class Traded(msgspec.Struct, frozen=True, kw_only=True):
     price: Decimal
     quantity: Decimal
     buyer_is_maker: bool
+    line: int = 0
 
 
 class Ticked(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""What the matching core is asked and what it says: requests, orders, fills, lists and events.
+"""What the matching core knows and says: orders, fills, lists, balances, answers and events.
 
 Requests and answers are plain data, so that the server process and the whole-engine simulation use
 the same core. Refusals carry the code, text and HTTP status of Binance spot's public documentation.
@@ -11,37 +11,22 @@ from typing import Literal
 
 import msgspec
 
+from procs.localvenue.matching.requests import PlaceOrder as PlaceOrder
+from procs.localvenue.matching.requests import PlaceOrderList as PlaceOrderList
+from procs.localvenue.matching.words import MARKET_TYPES as MARKET_TYPES
+from procs.localvenue.matching.words import NO_LIST as NO_LIST
+from procs.localvenue.matching.words import OPEN_STATUSES as OPEN_STATUSES
+from procs.localvenue.matching.words import STOP_TYPES as STOP_TYPES
+from procs.localvenue.matching.words import CancelRestriction as CancelRestriction
+from procs.localvenue.matching.words import Execution as Execution
+from procs.localvenue.matching.words import ListKind as ListKind
+from procs.localvenue.matching.words import ListStatus as ListStatus
+from procs.localvenue.matching.words import OrderStatus as OrderStatus
+from procs.localvenue.matching.words import OrderType as OrderType
+from procs.localvenue.matching.words import SelfTradePrevention as SelfTradePrevention
+from procs.localvenue.matching.words import Side as Side
+from procs.localvenue.matching.words import TimeInForce as TimeInForce
 from shared.units import ZERO
-
-Side = Literal["BUY", "SELL"]
-OrderType = Literal["LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT"]
-TimeInForce = Literal["GTC", "IOC", "FOK"]
-OrderStatus = Literal["NEW", "PARTIALLY_FILLED", "FILLED", "CANCELED", "EXPIRED", "REJECTED"]
-Execution = Literal["NEW", "TRADE", "CANCELED", "EXPIRED", "REJECTED"]
-ListStatus = Literal["EXEC_STARTED", "ALL_DONE"]
-
-STOP_TYPES: frozenset[str] = frozenset({"STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT"})
-"""Types that wait for the last trade price before they become limit orders."""
-
-OPEN_STATUSES: frozenset[str] = frozenset({"NEW", "PARTIALLY_FILLED"})
-
-NO_LIST = -1
-"""The order list id of an order that stands alone, as the exchange writes it."""
-
-
-class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """One new order; a MARKET order has quantity or quote_quantity, every other a quantity and a
-    price, stop types a stop_price too. Without client_id the venue makes one."""
-
-    symbol: str
-    side: Side
-    type: OrderType
-    quantity: Decimal | None = None
-    quote_quantity: Decimal | None = None
-    price: Decimal | None = None
-    stop_price: Decimal | None = None
-    time_in_force: TimeInForce | None = None
-    client_id: str | None = None
 
 
 class Leg(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +84,20 @@ class Order(msgspec.Struct, kw_only=True):
     """Held for it: quote units of a buy, base units of a sell."""
     queue_ahead: Decimal = ZERO
     """Quantity that stood at its price when it came; trades at that price eat it first."""
+    iceberg_quantity: Decimal | None = None
+    trailing_delta_bps: int | None = None
+    trailing_ms: int | None = None
+    """Since when the trailing stop follows the price; None before that."""
+    trailing_price: Decimal | None = None
+    """The best last price since then, from which the delta is counted."""
+    prevention: SelfTradePrevention = "NONE"
+    prevented: Decimal = ZERO
+    """What self-trade prevention took away from it, base units."""
+    prevented_match_id: int | None = None
+    """The newest match that was prevented."""
+    amends: int = 0
+    strategy_id: int | None = None
+    strategy_type: int | None = None
 
     @property
     def is_open(self) -> bool:
@@ -112,8 +111,55 @@ class Order(msgspec.Struct, kw_only=True):
 
     @property
     def remaining(self) -> Decimal:
-        """Base units that are not executed yet."""
-        return self.quantity - self.executed
+        """Base units that can still be executed."""
+        return self.quantity - self.executed - self.prevented
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a fill is honest: what the market said that was there for it.
+
+    level: a published level was taken; quantity is the level's, taken what we had taken of it
+    since its last update. trade: the market traded at or through a resting order; quantity is the
+    trade's, taken what other orders here got of it before, queue_ahead what stood before the
+    order. order: another order of this venue was the other side; source is its order id."""
+
+    kind: Literal["level", "trade", "order"]
+    source: int
+    """The recording's line (or the generated event's number) of the level or trade."""
+    price: Decimal
+    quantity: Decimal
+    taken: Decimal = ZERO
+    queue_ahead: Decimal = ZERO
+    trade_id: int | None = None
+
+
+class Prevention(msgspec.Struct, frozen=True, kw_only=True):
+    """One match that did not happen because both orders belong to the same account."""
+
+    id: int
+    account: str
+    symbol: str
+    taker_order_id: int
+    maker_order_id: int
+    mode: SelfTradePrevention
+    price: Decimal
+    taker_prevented: Decimal
+    maker_prevented: Decimal
+    at_ms: int
+
+
+class Amendment(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of an order's quantity that kept its place in the queue."""
+
+    order_id: int
+    execution_id: int
+    account: str
+    symbol: str
+    old_client_id: str
+    new_client_id: str
+    old_quantity: Decimal
+    new_quantity: Decimal
+    at_ms: int
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,16 +178,19 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     is_buyer: bool
     is_maker: bool
     at_ms: int
+    evidence: Evidence | None = None
+    """Always there in fills of this version; None only in journals of older ones."""
 
 
 class OrderList(msgspec.Struct, kw_only=True):
-    """Two orders of which the first to act ends the other."""
+    """Orders that were placed together; see PlaceOrderList."""
 
     id: int
     account: str
     symbol: str
     client_id: str
-    order_ids: tuple[int, int]
+    order_ids: tuple[int, ...]
+    kind: ListKind = "OCO"
     created_ms: int
     updated_ms: int
     status: ListStatus = "EXEC_STARTED"
@@ -166,7 +215,9 @@ class OrderUpdated(msgspec.Struct, frozen=True, kw_only=True):
     at_ms: int
     fill: Fill | None = None
     cancel_id: str | None = None
-    """The client id of the cancel request, of CANCELED only."""
+    """The client id of the cancel request, of CANCELED only; of REPLACED the id before it."""
+    prevention: Prevention | None = None
+    reject_reason: str = "NONE"
 
 
 class BalancesChanged(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,7 +237,16 @@ class ListChanged(msgspec.Struct, frozen=True, kw_only=True):
     at_ms: int
 
 
-VenueEvent = OrderUpdated | BalancesChanged | ListChanged
+class BalanceMoved(msgspec.Struct, frozen=True, kw_only=True):
+    """Money came to an account (or left it) from outside the venue."""
+
+    account: str
+    asset: str
+    amount: Decimal
+    at_ms: int
+
+
+VenueEvent = OrderUpdated | BalancesChanged | ListChanged | BalanceMoved
 
 
 class Placed(msgspec.Struct, frozen=True):
@@ -197,10 +257,11 @@ class Placed(msgspec.Struct, frozen=True):
 
 
 class PlacedList(msgspec.Struct, frozen=True):
-    """An accepted OCO."""
+    """An accepted order list, and the fills its working order had at once."""
 
     order_list: OrderList
     orders: tuple[Order, ...]
+    fills: tuple[Fill, ...] = ()
 
 
 class Canceled(msgspec.Struct, frozen=True):
@@ -209,3 +270,12 @@ class Canceled(msgspec.Struct, frozen=True):
     cancel_id: str
     orders: tuple[Order, ...]
     order_list: OrderList | None = None
+
+
+class Amended(msgspec.Struct, frozen=True):
+    """An order with its new quantity."""
+
+    order: Order
+    amendment: Amendment
+    order_list: OrderList | None = None
+    list_orders: tuple[Order, ...] = ()

@@ -8,6 +8,7 @@ from typing import Any
 
 from procs.localvenue.matching.model import (
     STOP_TYPES,
+    BalanceMoved,
     BalancesChanged,
     Canceled,
     Fill,
@@ -15,6 +16,7 @@ from procs.localvenue.matching.model import (
     Order,
     OrderList,
     OrderUpdated,
+    VenueEvent,
 )
 from shared.domain.instrument import Instrument
 from shared.units import ZERO
@@ -206,8 +208,21 @@ def list_status(event: ListChanged, now_ms: int) -> dict[str, Any]:
     }
 
 
-def user_event(event: OrderUpdated | BalancesChanged | ListChanged, now_ms: int) -> dict[str, Any]:
+def balance_update(event: BalanceMoved, now_ms: int) -> dict[str, Any]:
+    """The balanceUpdate of the user stream: money from outside, or to there."""
+    return {
+        "e": "balanceUpdate",
+        "E": now_ms,
+        "a": event.asset,
+        "d": eight(event.amount),
+        "T": event.at_ms,
+    }
+
+
+def user_event(event: VenueEvent, now_ms: int) -> dict[str, Any]:
     """Any event of the matching core as the user stream says it."""
+    if isinstance(event, BalanceMoved):
+        return balance_update(event, now_ms)
     if isinstance(event, OrderUpdated):
         return execution_report(event, now_ms)
     if isinstance(event, BalancesChanged):
