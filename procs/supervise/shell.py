@@ -36,6 +36,7 @@ from procs.supervise.listening import Listening
 from procs.supervise.measuring import Meter
 from procs.supervise.plan import LOCAL_VENUE, NoViewer, Outcome, RunPlan, Viewer
 from procs.supervise.processes import ChildCommand, module_command
+from procs.supervise.restoring import refuse_half_restored
 from procs.supervise.roster import CHILD_SPECS
 from procs.supervise.rundir import (
     RunFile,
@@ -128,6 +129,7 @@ class Shell:
         self._paths.make()
         lock = take_engine_lock(self._paths)
         try:
+            refuse_half_restored(self._paths)
             self._listening = Listening(self._paths.run_dir)
             self._wakeup = Wakeup()
             try:
