@@ -9,7 +9,7 @@ import orjson
 from aiohttp import WSMsgType, web
 
 from procs.localvenue.matching.model import Refusal, VenueEvent
-from procs.localvenue.protocols.binance_spot import auth, render
+from procs.localvenue.protocols.binance_spot import auth, user_events
 from procs.localvenue.protocols.binance_spot.limits import Budget
 from procs.localvenue.protocols.binance_spot.params import RefusedError
 from procs.localvenue.protocols.binance_spot.routes import Route
@@ -53,7 +53,7 @@ class SocketApi:
         if not listeners:
             return
         for event in events:
-            body = orjson.dumps(render.user_event(event, now_ms))
+            body = orjson.dumps(user_events.user_event(event, now_ms))
             for session, subscription, account in listeners:
                 if account == event.account:
                     head = b'{"subscriptionId":%d,"event":' % subscription
