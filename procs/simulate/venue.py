@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from procs.localvenue.market.events import MarketEvent
-from procs.localvenue.matching import model
+from procs.localvenue.matching import model, requests, words
 from procs.localvenue.matching.exchange import Exchange
 from procs.simulate.agenda import Agenda
 from procs.simulate.faults import NONE, Faults
@@ -44,7 +44,7 @@ MATCHING_NS = 10 * NS_PER_S
 """What passed the receive window may wait this long for the matching engine."""
 READ_LAG_NS = 1_500 * NS_PER_MS
 
-_TYPES: dict[OrderKind, model.OrderType] = {
+_TYPES: dict[OrderKind, words.OrderType] = {
     OrderKind.LIMIT: "LIMIT",
     OrderKind.MARKET: "MARKET",
     OrderKind.LIMIT_MAKER: "LIMIT_MAKER",
@@ -58,6 +58,7 @@ _STATUSES = {
     "CANCELED": VenueStatus.CANCELED,
     "EXPIRED": VenueStatus.EXPIRED,
     "REJECTED": VenueStatus.REJECTED,
+    "EXPIRED_IN_MATCH": VenueStatus.EXPIRED,
 }
 _MEANINGS = (
     (-2011, "", Meaning.UNKNOWN_ORDER),
@@ -190,10 +191,10 @@ class SimVenue:
     def _place(self, request: PlaceOrder, sent_ns: int) -> VenueAnswered:
         limit = request.kind is not OrderKind.MARKET
         timed = request.kind in (OrderKind.LIMIT, OrderKind.STOP_LIMIT)
-        force: model.TimeInForce = "IOC" if request.time_in_force is TimeInForce.IOC else "GTC"
+        force: words.TimeInForce = "IOC" if request.time_in_force is TimeInForce.IOC else "GTC"
         placed = self.exchange.place(
             ACCOUNT,
-            model.PlaceOrder(
+            requests.PlaceOrder(
                 symbol=request.symbol,
                 side="BUY" if request.side is Side.BUY else "SELL",
                 type=_TYPES[request.kind],
@@ -213,25 +214,31 @@ class SimVenue:
         )
 
     def _place_oco(self, request: PlaceOco, sent_ns: int) -> VenueAnswered:
-        placed = self.exchange.place_oco(
+        stop = requests.PlaceOrder(
+            symbol=request.symbol,
+            side="SELL",
+            type="STOP_LOSS_LIMIT",
+            quantity=request.quantity,
+            price=request.stop_limit_price,
+            stop_price=request.stop_price,
+            time_in_force="GTC",
+            client_id=request.stop_id,
+        )
+        take_profit = requests.PlaceOrder(
+            symbol=request.symbol,
+            side="SELL",
+            type="LIMIT_MAKER",
+            quantity=request.quantity,
+            price=request.take_profit_price,
+            client_id=request.take_profit_id,
+        )
+        placed = self.exchange.place_list(
             ACCOUNT,
-            model.PlaceOco(
+            requests.PlaceOrderList(
                 symbol=request.symbol,
-                side="SELL",
-                quantity=request.quantity,
-                above=model.Leg(
-                    type="LIMIT_MAKER",
-                    price=request.take_profit_price,
-                    client_id=request.take_profit_id,
-                ),
-                below=model.Leg(
-                    type="STOP_LOSS_LIMIT",
-                    price=request.stop_limit_price,
-                    stop_price=request.stop_price,
-                    time_in_force="GTC",
-                    client_id=request.stop_id,
-                ),
-                list_client_id=request.list_id,
+                kind="OCO",
+                orders=(stop, take_profit),
+                client_id=request.list_id,
             ),
             self._now_ms(),
         )
@@ -328,7 +335,7 @@ class SimVenue:
             filled_quantity=order.executed,
             price=order.price or ZERO,
             stop_price=order.stop_price or ZERO,
-            triggered=order.type in model.STOP_TYPES and order.is_working,
+            triggered=order.type in words.STOP_TYPES and order.is_working,
             updated_ms=order.updated_ms,
         )
 

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Final
 
 from procs.localvenue.matching import filters, refusals
 from procs.localvenue.matching.account import multiply
 from procs.localvenue.matching.execution import ExecutionCore, rises_to_trigger
 from procs.localvenue.matching.model import (
     STOP_TYPES,
-    Leg,
-    PlaceOco,
     PlaceOrder,
     Refusal,
     Side,
 )
 from shared.domain.instrument import Instrument
-
-LIMIT_LEGS: Final = frozenset({"LIMIT_MAKER", "TAKE_PROFIT_LIMIT"})
-STOP_LEGS: Final = frozenset({"STOP_LOSS_LIMIT"})
 
 
 class Admission(ExecutionCore):
@@ -40,17 +34,14 @@ class Admission(ExecutionCore):
 
     def place_fault(self, account: str, request: PlaceOrder) -> Refusal | None:
         """Why a single order would be refused now."""
-        fault = self._market_fault(account, request.symbol) or _shape_fault(request)
+        fault = self._market_fault(account, request.symbol) or shape_fault(request)
         if fault is not None:
             return fault
-        instrument = self.instruments[request.symbol]
-        if request.price is not None:
-            assert request.quantity is not None, "the shape check wants a quantity with a price"
-            fault = self._limit_fault(
-                instrument, request.side, request.quantity, request.price, request.stop_price
-            )
-        else:
-            fault = self._market_order_fault(account, instrument, request)
+        fault = self._order_filters_fault(self.instruments[request.symbol], request)
+        if fault is None and request.quote_quantity is not None and request.side == "BUY":
+            quote = self.instruments[request.symbol].quote
+            if self.accounts[account].available(quote) < request.quote_quantity:
+                fault = refusals.INSUFFICIENT_BALANCE
         is_stop = request.type in STOP_TYPES
         fault = fault or self._count_fault(account, request.symbol, 1, int(is_stop))
         if fault is not None:
@@ -67,58 +58,6 @@ class Admission(ExecutionCore):
             request.symbol, request.type, request.side, request.stop_price
         ):
             return refusals.WOULD_TRIGGER
-        return None
-
-    def oco_fault(self, account: str, request: PlaceOco) -> Refusal | None:
-        """Why an OCO would be refused now."""
-        legs = (request.above, request.below)
-        fault = self._market_fault(account, request.symbol)
-        if fault is not None:
-            return fault
-        instrument = self.instruments[request.symbol]
-        for leg in legs:
-            fault = _leg_shape_fault(leg) or self._limit_fault(
-                instrument, request.side, request.quantity, leg.price, leg.stop_price
-            )
-            if fault is not None:
-                return fault
-        stops = sum(1 for leg in legs if leg.type in STOP_TYPES)
-        return (
-            self._count_fault(account, request.symbol, len(legs), stops)
-            or self._oco_ids_fault(account, request)
-            or self._oco_prices_fault(request)
-        )
-
-    def _oco_ids_fault(self, account: str, request: PlaceOco) -> Refusal | None:
-        ids = [leg.client_id for leg in (request.above, request.below) if leg.client_id]
-        if len(ids) != len(set(ids)) or any(
-            self._is_client_id_open(account, request.symbol, one) for one in ids
-        ):
-            return refusals.DUPLICATE_ORDER
-        if request.list_client_id:
-            found = self.find_list(account, None, request.list_client_id)
-            if found is not None and self._is_list_open(found.id):
-                return refusals.DUPLICATE_ORDER
-        return None
-
-    def _oco_prices_fault(self, request: PlaceOco) -> Refusal | None:
-        """Above must trigger or trade above the last price, below under it."""
-        limit_leg, stop_leg = (
-            (request.above, request.below)
-            if request.side == "SELL"
-            else (request.below, request.above)
-        )
-        if limit_leg.type not in LIMIT_LEGS or stop_leg.type not in STOP_LEGS:
-            return refusals.BAD_COMBINATION
-        last = self.published[request.symbol].reference_price()
-        high = request.above.stop_price or request.above.price
-        low = request.below.stop_price or request.below.price
-        if low >= high or (last is not None and not low < last < high):
-            return refusals.PRICES_UNRELATED
-        if limit_leg.type == "LIMIT_MAKER" and self._would_match(
-            request.symbol, request.side, limit_leg.price
-        ):
-            return refusals.WOULD_MATCH
         return None
 
     def _market_fault(self, account: str, symbol: str) -> Refusal | None:
@@ -151,16 +90,19 @@ class Admission(ExecutionCore):
             or filters.notional_fault(instrument, multiply(price, quantity))
         )
 
-    def _market_order_fault(
-        self, account: str, instrument: Instrument, request: PlaceOrder
-    ) -> Refusal | None:
+    def _order_filters_fault(self, instrument: Instrument, request: PlaceOrder) -> Refusal | None:
+        """The filters on one order by itself."""
+        if request.price is None:
+            return self._market_order_fault(instrument, request)
+        assert request.quantity is not None, "the shape check wants a quantity with a price"
+        return self._limit_fault(
+            instrument, request.side, request.quantity, request.price, request.stop_price
+        )
+
+    def _market_order_fault(self, instrument: Instrument, request: PlaceOrder) -> Refusal | None:
         if request.quote_quantity is not None:
             fault = filters.precision_fault("quoteOrderQty", request.quote_quantity)
-            fault = fault or filters.notional_fault(instrument, request.quote_quantity)
-            if fault is not None:
-                return fault
-            short = self.accounts[account].available(instrument.quote) < request.quote_quantity
-            return refusals.INSUFFICIENT_BALANCE if short and request.side == "BUY" else None
+            return fault or filters.notional_fault(instrument, request.quote_quantity)
         assert request.quantity is not None, "the shape check wants one of the two"
         average = self.published[instrument.symbol].average_price()
         return (
@@ -196,8 +138,8 @@ class Admission(ExecutionCore):
         return last >= stop_price if rises_to_trigger(order_type, side) else last <= stop_price
 
 
-def _shape_fault(request: PlaceOrder) -> Refusal | None:
-    """Parameters that the type needs, or does not take."""
+def shape_fault(request: PlaceOrder, leg: str = "") -> Refusal | None:
+    """Parameters that the type needs, or does not take; `leg` begins their names in a list."""
     numbers = (request.quantity, request.quote_quantity)
     if any(value is not None and value <= 0 for value in numbers):
         return refusals.INVALID_QUANTITY
@@ -205,14 +147,17 @@ def _shape_fault(request: PlaceOrder) -> Refusal | None:
         return refusals.INVALID_PRICE
     if request.type == "MARKET":
         if request.quantity is None and request.quote_quantity is None:
-            return refusals.missing("quantity")
+            return refusals.missing(_named(leg, "quantity"))
         if request.quantity is not None and request.quote_quantity is not None:
             return refusals.BAD_COMBINATION
-        return _unwanted(price=request.price, stopPrice=request.stop_price) or _unwanted(
-            timeInForce=request.time_in_force
+        return _unwanted(
+            leg,
+            price=request.price,
+            stopPrice=request.stop_price,
+            timeInForce=request.time_in_force,
         )
     if request.quote_quantity is not None:
-        return refusals.not_required("quoteOrderQty")
+        return refusals.not_required(_named(leg, "quoteOrderQty"))
     needs: dict[str, object] = {"quantity": request.quantity, "price": request.price}
     if request.type != "LIMIT_MAKER":
         needs["timeInForce"] = request.time_in_force
@@ -220,24 +165,18 @@ def _shape_fault(request: PlaceOrder) -> Refusal | None:
         needs["stopPrice"] = request.stop_price
     for name, value in needs.items():
         if value is None:
-            return refusals.missing(name)
+            return refusals.missing(_named(leg, name))
     if request.type == "LIMIT_MAKER":
-        return _unwanted(timeInForce=request.time_in_force, stopPrice=request.stop_price)
-    return None if request.type in STOP_TYPES else _unwanted(stopPrice=request.stop_price)
+        return _unwanted(leg, timeInForce=request.time_in_force, stopPrice=request.stop_price)
+    return None if request.type in STOP_TYPES else _unwanted(leg, stopPrice=request.stop_price)
 
 
-def _leg_shape_fault(leg: Leg) -> Refusal | None:
-    if leg.price <= 0 or (leg.stop_price is not None and leg.stop_price <= 0):
-        return refusals.INVALID_PRICE
-    if leg.type not in LIMIT_LEGS | STOP_LEGS:
-        return refusals.BAD_COMBINATION
-    if leg.type == "LIMIT_MAKER":
-        return _unwanted(stopPrice=leg.stop_price, timeInForce=leg.time_in_force)
-    return refusals.missing("stopPrice") if leg.stop_price is None else None
-
-
-def _unwanted(**values: object) -> Refusal | None:
+def _unwanted(leg: str, **values: object) -> Refusal | None:
     for name, value in values.items():
         if value is not None:
-            return refusals.not_required(name)
+            return refusals.not_required(_named(leg, name))
     return None
+
+
+def _named(leg: str, name: str) -> str:
+    return leg + name[0].upper() + name[1:] if leg else name

@@ -1,4 +1,4 @@
-"""The venue's matching core as a client meets it: place, place an OCO, cancel, query.
+"""The venue's matching core as a client meets it: place, place an order list, cancel, query.
 
 Pure: the time is passed in, answers are values (`Placed`, `Canceled`, … or a `Refusal`), and what
 happened besides is drained as events. The server process and the simulation use this one class.
@@ -14,21 +14,19 @@ from typing import Final
 import msgspec
 
 from procs.localvenue.matching import filters, refusals
-from procs.localvenue.matching.account import add, down_to_unit, multiply
-from procs.localvenue.matching.admission import Admission
-from procs.localvenue.matching.execution import hold_of
+from procs.localvenue.matching.account import add
+from procs.localvenue.matching.list_admission import ListAdmission
 from procs.localvenue.matching.model import (
     NO_LIST,
     STOP_TYPES,
     Balance,
     Canceled,
-    Leg,
     Order,
     OrderList,
     Placed,
     PlacedList,
-    PlaceOco,
     PlaceOrder,
+    PlaceOrderList,
     Refusal,
 )
 from procs.localvenue.matching.store import VenueState
@@ -41,7 +39,7 @@ FEE_RATE: Final = Decimal("0.001")
 _STATE_DECODER: Final = msgspec.json.Decoder(VenueState)
 
 
-class Exchange(Admission):
+class Exchange(ListAdmission):
     """Accounts, orders and order lists over the market's published books."""
 
     def __init__(
@@ -66,22 +64,7 @@ class Exchange(Admission):
             plan = self._plan_for_quote(request.symbol, request.side, request.quote_quantity)
             plan_quantity = sum((quantity for _, quantity in plan), ZERO)
         assert plan_quantity is not None, "the fault check wants one of the two"
-        order = Order(
-            id=self.counters.order + 1,
-            account=account,
-            symbol=request.symbol,
-            side=request.side,
-            type=request.type,
-            quantity=plan_quantity,
-            quote_quantity=request.quote_quantity,
-            price=request.price,
-            stop_price=request.stop_price,
-            time_in_force=request.time_in_force or "GTC",
-            client_id=request.client_id or f"venue{self.counters.order + 1:017d}",
-            created_ms=now_ms,
-            updated_ms=now_ms,
-            working_ms=-1 if request.type in STOP_TYPES else now_ms,
-        )
+        order = self._new_order(account, request, plan_quantity, now_ms)
         order.locked = self._hold(order)
         held = self._held_asset(order)
         if order.locked > self.accounts[account].available(held):
@@ -92,46 +75,63 @@ class Exchange(Admission):
         self._remember(order)
         self._report(order, "NEW", now_ms)
         self._start(order, now_ms)
+        self._place_due(now_ms)
         self._report_balances(now_ms)
         return Placed(copy.copy(order), tuple(self.fills_of(order.id)))
 
-    def place_oco(self, account: str, request: PlaceOco, now_ms: int) -> PlacedList | Refusal:
-        """Places both legs, or none; they share one hold until the first of them acts."""
-        fault = self.oco_fault(account, request)
+    def place_list(
+        self, account: str, request: PlaceOrderList, now_ms: int
+    ) -> PlacedList | Refusal:
+        """Places all orders of the list, or none.
+
+        The two orders of an OCO share one hold until the first of them acts. Pending orders hold
+        nothing: they are placed, and their funds looked for, when the working order is filled."""
+        fault = self.list_fault(account, request)
         if fault is not None:
             return fault
         first_id, list_id = self.counters.order + 1, self.counters.order_list + 1
-        legs = tuple(
-            self._leg_order(account, request, leg, first_id + place, list_id, now_ms)
-            for place, leg in enumerate((request.below, request.above))
-        )
-        hold = max(hold_of(order.side, leg_price(order), order.quantity) for order in legs)
-        held = self._held_asset(legs[0])
+        orders = []
+        for place, leg in enumerate(request.orders):
+            assert leg.quantity is not None, "the fault check wants quantities in lists"
+            order = self._new_order(account, leg, leg.quantity, now_ms, first_id + place, list_id)
+            if request.kind != "OCO" and place > 0:
+                order.status, order.working_ms = "PENDING_NEW", -1
+            orders.append(order)
+        shared = request.kind == "OCO"
+        live = orders if shared else orders[:1]
+        hold = max(self._hold(order) for order in live)
+        held = self._held_asset(live[0])
         if hold > self.accounts[account].available(held):
             return refusals.INSUFFICIENT_BALANCE
-        self.counters.order += len(legs)
+        self.counters.order += len(orders)
         self.counters.order_list = list_id
         self.accounts[account].lock(held, hold)
         self._touch(account, held)
+        if not shared:
+            orders[0].locked = hold
         order_list = OrderList(
             id=list_id,
             account=account,
             symbol=request.symbol,
-            client_id=request.list_client_id or f"list{list_id:018d}",
-            order_ids=(first_id, first_id + 1),
+            client_id=request.client_id or f"list{list_id:018d}",
+            order_ids=tuple(order.id for order in orders),
+            kind=request.kind,
             created_ms=now_ms,
             updated_ms=now_ms,
-            locked=hold,
+            locked=hold if shared else ZERO,
         )
         self._remember_list(order_list)
-        for order in legs:
+        for order in orders:
             self._remember(order)
             self._report(order, "NEW", now_ms)
         self._report_list(order_list, now_ms)
-        for order in legs:
+        for order in live:
             self._start(order, now_ms)
+        reports = tuple(copy.copy(order) for order in orders)
+        self._place_due(now_ms)
         self._report_balances(now_ms)
-        return PlacedList(copy.copy(order_list), tuple(copy.copy(order) for order in legs))
+        fills = tuple(fill for order in live for fill in self.fills_of(order.id))
+        return PlacedList(copy.copy(order_list), reports, fills)
 
     def cancel(
         self,
@@ -201,7 +201,7 @@ class Exchange(Admission):
                 asset = self._held_asset(order)
                 held[asset] = add(held.get(asset, ZERO), order.locked)
             for order_list in self.lists(name):
-                asset = self._held_asset(self.legs(order_list)[0])
+                asset = self._held_asset(self.legs(order_list)[-1])
                 held[asset] = add(held.get(asset, ZERO), order_list.locked)
             for asset, locked in account.locked.items():
                 assert held.get(asset, ZERO) == locked, f"{name}: {asset} held {held} not {locked}"
@@ -221,53 +221,48 @@ class Exchange(Admission):
             for name in self.accounts:
                 for order in self.open_orders(name, symbol):
                     book = self._books[symbol]
+                    if order.status == "PENDING_NEW":
+                        continue
                     if order.is_working:
                         book.resting[order.side].insert(leg_price(order), order.id)
                     else:
                         assert order.stop_price is not None, "a waiting order has a stop price"
                         book.waiting(order).insert(order.stop_price, order.id)
 
-    def _start(self, order: Order, now_ms: int) -> None:
-        """A new order waits for its stop price, or goes to work."""
-        if order.is_working:
-            self._work(order, now_ms)
-        else:
-            assert order.stop_price is not None, "the fault check wants a stop price"
-            self._books[order.symbol].waiting(order).insert(order.stop_price, order.id)
-
-    def _hold(self, order: Order) -> Decimal:
-        """What a new order holds; a market buy holds what the book will charge it."""
-        if order.side == "SELL" or order.price is not None:
-            return hold_of(order.side, order.price or ZERO, order.quantity)
-        return sum((down_to_unit(multiply(price, size)) for price, size in self._plan(order)), ZERO)
-
-    def _held_asset(self, order: Order) -> str:
-        instrument = self.instruments[order.symbol]
-        return instrument.quote if order.side == "BUY" else instrument.base
-
-    def _leg_order(
-        self, account: str, request: PlaceOco, leg: Leg, order_id: int, list_id: int, now_ms: int
+    def _new_order(
+        self,
+        account: str,
+        request: PlaceOrder,
+        quantity: Decimal,
+        now_ms: int,
+        order_id: int = 0,
+        list_id: int = NO_LIST,
     ) -> Order:
+        order_id = order_id or self.counters.order + 1
         return Order(
             id=order_id,
             account=account,
             symbol=request.symbol,
             side=request.side,
-            type=leg.type,
-            quantity=request.quantity,
-            price=leg.price,
-            stop_price=leg.stop_price,
-            time_in_force=leg.time_in_force or "GTC",
-            client_id=leg.client_id or f"venue{order_id:017d}",
+            type=request.type,
+            quantity=quantity,
+            quote_quantity=request.quote_quantity,
+            price=request.price,
+            stop_price=request.stop_price,
+            time_in_force=request.time_in_force or "GTC",
+            client_id=request.client_id or f"venue{order_id:017d}",
             list_id=list_id,
             created_ms=now_ms,
             updated_ms=now_ms,
-            working_ms=-1 if leg.type in STOP_TYPES else now_ms,
+            working_ms=-1 if request.type in STOP_TYPES else now_ms,
+            strategy_id=request.strategy_id,
+            strategy_type=request.strategy_type,
         )
 
     def _cancel_list(self, found: OrderList, now_ms: int, cancel_id: str | None) -> Canceled:
         cancel_id = cancel_id or self._cancel_id()
-        for order in self._open_legs(found.id):
+        # Pending orders first: the end of the working one would expire them.
+        for order in reversed(self._open_legs(found.id)):
             self._end(order, "CANCELED", "CANCELED", now_ms, cancel_id=cancel_id)
         self._report_balances(now_ms)
         orders = tuple(copy.copy(order) for order in self.legs(found))

@@ -96,6 +96,8 @@ class ExecutionCore(OrderStore):
         super().__init__(instruments, balances)
         self.fee_rate = fee_rate
         self._books: dict[str, _SymbolOrders] = {name: _SymbolOrders() for name in self.instruments}
+        self._due: list[OrderList] = []
+        """Lists whose working order was just filled: their pending orders are placed next."""
 
     def on_market(self, event: MarketEvent, now_ms: int) -> None:
         """Takes over one market event and everything it does to our orders."""
@@ -108,7 +110,71 @@ class ExecutionCore(OrderStore):
             self._fill_traded_through(event, now_ms)
             self._trigger(event.symbol, event.price, now_ms)
         if self._touched:
+            self._place_due(now_ms)
             self._report_balances(now_ms)
+
+    def _place_due(self, now_ms: int) -> None:
+        """Pending orders whose working order is filled go to work, wait or are rejected."""
+        while self._due:
+            order_list = self._due.pop(0)
+            pending = [leg for leg in self.legs(order_list) if leg.status == "PENDING_NEW"]
+            if not pending:
+                continue
+            reason = self._pending_fault(pending)
+            held = self._held_asset(pending[0])
+            hold = ZERO if reason else max(self._hold(order) for order in pending)
+            if hold > self.accounts[order_list.account].available(held):
+                reason = "INSUFFICIENT_BALANCES"
+            if reason is not None:
+                for order in pending:
+                    self._end(order, "REJECTED", "REJECTED", now_ms, reject_reason=reason)
+                continue
+            self.accounts[order_list.account].lock(held, hold)
+            self._touch(order_list.account, held)
+            if len(pending) > 1:
+                order_list.locked = hold
+            else:
+                pending[0].locked = hold
+            for order in pending:
+                order.status = "NEW"
+                order.updated_ms = now_ms
+                order.working_ms = -1 if order.type in STOP_TYPES else now_ms
+                self._report(order, "NEW", now_ms)
+            for order in pending:
+                if order.is_open:
+                    self._start(order, now_ms)
+
+    def _pending_fault(self, pending: list[Order]) -> str | None:
+        """Why pending orders cannot be placed now, in the exchange's word for it."""
+        for order in pending:
+            published = self.published[order.symbol]
+            best, last = published.opposite(order.side).best(), published.reference_price()
+            if order.type == "LIMIT_MAKER" and best is not None:
+                price = _limit(order)
+                if price >= best if order.side == "BUY" else price <= best:
+                    return "WOULD_MATCH_IMMEDIATELY"
+            if order.type in STOP_TYPES and last is not None and order.stop_price is not None:
+                rises = rises_to_trigger(order.type, order.side)
+                if last >= order.stop_price if rises else last <= order.stop_price:
+                    return "STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY"
+        return None
+
+    def _start(self, order: Order, now_ms: int) -> None:
+        """A new order waits for its stop price, or goes to work."""
+        if order.is_working:
+            self._work(order, now_ms)
+        else:
+            self._books[order.symbol].waiting(order).insert(_stop(order), order.id)
+
+    def _hold(self, order: Order) -> Decimal:
+        """What a new order holds; a market buy holds what the book will charge it."""
+        if order.side == "SELL" or order.price is not None:
+            return hold_of(order.side, order.price or ZERO, order.quantity)
+        return sum((down_to_unit(multiply(price, size)) for price, size in self._plan(order)), ZERO)
+
+    def _held_asset(self, order: Order) -> str:
+        instrument = self.instruments[order.symbol]
+        return instrument.quote if order.side == "BUY" else instrument.base
 
     def _fill_crossed(self, symbol: str, published: Published, now_ms: int) -> None:
         """Resting orders that the opposite best has come to are filled at their own price."""
@@ -253,9 +319,11 @@ class ExecutionCore(OrderStore):
         now_ms: int,
         fill: Fill | None = None,
         cancel_id: str | None = None,
+        reject_reason: str = "NONE",
     ) -> None:
         """An order leaves the book for good: its hold is freed, its list may be done."""
-        self._leave_queues(order)
+        if order.status != "PENDING_NEW":
+            self._leave_queues(order)
         instrument = self.instruments[order.symbol]
         held = instrument.quote if order.side == "BUY" else instrument.base
         if order.locked:
@@ -265,9 +333,22 @@ class ExecutionCore(OrderStore):
         order.status = status
         order.updated_ms = now_ms
         self._forget_open(order)
-        self._report(order, execution, now_ms, fill, cancel_id)
-        if order.list_id != NO_LIST:
-            self._finish_list(self._lists[order.list_id], held, now_ms)
+        self._report(order, execution, now_ms, fill, cancel_id, reject_reason)
+        if order.list_id == NO_LIST:
+            return
+        order_list = self._lists[order.list_id]
+        if order_list.kind != "OCO" and order.id == order_list.order_ids[0]:
+            self._working_ended(order_list, order, now_ms)
+        self._finish_list(order_list, held, now_ms)
+
+    def _working_ended(self, order_list: OrderList, working: Order, now_ms: int) -> None:
+        """A filled working order makes the pending ones due, any other end takes them along."""
+        if working.status == "FILLED":
+            self._due.append(order_list)
+            return
+        for order in self.legs(order_list):
+            if order.status == "PENDING_NEW":
+                self._end(order, "EXPIRED", "EXPIRED", now_ms)
 
     def _leave_queues(self, order: Order) -> None:
         book = self._books[order.symbol]
@@ -284,6 +365,8 @@ class ExecutionCore(OrderStore):
         if order.list_id == NO_LIST:
             return
         order_list = self._lists[order.list_id]
+        if order_list.kind != "OCO" and order.id == order_list.order_ids[0]:
+            return
         siblings = [leg for leg in self.legs(order_list) if leg.id != order.id and leg.is_open]
         if not siblings:
             return

@@ -29,27 +29,6 @@ from procs.localvenue.matching.words import TimeInForce as TimeInForce
 from shared.units import ZERO
 
 
-class Leg(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the two orders of an OCO; a LIMIT_MAKER leg has no stop_price."""
-
-    type: OrderType
-    price: Decimal
-    stop_price: Decimal | None = None
-    time_in_force: TimeInForce | None = None
-    client_id: str | None = None
-
-
-class PlaceOco(msgspec.Struct, frozen=True, kw_only=True):
-    """One cancels the other: `above` stands over the last price, `below` under it."""
-
-    symbol: str
-    side: Side
-    quantity: Decimal
-    above: Leg
-    below: Leg
-    list_client_id: str | None = None
-
-
 class Refusal(msgspec.Struct, frozen=True):
     """The venue said no; nothing has changed."""
 

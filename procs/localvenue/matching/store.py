@@ -229,6 +229,7 @@ class OrderStore:
         now_ms: int,
         fill: Fill | None = None,
         cancel_id: str | None = None,
+        reject_reason: str = "NONE",
     ) -> None:
         self.counters.execution += 1
         self._events.append(
@@ -240,6 +241,7 @@ class OrderStore:
                 at_ms=now_ms,
                 fill=fill,
                 cancel_id=cancel_id,
+                reject_reason=reject_reason,
             )
         )
 

@@ -12,15 +12,13 @@ from procs.localvenue.matching.exchange import Exchange
 from procs.localvenue.matching.model import (
     Balance,
     Canceled,
-    Leg,
     ListChanged,
     OrderUpdated,
     Placed,
     PlacedList,
-    PlaceOco,
-    PlaceOrder,
     Refusal,
 )
+from procs.localvenue.matching.requests import PlaceOrder, PlaceOrderList
 from shared.domain.instrument import Instrument
 
 BTC = Instrument(
@@ -92,20 +90,30 @@ class World:
         return self.place(side, "LIMIT", quantity=quantity, price=price, time_in_force=tif, **more)
 
     def oco(self, high="103", stop="97", low="96.50", quantity="1", **more):
-        request = PlaceOco(
+        size = D(quantity)
+        below = PlaceOrder(
             symbol="BTCUSDT",
             side="SELL",
-            quantity=D(quantity),
-            above=Leg(type="LIMIT_MAKER", price=D(high), client_id=more.get("above_id")),
-            below=Leg(
-                type="STOP_LOSS_LIMIT",
-                price=D(low),
-                stop_price=D(stop),
-                time_in_force="GTC",
-                client_id=more.get("below_id"),
-            ),
+            type="STOP_LOSS_LIMIT",
+            quantity=size,
+            price=D(low),
+            stop_price=D(stop),
+            time_in_force="GTC",
+            client_id=more.get("below_id"),
         )
-        return self.exchange.place_oco("me", request, self.now)
+        above = PlaceOrder(
+            symbol="BTCUSDT",
+            side="SELL",
+            type="LIMIT_MAKER",
+            quantity=size,
+            price=D(high),
+            client_id=more.get("above_id"),
+        )
+        return self.list("OCO", below, above)
+
+    def list(self, kind, *orders, account="me", **fields):
+        request = PlaceOrderList(symbol="BTCUSDT", kind=kind, orders=orders, **fields)
+        return self.exchange.place_list(account, request, self.now)
 
     def order(self, placed):
         return self.exchange.order("me", "BTCUSDT", placed.order.id)
@@ -313,14 +321,12 @@ def test_canceling_one_leg_cancels_the_list():
 
 def test_an_oco_holds_the_greater_leg_of_a_buy():
     world = World()
-    request = PlaceOco(
-        symbol="BTCUSDT",
-        side="BUY",
-        quantity=D(1),
-        above=Leg(type="STOP_LOSS_LIMIT", price=D(106), stop_price=D(105), time_in_force="GTC"),
-        below=Leg(type="LIMIT_MAKER", price=D(95)),
+    common = {"symbol": "BTCUSDT", "side": "BUY", "quantity": D(1)}
+    above = PlaceOrder(
+        **common, type="STOP_LOSS_LIMIT", price=D(106), stop_price=D(105), time_in_force="GTC"
     )
-    assert isinstance(world.exchange.place_oco("me", request, 1), PlacedList)
+    below = PlaceOrder(**common, type="LIMIT_MAKER", price=D(95))
+    assert isinstance(world.list("OCO", below, above), PlacedList)
     assert world.balance("USDT").locked == 106
     world.print("94.99", "0.1")
     assert world.balance("USDT") == Balance(D(9_905), D(0))

@@ -12,12 +12,10 @@ from procs.localvenue.market.events import BookChanged, Traded
 from procs.localvenue.matching.exchange import Exchange
 from procs.localvenue.matching.model import (
     BalancesChanged,
-    Leg,
     ListChanged,
     OrderUpdated,
-    PlaceOco,
-    PlaceOrder,
 )
+from procs.localvenue.matching.requests import PlaceOrder, PlaceOrderList
 from shared.domain.instrument import Instrument
 
 COIN = Instrument(
@@ -142,12 +140,15 @@ class Venue(RuleBasedStateMachine):
     @rule(account=ACCOUNTS, side=SIDES, one=PRICES, two=PRICES, size=SIZES)
     def oco(self, account, side, one, two, size):
         high, low = max(one, two), min(one, two)
-        maker = Leg(type="LIMIT_MAKER", price=high if side == "SELL" else low)
-        stop_at = low if side == "SELL" else high
-        stop = Leg(type="STOP_LOSS_LIMIT", price=stop_at, stop_price=stop_at, time_in_force="GTC")
-        above, below = (maker, stop) if side == "SELL" else (stop, maker)
-        request = PlaceOco(symbol=COIN.symbol, side=side, quantity=size, above=above, below=below)
-        self.exchange.place_oco(account, request, self.now)
+        common = {"symbol": COIN.symbol, "side": side, "quantity": size}
+        maker = PlaceOrder(**common, type="LIMIT_MAKER", price=high if side == "SELL" else low)
+        at = low if side == "SELL" else high
+        stop = PlaceOrder(
+            **common, type="STOP_LOSS_LIMIT", price=at, stop_price=at, time_in_force="GTC"
+        )
+        orders = (stop, maker) if side == "SELL" else (maker, stop)
+        request = PlaceOrderList(symbol=COIN.symbol, kind="OCO", orders=orders)
+        self.exchange.place_list(account, request, self.now)
         self.hear()
 
     @rule(account=ACCOUNTS, pick=st.integers(0, 50))

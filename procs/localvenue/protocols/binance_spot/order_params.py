@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, TypeVar
 
-from procs.localvenue.matching.model import Leg, OrderType, Refusal, Side, TimeInForce
+from procs.localvenue.matching.model import OrderType, Refusal, Side, TimeInForce
+from procs.localvenue.matching.requests import PlaceOrder
 from procs.localvenue.protocols.binance_spot.params import CLIENT_ID, Params, RefusedError
 
 SIDES: Final[tuple[Side, ...]] = ("BUY", "SELL")
@@ -68,13 +69,16 @@ def list_ids(params: Params, client_name: str) -> tuple[int | None, str | None]:
     return list_id, client_id
 
 
-def leg_of(params: Params, place: str) -> Leg:
+def leg_of(params: Params, place: str, symbol: str, side: Side) -> PlaceOrder:
     """One leg of an OCO, from the parameters that begin with its place."""
     kind = params.needed(f"{place}Type")
     if kind in UNSUPPORTED:
         raise RefusedError(UNSUPPORTED[kind])
-    return Leg(
+    return PlaceOrder(
+        symbol=symbol,
+        side=side,
         type=params.needed_word(f"{place}Type", TYPES, BAD_TYPE),
+        quantity=params.needed_number("quantity"),
         price=params.needed_number(f"{place}Price"),
         stop_price=params.number(f"{place}StopPrice"),
         time_in_force=params.word(f"{place}TimeInForce", TIMES_IN_FORCE, BAD_TIME_IN_FORCE),

@@ -5,16 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from procs.localvenue.matching.exchange import FEE_RATE
-from procs.localvenue.matching.model import (
-    Canceled,
-    Leg,
-    OrderList,
-    Placed,
-    PlaceOco,
-    PlaceOrder,
-    Refusal,
-)
+from procs.localvenue.matching.model import Canceled, OrderList, Placed, Refusal
 from procs.localvenue.matching.refusals import NO_SUCH_LIST
+from procs.localvenue.matching.requests import PlaceOrder, PlaceOrderList
 from procs.localvenue.protocols.binance_spot import render
 from procs.localvenue.protocols.binance_spot.limits import Budget
 from procs.localvenue.protocols.binance_spot.market_data import known_symbol
@@ -150,28 +143,36 @@ class Trading:
 
     def place_oco(self, account: str, params: Params) -> Any:
         """POST orderList/oco, with the above and below parameters."""
-        request = PlaceOco(
-            symbol=known_symbol(self._venue, params),
-            side=params.needed_word("side", SIDES, BAD_SIDE),
-            quantity=params.needed_number("quantity"),
-            above=leg_of(params, "above"),
-            below=leg_of(params, "below"),
-            list_client_id=params.text("listClientOrderId", CLIENT_ID),
+        symbol = known_symbol(self._venue, params)
+        side = params.needed_word("side", SIDES, BAD_SIDE)
+        request = PlaceOrderList(
+            symbol=symbol,
+            kind="OCO",
+            orders=tuple(leg_of(params, place, symbol, side) for place in ("below", "above")),
+            client_id=params.text("listClientOrderId", CLIENT_ID),
         )
         return self._oco(account, request, params)
 
     def place_old_oco(self, account: str, params: Params) -> Any:
         """POST order/oco, the older form: price, stopPrice and stopLimitPrice."""
         side = params.needed_word("side", SIDES, BAD_SIDE)
-        limit = Leg(
+        symbol = known_symbol(self._venue, params)
+        quantity = params.needed_number("quantity")
+        limit = PlaceOrder(
+            symbol=symbol,
+            side=side,
             type="LIMIT_MAKER",
+            quantity=quantity,
             price=params.needed_number("price"),
             client_id=params.text("limitClientOrderId", CLIENT_ID),
         )
         if "stopLimitPrice" not in params.values:
             raise RefusedError(UNSUPPORTED["STOP_LOSS"])
-        stop = Leg(
+        stop = PlaceOrder(
+            symbol=symbol,
+            side=side,
             type="STOP_LOSS_LIMIT",
+            quantity=quantity,
             price=params.needed_number("stopLimitPrice"),
             stop_price=params.needed_number("stopPrice"),
             time_in_force=params.needed_word(
@@ -179,13 +180,11 @@ class Trading:
             ),
             client_id=params.text("stopClientOrderId", CLIENT_ID),
         )
-        request = PlaceOco(
-            symbol=known_symbol(self._venue, params),
-            side=side,
-            quantity=params.needed_number("quantity"),
-            above=limit if side == "SELL" else stop,
-            below=stop if side == "SELL" else limit,
-            list_client_id=params.text("listClientOrderId", CLIENT_ID),
+        request = PlaceOrderList(
+            symbol=symbol,
+            kind="OCO",
+            orders=(stop, limit) if side == "SELL" else (limit, stop),
+            client_id=params.text("listClientOrderId", CLIENT_ID),
         )
         return self._oco(account, request, params)
 
@@ -332,11 +331,11 @@ class Trading:
             )
         )
 
-    def _oco(self, account: str, request: PlaceOco, params: Params) -> Any:
+    def _oco(self, account: str, request: PlaceOrderList, params: Params) -> Any:
         response = response_of(params, "RESULT")
         self._budget.count_orders(account, 2, self._venue.now_ms())
         answer = granted(
-            self._venue.turn(lambda now_ms: self._exchange.place_oco(account, request, now_ms))
+            self._venue.turn(lambda now_ms: self._exchange.place_list(account, request, now_ms))
         )
         write = render.acknowledged if response == "ACK" else render.resulted
         reports = [write(order) for order in answer.orders]
