@@ -17,7 +17,7 @@ from procs.localvenue.protocols.binance_spot.sockets import QUEUED_BYTES_MAX, Cl
 pytestmark = pytest.mark.e2e
 
 SAMPLES = Path(ROOT).parent / "shared" / "fixtures" / "binance_spot_docs.json"
-OPTIONAL = {"icebergQty", "strategyId", "strategyType", "trailingDelta", "sors"}
+OPTIONAL = {"v", "icebergQty", "strategyId", "strategyType", "trailingDelta", "sors"}
 """Keys that the exchange sends only for features that this venue does not have."""
 
 

@@ -1,40 +1,63 @@
-"""Account events as the user data stream says them."""
+"""Account events as the user data stream says them, conditional fields included."""
 
 from __future__ import annotations
 
-from typing import Any
+from decimal import Decimal
+from typing import Any, Final
 
 from procs.localvenue.matching.model import (
+    MARKET_TYPES,
+    NO_LIST,
     BalanceMoved,
     BalancesChanged,
     ListChanged,
+    Order,
     OrderUpdated,
+    Prevention,
     VenueEvent,
 )
 from procs.localvenue.protocols.binance_spot.render import eight
+
+NO_TRADE_GROUP: Final = -1
+"""The trade group of an account that belongs to none, as all accounts of this venue."""
+
+NEW_ID_EXECUTIONS: Final = frozenset({"CANCELED", "REPLACED"})
+"""Executions whose report names two client ids: that of the request, and the order's."""
+
+
+def user_event(event: VenueEvent, now_ms: int) -> dict[str, Any]:
+    """Any event of the matching core as the user stream says it."""
+    if isinstance(event, BalanceMoved):
+        return balance_update(event, now_ms)
+    if isinstance(event, OrderUpdated):
+        return execution_report(event, now_ms)
+    if isinstance(event, BalancesChanged):
+        return account_position(event, now_ms)
+    return list_status(event, now_ms)
 
 
 def execution_report(event: OrderUpdated, now_ms: int) -> dict[str, Any]:
     """The executionReport of the user stream."""
     order, fill = event.order, event.fill
-    is_canceled = event.cancel_id is not None
-    report: dict[str, Any] = {
+    client_id, original_id = _client_ids(event)
+    return {
         "e": "executionReport",
         "E": now_ms,
         "s": order.symbol,
-        "c": event.cancel_id if is_canceled else order.client_id,
+        "c": client_id,
         "S": order.side,
         "o": order.type,
         "f": order.time_in_force,
         "q": eight(order.quantity),
         "p": eight(order.price),
         "P": eight(order.stop_price),
-        "F": eight(None),
+        **_trailing(order),
+        "F": eight(order.iceberg_quantity),
         "g": order.list_id,
-        "C": order.client_id if is_canceled else "",
+        "C": original_id,
         "x": event.execution,
         "X": order.status,
-        "r": "NONE",
+        "r": event.reject_reason,
         "i": order.id,
         "l": eight(fill.quantity if fill else None),
         "z": eight(order.executed),
@@ -43,7 +66,7 @@ def execution_report(event: OrderUpdated, now_ms: int) -> dict[str, Any]:
         "N": fill.fee_asset if fill else None,
         "T": event.at_ms,
         "t": fill.trade_id if fill else -1,
-        "v": event.execution_id,
+        **_prevented(event),
         "I": event.execution_id,
         "w": order.is_open and order.is_working,
         "m": fill.is_maker if fill else False,
@@ -52,11 +75,24 @@ def execution_report(event: OrderUpdated, now_ms: int) -> dict[str, Any]:
         "Z": eight(order.executed_quote),
         "Y": eight(fill.quote_quantity if fill else None),
         "Q": eight(order.quote_quantity),
-        "V": "NONE",
+        **_strategy(order),
+        **({"W": order.working_ms} if order.is_working else {}),
+        "V": order.prevention,
+        **({"eR": expiry_reason(order)} if event.execution == "EXPIRED" else {}),
     }
-    if order.is_working:
-        report["W"] = order.working_ms
-    return report
+
+
+def expiry_reason(order: Order) -> str:
+    """Why an order ended by itself: eR of the executionReport."""
+    if order.list_id != NO_LIST and not order.is_working:
+        return "OTO_PHASE_ONE_EXPIRED" if order.stop_price is None else "OCO_TRIGGER"
+    if order.type in MARKET_TYPES:
+        return "INSUFFICIENT_LIQUIDITY"
+    if order.time_in_force == "FOK":
+        return "UNFILLED_FOK_ORDER_EXPIRED"
+    if order.time_in_force == "IOC":
+        return "UNFILLED_IOC_QUANTITY_EXPIRED"
+    return "REJECTED" if order.list_id == NO_LIST else "OCO_TRIGGER"
 
 
 def account_position(event: BalancesChanged, now_ms: int) -> dict[str, Any]:
@@ -80,7 +116,7 @@ def list_status(event: ListChanged, now_ms: int) -> dict[str, Any]:
         "E": now_ms,
         "s": order_list.symbol,
         "g": order_list.id,
-        "c": "OCO",
+        "c": "OCO" if order_list.kind == "OCO" else "OTO",
         "l": order_list.status,
         "L": "ALL_DONE" if order_list.status == "ALL_DONE" else "EXECUTING",
         "r": "NONE",
@@ -101,12 +137,58 @@ def balance_update(event: BalanceMoved, now_ms: int) -> dict[str, Any]:
     }
 
 
-def user_event(event: VenueEvent, now_ms: int) -> dict[str, Any]:
-    """Any event of the matching core as the user stream says it."""
-    if isinstance(event, BalanceMoved):
-        return balance_update(event, now_ms)
-    if isinstance(event, OrderUpdated):
-        return execution_report(event, now_ms)
-    if isinstance(event, BalancesChanged):
-        return account_position(event, now_ms)
-    return list_status(event, now_ms)
+def stream_terminated(now_ms: int) -> dict[str, Any]:
+    """The last event of a subscription."""
+    return {"e": "eventStreamTerminated", "E": now_ms}
+
+
+def _client_ids(event: OrderUpdated) -> tuple[str, str]:
+    order, other = event.order, event.cancel_id
+    if event.execution not in NEW_ID_EXECUTIONS or other is None:
+        return order.client_id, ""
+    return (other, order.client_id) if event.execution == "CANCELED" else (order.client_id, other)
+
+
+def _trailing(order: Order) -> dict[str, Any]:
+    if order.trailing_delta_bps is None:
+        return {}
+    since_ms = -1 if order.trailing_ms is None else order.trailing_ms
+    return {"d": order.trailing_delta_bps, "D": since_ms}
+
+
+def _strategy(order: Order) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if order.strategy_id is not None:
+        fields["j"] = order.strategy_id
+    if order.strategy_type is not None:
+        fields["J"] = order.strategy_type
+    return fields
+
+
+def _prevented(event: OrderUpdated) -> dict[str, Any]:
+    order, prevention = event.order, event.prevention
+    if prevention is None:
+        return {} if order.prevented_match_id is None else _prevented_before(order)
+    is_taker = order.id == prevention.taker_order_id
+    own = prevention.taker_prevented if is_taker else prevention.maker_prevented
+    met = _quantity_met(prevention)
+    return {
+        "v": prevention.id,
+        "A": eight(order.prevented),
+        "B": eight(own),
+        "u": NO_TRADE_GROUP,
+        "U": prevention.maker_order_id if is_taker else prevention.taker_order_id,
+        "Cs": prevention.symbol,
+        "pl": eight(met),
+        "pL": eight(prevention.price),
+        "pY": eight(met * prevention.price),
+    }
+
+
+def _prevented_before(order: Order) -> dict[str, Any]:
+    return {"v": order.prevented_match_id, "A": eight(order.prevented)}
+
+
+def _quantity_met(prevention: Prevention) -> Decimal:
+    """What would have been traded: one side may have lost nothing, or more than the match."""
+    return min(filter(None, (prevention.taker_prevented, prevention.maker_prevented)))
