@@ -182,7 +182,7 @@ class SocketApi:
             if refused is not None:
                 raise refused
             if account is not None:
-                auth.check_fresh(request.params, self._venue.client_ms())
+                auth.fresh(request.params, self._venue.client_ms())
             return 200, {"result": self._result(session, request, account)}
         except RefusedError as error:
             return error.refusal.http_status, {"error": self._error_with_data(error)}
