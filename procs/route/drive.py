@@ -85,7 +85,7 @@ class Drive:
 
     def _next_steps(self, conditions: Conditions, now_ns: int) -> list[Step]:
         account = self._recorder.account
-        steps = stray_steps(account, now_ns)
+        steps = stray_steps(account, self._instruments, now_ns)
         for state in account.intents.values():
             instrument = self._instruments.get(state.intent.symbol)
             # A pause delays the next rung, never the end of an intent.

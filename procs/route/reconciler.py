@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from procs.route.recorder import Recorder
 from shared.domain import reconcile
 from shared.domain.effects import CallVenue
@@ -36,7 +34,11 @@ class Reconciler:
         self._every_ns = every_s * NS_PER_S
         self._asked_ns = 0
         self._due_ns = 0
-        self._differed: dict[str, tuple[Decimal, Decimal]] = {}
+        self._differed: reconcile.Differences = {}
+        self._search: set[str] = set()
+        """Symbols whose history is asked for next: something in them is not explained (L12)."""
+        self._searched: reconcile.Differences = {}
+        """What differed when history was last asked for; the same again is a person's matter."""
 
     def tick(self, now_ns: int) -> None:
         """Asks when it is time, or when the last question was never answered."""
@@ -56,7 +58,11 @@ class Reconciler:
         self._due_ns = now_ns + self._every_ns
         account = self._recorder.account
         watched = {order.symbol for order in account.tombstones.values()}
-        request = reconcile.request(account, watched, now_ns)
+        if self._search:
+            request = reconcile.history_request(account, watched | self._search, now_ns)
+            self._search = set()
+        else:
+            request = reconcile.request(account, watched, now_ns)
         self._recorder.want(CallVenue(request, exit_priority=True))
 
     def answered(self, answer: VenueAnswered, now_ns: int) -> None:
@@ -68,6 +74,8 @@ class Reconciler:
             self.time_outs += 1
             self.failing = True
             self._due_ns = now_ns + RETRY_NS
+            if answer.request.history:
+                self._search.update(answer.request.symbols)
             return
         recorder = self._recorder
         quiet = self._is_quiet(answer.request.asked_ns)
@@ -75,7 +83,10 @@ class Reconciler:
         recorder.perform([*found.events, *found.queries])
         details = list(found.details)
         mismatches = found.mismatches
-        if quiet and not mismatches:
+        searching = False
+        if quiet or answer.request.history or not self.done_once:
+            searching = self._is_unexplained(answer.request, found)
+        if quiet and not mismatches and not searching:
             mismatches = self._compare_ledger(details, now_ns)
         recorder.record(
             Reconciled(
@@ -83,10 +94,26 @@ class Reconciler:
                 mismatches=mismatches,
                 foreign_orders=found.foreign_orders,
                 detail="; ".join(details)[:500],
+                agreed=not reconcile.ledger_differences(recorder.account),
             )
         )
         self.done_once = True
         self.failing = False
+        if searching:
+            self.ask(now_ns)
+
+    def _is_unexplained(self, asked: TakeSnapshot, found: reconcile.Comparison) -> bool:
+        """Whether history must be asked for: once for each thing that is not explained."""
+        account = self._recorder.account
+        differing = reconcile.ledger_differences(account)
+        if asked.history:
+            self._searched = differing
+            return False
+        strange = reconcile.strange_symbols(account, found.events)
+        if differing != self._searched:
+            strange |= reconcile.differing_symbols(differing, self._instruments)
+        self._search = strange
+        return bool(strange)
 
     def _compare_ledger(self, details: list[str], now_ns: int) -> int:
         differing = reconcile.ledger_differences(self._recorder.account)

@@ -67,6 +67,8 @@ class Account(msgspec.Struct, kw_only=True):
     """Symbols without entries, until an engine time."""
     totals: dict[str, int] = {}
     last_reconciled_ns: int = 0
+    agreed_ns: int = 0
+    """When ledger and venue last were the same: what is missing happened after it (L12)."""
 
     def orders_of(self, decision_id: str) -> list[Order]:
         """Orders of a decision that live or still owe executions."""

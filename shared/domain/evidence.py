@@ -86,6 +86,7 @@ def _adopt(said: VenueOrder, decision: str, now_ns: int) -> OrderAdopted:
         quantity=said.quantity,
         price=said.price,
         stop_price=said.stop_price,
+        listed=bool(said.group_id),
     )
 
 
@@ -113,8 +114,11 @@ def of_trades(
     said: Iterable[VenueTrade],
     instruments: dict[str, Instrument],
     now_ns: int,
+    told: Iterable[VenueOrder] = (),
 ) -> list[AccountEvent]:
-    """The executions of our orders that are not booked yet; each once (L3)."""
+    """The executions of our orders that are not booked yet; each once (L3).
+
+    `told` are orders that came with the trades, known to the account or not."""
     by_venue_id: dict[tuple[str, str], str] | None = None
     events: list[AccountEvent] = []
     seen: set[str] = set()
@@ -127,6 +131,7 @@ def of_trades(
             # A venue's trade list names only its own order ids.
             if by_venue_id is None:
                 by_venue_id = _client_ids(account)
+                by_venue_id |= {(o.symbol, o.venue_order_id): o.client_id for o in told}
             client = by_venue_id.get((trade.symbol, trade.venue_order_id), "")
         decision = decision_of(client)
         if decision is None:

@@ -13,6 +13,7 @@ from shared.domain.account import Account, ClosedTrade, IntentState, fill_key
 from shared.domain.booking import book, position_for, replace_inferred
 from shared.domain.order import END_STATUS, FINAL, ILLEGAL, Order, OrderFact, OrderStatus, step
 from shared.domain.position import Position, PositionFact, PositionStatus
+from shared.ids import attempt_of, client_id
 from shared.messages.account import (
     AccountEvent,
     Alarmed,
@@ -163,7 +164,9 @@ def _adopted(account: Account, event: OrderAdopted) -> str | None:
         time_in_force=TimeInForce.GTC,
         price=event.price,
         stop_price=event.stop_price,
-        list_id="",
+        list_id=client_id(event.decision_id, "g", attempt_of(event.client_id))
+        if event.listed
+        else "",
         expires_ns=0,
         submitted_ns=event.at_ns,
     )
@@ -175,6 +178,8 @@ def _adopted(account: Account, event: OrderAdopted) -> str | None:
     account.tombstones.pop(event.client_id, None)
     account.orders[event.client_id] = order
     account.count("orders_adopted")
+    if event.purpose in (Purpose.STOP, Purpose.TAKE_PROFIT):
+        _advance(account, event.decision_id, PositionFact.PROTECTION_SENT)
     return None
 
 
@@ -283,6 +288,11 @@ def _filled(account: Account, event: FillBooked) -> str | None:
         sign = PositionFact.BOUGHT if event.side is Side.BUY else PositionFact.SOLD
         position.advance(sign)
         position.last_fill_ns = event.at_ns
+        if event.decision_id not in account.intents:
+            # Found again after its entry was over, or forgotten with it (L2, L12).
+            position.advance(PositionFact.ENTRY_ENDED)
+            if account.live_sells(event.decision_id):
+                position.advance(PositionFact.PROTECTION_SENT)
     if order is None:
         return f"a fill of an order nobody knows: {event.client_id}"
     complete = order.filled >= order.quantity
@@ -294,8 +304,9 @@ def _filled(account: Account, event: FillBooked) -> str | None:
 
 
 def _prune(account: Account, now_ns: int) -> None:
-    """Forgets what is older than a day (O8)."""
-    oldest = now_ns - MEMORY_NS
+    """Forgets what is older than a day (O8), counted from the last agreement with the venue: after
+    a long sleep the trades from before it are asked for again, and must be known again (L3)."""
+    oldest = min(now_ns, account.agreed_ns or account.last_reconciled_ns or now_ns) - MEMORY_NS
     account.tombstones = {i: o for i, o in account.tombstones.items() if o.ended_ns > oldest}
     account.fills = {key: at for key, at in account.fills.items() if at > oldest}
     account.ended_intents = {i: s for i, s in account.ended_intents.items() if s.ended_ns > oldest}
@@ -357,6 +368,8 @@ def _symbol_blocked(account: Account, event: SymbolBlocked) -> None:
 
 def _reconciled(account: Account, event: Reconciled) -> None:
     account.last_reconciled_ns = event.at_ns
+    if event.agreed:
+        account.agreed_ns = event.at_ns
     account.count("reconcile_runs")
     account.count("reconcile_mismatches", event.mismatches)
 

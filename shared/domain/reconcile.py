@@ -5,6 +5,7 @@ Corrections come from evidence only; a second reconciliation of the same truth c
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 import msgspec
@@ -15,12 +16,18 @@ from shared.domain.instrument import Instrument
 from shared.domain.order import OrderStatus
 from shared.domain.steps import Call, Step
 from shared.ids import is_ours
-from shared.messages.account import AccountEvent, LedgerOpened
+from shared.messages.account import AccountEvent, LedgerOpened, OrderAdopted
 from shared.messages.venue import QueryOrder, TakeSnapshot, VenueAnswered
 from shared.units import NS_PER_MS, ZERO
 
+SEARCHED_MAX = 100
+"""Symbols whose whole history is asked for at most: each costs the venue's rate budget."""
 OVERLAP_MS = 60_000
 """Trades are asked for again over this much of the past; booking them twice is impossible (L3)."""
+
+
+Differences = dict[str, tuple[Decimal, Decimal]]
+"""Assets of which the account's total is not the venue's: asset → (ledger, venue)."""
 
 
 class Comparison(msgspec.Struct):
@@ -47,6 +54,37 @@ def request(account: Account, watched: set[str], now_ns: int) -> TakeSnapshot:
     )
 
 
+def history_request(account: Account, symbols: set[str], now_ns: int) -> TakeSnapshot:
+    """What to ask when something of ours happened that the journal has never seen: also the orders
+    that have ended since ledger and venue last were the same (L4, L12)."""
+    asked = request(account, symbols, now_ns)
+    since_ns = account.agreed_ns or account.run_began_ns
+    return msgspec.structs.replace(
+        asked, history=True, trades_since_ms=max(since_ns // NS_PER_MS - OVERLAP_MS, 0)
+    )
+
+
+def strange_symbols(account: Account, events: Iterable[AccountEvent]) -> set[str]:
+    """Symbols of orders of ours that were adopted for a decision nobody knows."""
+    return {
+        event.symbol
+        for event in events
+        if isinstance(event, OrderAdopted)
+        and event.decision_id not in account.positions
+        and event.decision_id not in account.intents
+        and event.decision_id not in account.ended_intents
+    }
+
+
+def differing_symbols(differing: Differences, instruments: dict[str, Instrument]) -> set[str]:
+    """Symbols in which something may have happened that makes these assets differ."""
+    found = {symbol for symbol, one in instruments.items() if one.base in differing}
+    if differing and not found and len(instruments) <= SEARCHED_MAX:
+        # Only a quote asset differs: bought and sold again, in any of the symbols.
+        return set(instruments)
+    return found
+
+
 def compare(
     account: Account, answer: VenueAnswered, instruments: dict[str, Instrument], now_ns: int
 ) -> Comparison:
@@ -64,7 +102,7 @@ def compare(
         news = of_order(account, order, now_ns, asked_ns)
         found.mismatches += len(news)
         found.events.extend(news)
-    fills = of_trades(account, answer.trades, instruments, now_ns)
+    fills = of_trades(account, answer.trades, instruments, now_ns, answer.orders)
     found.mismatches += len(fills)
     found.events.extend(fills)
     found.events.extend(of_balances(account, answer.balances, now_ns))
@@ -77,8 +115,8 @@ def compare(
     return found
 
 
-def ledger_differences(account: Account) -> dict[str, tuple[Decimal, Decimal]]:
-    """Assets whose ledger and venue total differ: asset → (ledger, venue) (L15).
+def ledger_differences(account: Account) -> Differences:
+    """Assets whose ledger and venue total differ (L15).
 
     Meaningful only while nothing is under way; the caller decides that."""
     assets = set(account.ledger) | set(account.balances)

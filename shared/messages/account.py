@@ -188,6 +188,8 @@ class OrderAdopted(Event, frozen=True, kw_only=True, tag="order_adopted"):
     quantity: Amount
     price: Amount
     stop_price: Amount
+    listed: bool = False
+    """It belongs to an order list: stop and take profit are not two sales but one (L6)."""
 
 
 class ProtectionAccepted(Event, frozen=True, kw_only=True, tag="protection_accepted"):
@@ -238,6 +240,8 @@ class Reconciled(Event, frozen=True, kw_only=True, tag="reconciled"):
     mismatches: int
     foreign_orders: int
     detail: str = ""
+    agreed: bool = False
+    """Every asset of the ledger was as the venue has it: nothing before now is missing."""
 
 
 class Alarmed(Event, frozen=True, kw_only=True, tag="alarmed"):

@@ -166,11 +166,15 @@ class QueryOrder(Request, frozen=True, kw_only=True, tag="query_order"):
 
 
 class TakeSnapshot(Request, frozen=True, kw_only=True, tag="take_snapshot"):
-    """All open orders, all balances, and trades of `symbols` since a time (O7); symbol is empty."""
+    """All open orders, all balances, and trades of `symbols` since a time (O7); symbol is empty.
+
+    With `history` also the orders of `symbols` that have ended since then: only they tell whose
+    trades these are when the journal has never seen them (L4, L12)."""
 
     symbols: tuple[str, ...]
     trades_since_ms: int
     asked_ns: int
+    history: bool = False
 
 
 VenueRequest = PlaceOrder | PlaceOco | CancelOrder | QueryOrder | TakeSnapshot

@@ -14,7 +14,7 @@ from shared.messages.venue import (
 )
 from shared.units import plain
 
-TRADES_PER_PAGE = 1000
+ROWS_PER_PAGE = 1000
 
 
 class WireCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,11 +104,22 @@ def trades_of_order(symbol: str, venue_order_id: str) -> WireCall:
     return WireCall(method="privateGetMyTrades", params=params, weight=5)
 
 
-def trades_since(symbol: str, since_ms: int, from_id: int | None = None) -> WireCall:
-    """A page of the account's trades: by time first, then by the id after the last one seen."""
-    params = {"symbol": symbol, "limit": str(TRADES_PER_PAGE)}
-    if from_id is None:
-        params["startTime"] = str(since_ms)
+def trades_page(symbol: str, window: tuple[int, int] | None, from_id: int | None) -> WireCall:
+    """A page of the account's trades: of a time window in ms, or from an id on."""
+    return _page("privateGetMyTrades", symbol, window, "fromId", from_id)
+
+
+def orders_page(symbol: str, window: tuple[int, int] | None, from_id: int | None) -> WireCall:
+    """A page of the account's orders, ended ones too: of a time window in ms, or from an id on."""
+    return _page("privateGetAllOrders", symbol, window, "orderId", from_id)
+
+
+def _page(
+    method: str, symbol: str, window: tuple[int, int] | None, id_name: str, from_id: int | None
+) -> WireCall:
+    params = {"symbol": symbol, "limit": str(ROWS_PER_PAGE)}
+    if window is not None:
+        params["startTime"], params["endTime"] = map(str, window)
     else:
-        params["fromId"] = str(from_id)
-    return WireCall(method="privateGetMyTrades", params=params, weight=20)
+        params[id_name] = str(from_id)
+    return WireCall(method=method, params=params, weight=20)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -17,6 +17,8 @@ from shared.clock import EngineClock
 from shared.domain.capability import BINANCE_SPOT
 from shared.domain.instrument import Instrument
 from shared.errors import MessageError
+from shared.ids import is_ours
+from shared.messages.base import Reader
 from shared.messages.venue import (
     CancelOrder,
     Meaning,
@@ -31,20 +33,20 @@ from shared.messages.venue import (
     VenueRequest,
     VenueTrade,
 )
-from shared.units import NS_PER_S
+from shared.units import NS_PER_MS, NS_PER_S
 from shared.venues import binance_answers as answers
 from shared.venues import binance_requests as requests
 from shared.venues.budget import RateBudget
 from shared.venues.errors import Verdict, unreadable
+from shared.venues.pages import Call, read_pages
 from shared.venues.port import Deliver
 from shared.venues.redirect import Access, open_exchange, open_session
 from shared.venues.start_up import check_account, measure_clock, read_instruments
 from shared.venues.user_stream import UserStream
 from shared.venues.wire import Answer, Wire
 
-MAX_TRADE_PAGES: Final = 50
 SNAPSHOT_READS: Final = 4
-"""Trade reads at the same time: enough to be quick, too few to crowd out an order."""
+"""Reads at the same time: enough to be quick, too few to crowd out an order."""
 
 REMEMBERED_ORDERS: Final = 5000
 RESYNC_PAUSE_NS: Final = NS_PER_S
@@ -208,45 +210,54 @@ class CcxtSpot:
         account = await self._wire.ask(requests.ACCOUNT, answers.ACCOUNT, exit_priority)
         if not account.is_ok:
             return self._answered(request, account)
-        gate = asyncio.Semaphore(SNAPSHOT_READS)
-
-        async def read(symbol: str) -> Answer:
-            async with gate:
-                return await self._trades(symbol, request.trades_since_ms, exit_priority)
-
-        reads, _ = await asyncio.gather(
-            asyncio.gather(*(read(symbol) for symbol in request.symbols)),
+        if request.history:
+            past = await self._read_each(
+                request, requests.orders_page, answers.ORDERS, exit_priority
+            )
+            if not past.is_ok:
+                return self._answered(request, past)
+            # Of one that ended meanwhile the later word counts.
+            ours = {one.client_id: one for one in (*orders, *_ours(past.content))}
+            orders = tuple(ours.values())
+            self._remember(orders)
+        trades, _ = await asyncio.gather(
+            self._read_each(request, requests.trades_page, answers.TRADES, exit_priority),
             self._measure_clock(urgent=False),
         )
-        failed = next((one for one in reads if not one.is_ok), None)
-        if failed is not None:
-            return self._answered(request, failed)
+        if not trades.is_ok:
+            return self._answered(request, trades)
         return self._answered(
             request,
             opened,
             orders=orders,
-            trades=tuple(trade for one in reads for trade in one.content),
+            trades=tuple(
+                one.trade(self._client_ids.get(str(one.order_id), "")) for one in trades.content
+            ),
             balances=self._held(account.content.balances, request.symbols),
         )
 
-    async def _trades(self, symbol: str, since_ms: int, exit_priority: bool) -> Answer:
-        """All trades of a symbol since a time; the content is a list of VenueTrade."""
-        found: list[VenueTrade] = []
-        from_id: int | None = None
-        for _ in range(MAX_TRADE_PAGES):
-            page = await self._wire.ask(
-                requests.trades_since(symbol, since_ms, from_id), answers.TRADES, exit_priority
+    async def _read_each(
+        self, request: TakeSnapshot, call: Call, reader: Reader, exit_priority: bool
+    ) -> Answer:
+        """A list of every symbol of the request, some at a time; the first failure, or all rows."""
+        gate = asyncio.Semaphore(SNAPSHOT_READS)
+        now_ms = int(self._clock.now_ns() / NS_PER_MS + self._wire.venue_ahead_ms)
+
+        async def ask(wanted: requests.WireCall) -> Answer:
+            async with gate:
+                return await self._wire.ask(wanted, reader, exit_priority)
+
+        read = await asyncio.gather(
+            *(
+                read_pages(ask, call, _row_id, symbol, request.trades_since_ms, now_ms)
+                for symbol in request.symbols
             )
-            if not page.is_ok:
-                return page
-            found.extend(
-                trade.trade(self._client_ids.get(str(trade.order_id), "")) for trade in page.content
-            )
-            if len(page.content) < requests.TRADES_PER_PAGE:
-                return msgspec.structs.replace(page, content=found)
-            from_id = max(trade.id for trade in page.content) + 1
-        too_many = unreadable(f"{symbol}: more than {len(found)} trades since {since_ms}")
-        return msgspec.structs.replace(page, verdict=too_many)
+        )
+        failed = next((one for one in read if not one.is_ok), None)
+        if failed is not None:
+            return failed
+        rows = [row for one in read for row in one.content]
+        return Answer(verdict=Verdict(outcome=Outcome.OK), content=rows)
 
     def _order_answered(
         self, request: VenueRequest, answer: Answer, client_ids: tuple[str, ...]
@@ -323,3 +334,12 @@ class CcxtSpot:
         if now_ns - self._clock_measured_ns > RESYNC_PAUSE_NS:
             self._clock_measured_ns = now_ns
             await measure_clock(self._exchange, self._wire, urgent)
+
+
+def _row_id(row: answers.OrderAnswer | answers.TradeAnswer) -> int:
+    return row.order_id if isinstance(row, answers.OrderAnswer) else row.id
+
+
+def _ours(rows: Iterable[answers.OrderAnswer]) -> Iterator[VenueOrder]:
+    """Our own orders of a list; foreign ones may be of types that we never send (L4)."""
+    return (row.order() for row in rows if is_ours(row.orig_client_order_id or row.client_order_id))

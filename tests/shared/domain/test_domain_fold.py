@@ -426,7 +426,7 @@ def test_a_fill_of_an_order_nobody_knows_is_booked_and_named():
     assert "nobody knows" in evolve(account, filled("e4", "1", at=3))
     assert account.ledger == {"BTC": D(1), "USDT": D(9_900)}
     position = position_of(account)
-    assert position.status is PositionStatus.OPENING
+    assert position.status is PositionStatus.OPEN
     assert position.first_protection.stop_loss_pct > 0
 
 

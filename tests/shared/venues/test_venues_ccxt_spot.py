@@ -24,7 +24,7 @@ from venue_stub import (
     running_stub,
 )
 
-from shared.clock import EngineClock
+from shared.clock import EngineClock, wall_ms
 from shared.errors import ConfigError, VenueError
 from shared.messages.venue import (
     CancelOrder,
@@ -324,6 +324,7 @@ def test_a_query_brings_the_order_and_its_trades() -> None:
 
 def test_a_snapshot_pages_trades_and_says_assets_that_became_empty() -> None:
     pages: dict[str, list] = {}
+    since = wall_ms() - 60_000
 
     async def run() -> None:
         async with connected_venue() as (venue, stub):
@@ -336,11 +337,11 @@ def test_a_snapshot_pages_trades_and_says_assets_that_became_empty() -> None:
                 [Canned(body=json.dumps(first)), Canned(body=json.dumps([trade_row(1001, 99)]))]
             )
             answered = await venue.call(
-                TakeSnapshot(symbol="", symbols=("BTCUSDT",), trades_since_ms=500, asked_ns=1)
+                TakeSnapshot(symbol="", symbols=("BTCUSDT",), trades_since_ms=since, asked_ns=1)
             )
             assert answered.outcome is Outcome.OK
             reads = [one.params for one in stub.asked if one.path == "/api/v3/myTrades"]
-            assert [read.get("startTime") for read in reads] == ["500", None]
+            assert [read.get("startTime") for read in reads] == [str(since), None]
             assert [read.get("fromId") for read in reads] == [None, "1001"]
             assert {read["limit"] for read in reads} == {"1000"}
             assert len(answered.trades) == 1001
@@ -349,6 +350,36 @@ def test_a_snapshot_pages_trades_and_says_assets_that_became_empty() -> None:
             assert answered.trades[-1].client_id == ""
             held = {balance.asset: balance.free for balance in answered.balances}
             assert held == {"USDT": Decimal("10000.00000001"), "BTC": Decimal(0)}
+
+    asyncio.run(run())
+
+
+def test_history_names_the_ended_orders_whose_trades_nobody_remembers() -> None:
+    """After an older journal came back only the venue's list of ended orders tells whose a trade is
+    (L12); foreign orders, also of types that we never send, are left out (L4)."""
+
+    async def run() -> None:
+        async with connected_venue() as (venue, stub):
+            ended = json.loads(order_body(isWorking=True)) | {"status": "FILLED"}
+            foreign = ended | {"clientOrderId": "theirs", "orderId": 99, "type": "PEGGED"}
+            stub.by_path["/api/v3/openOrders"] = Canned(body="[]")
+            stub.by_path["/api/v3/allOrders"] = Canned(body=json.dumps([ended, foreign]))
+            stub.by_path["/api/v3/myTrades"] = Canned(body=json.dumps([trade_row(1)]))
+            answered = await venue.call(
+                TakeSnapshot(
+                    symbol="",
+                    symbols=("BTCUSDT",),
+                    trades_since_ms=wall_ms() - 60_000,
+                    asked_ns=1,
+                    history=True,
+                )
+            )
+            assert answered.outcome is Outcome.OK, answered.text
+            assert [order.client_id for order in answered.orders] == ["sw-a-1-e1"]
+            assert [trade.client_id for trade in answered.trades] == ["sw-a-1-e1"]
+            stub.by_path["/api/v3/allOrders"] = Canned(status=500, body="")
+            request = answered.request
+            assert (await venue.call(request)).outcome is Outcome.UNKNOWN
 
     asyncio.run(run())
 

@@ -1,0 +1,140 @@
+"""An older journal, or none, while the venue knows more: nothing of ours stays bare (L4, L12)."""
+
+from __future__ import annotations
+
+from actor_scene import Scene
+from domain_scene import D, ns, order_id, said, submitted, traded
+
+from shared.domain.position import PositionStatus
+from shared.messages.account import ProtectionStatus
+from shared.messages.base import encode
+from shared.messages.venue import CancelOrder, TakeSnapshot, VenueBalance, VenueStatus
+
+LOST = "run0-7"
+"""A decision that the journal has never seen."""
+
+
+def balances(btc_free="0", btc_locked="0", usdt="9900"):
+    return (
+        VenueBalance(asset="BTC", free=D(btc_free), locked=D(btc_locked)),
+        VenueBalance(asset="USDT", free=D(usdt), locked=D(0)),
+    )
+
+
+def of_lost(leg, **changes):
+    return said(leg, client_id=order_id(leg, LOST), **changes)
+
+
+STOPS = (
+    of_lost("s1", stop_price=D(97), price=D("96.51"), group_id="3"),
+    of_lost("t1", price=D(103), group_id="3"),
+)
+"""Where the default protection of a decision that nobody remembers would put them."""
+ENTRY = of_lost("e1", status=VenueStatus.FILLED, filled="1")
+BOUGHT = traded(client_id="", venue_order_id=ENTRY.venue_order_id)
+
+
+def restored():
+    """A journal that ends before the venue's history does."""
+    before = Scene()
+    before.start()
+    before.reconcile(0.1)
+    scene = Scene(rows=before.rows, run="run2", incarnation=2)
+    scene.start(1000.0)
+    return scene
+
+
+def test_the_stop_of_a_lost_position_is_kept_and_its_history_asked_for():
+    scene = restored()
+    asked = scene.reconcile(1000.1, orders=STOPS, balances=balances(btc_locked="1"))
+    assert not [one for one in asked if isinstance(one, CancelOrder)], "it may be all that protects"
+    [history] = [one for one in asked if isinstance(one, TakeSnapshot)]
+    assert history.history
+    assert history.symbols == ("BTCUSDT",)
+    assert history.trades_since_ms <= ns(0.1) // 10**6, "back to when all was the same"
+
+
+def test_the_lost_position_comes_back_with_the_stop_it_has():
+    scene = restored()
+    scene.reconcile(1000.1, orders=STOPS, balances=balances(btc_locked="1"))
+    asked = scene.reconcile(
+        1000.2, orders=(*STOPS, ENTRY), trades=(BOUGHT,), balances=balances(btc_locked="1")
+    )
+    assert asked == [], "found as it was left: nothing to cancel, nothing to place"
+    position = scene.account.positions[LOST]
+    assert (position.bought, position.spent) == (1, 100)
+    assert position.protection is ProtectionStatus.PROTECTED
+    assert position.status is PositionStatus.PROTECTING
+    assert scene.account.ledger == {"BTC": 1, "USDT": 9900}
+    assert scene.tick(1001.0) == []
+    again = scene.tick(1061.0)
+    assert [one.history for one in again if isinstance(one, TakeSnapshot)] == [False]
+
+
+def test_a_lost_position_without_a_stop_gets_one():
+    scene = restored()
+    asked = scene.reconcile(1000.1, balances=balances(btc_free="1"))
+    assert [one.history for one in asked if isinstance(one, TakeSnapshot)] == [True]
+    asked = scene.reconcile(
+        1000.2, orders=(ENTRY,), trades=(BOUGHT,), balances=balances(btc_free="1")
+    )
+    assert {one.symbol for one in asked} == {"BTCUSDT"}
+    assert not [one for one in asked if isinstance(one, CancelOrder | TakeSnapshot)]
+    assert scene.account.positions[LOST].bought == 1
+
+
+def test_a_lost_round_trip_is_found_by_what_it_earned():
+    scene = restored()
+    asked = scene.reconcile(1000.1, balances=balances(usdt="10003"))
+    assert [one.symbols for one in asked if isinstance(one, TakeSnapshot)] == [("BTCUSDT",)]
+    sale = of_lost("x1", status=VenueStatus.FILLED, filled="1")
+    sold = traded("x1", trade="2", client_id="", price=D(103), venue_order_id=sale.venue_order_id)
+    scene.reconcile(
+        1000.2, orders=(ENTRY, sale), trades=(BOUGHT, sold), balances=balances(usdt="10003")
+    )
+    assert scene.account.ledger == {"BTC": 0, "USDT": 10003}
+    assert LOST not in scene.account.positions
+
+
+def test_what_stays_unexplained_is_asked_for_once_and_then_a_matter_for_a_person():
+    scene = restored()
+    more = balances(usdt="12000")
+    assert scene.reconcile(1000.1, balances=more)
+    assert scene.reconcile(1000.2, balances=more) == [], "history did not explain the deposit"
+    histories = [one for one in scene.calls if isinstance(one, TakeSnapshot) and one.history]
+    assert len(histories) == 1
+    at = 1000.2
+    while not scene.actor.trips.tripped and at < 1200:
+        at += 0.5
+        if any(isinstance(one, TakeSnapshot) for one in scene.tick(at)):
+            scene.reconcile(at, balances=more)
+    assert "ledger differs" in scene.actor.trips.tripped
+    histories = [one for one in scene.calls if isinstance(one, TakeSnapshot) and one.history]
+    assert len(histories) == 1
+
+
+def test_a_sale_that_nothing_stands_behind_is_still_cancelled():
+    """The ledger explains what is held: the sale could only oversell (L6)."""
+    scene = restored()
+    asked = scene.reconcile(1000.1, orders=(of_lost("x1"),), balances=balances(usdt="10000"))
+    assert [one.client_id for one in asked if isinstance(one, CancelOrder)] == [
+        order_id("x1", LOST)
+    ]
+
+
+def test_trades_from_before_a_long_sleep_are_not_booked_again():
+    """Fills are remembered for a day back from the last agreement, not from the start (L3)."""
+    before = Scene()
+    before.start()
+    before.reconcile(0.1)
+    day = 86_400.0
+    rows = [*before.rows, encode(submitted(at=1.0))]
+    scene = Scene(rows=rows, run="run1", incarnation=2)
+    scene.start(2.0)
+    filled = said("e1", status=VenueStatus.FILLED, filled="1")
+    scene.reconcile(2.1, orders=(filled,), trades=(traded(),), balances=balances(btc_free="1"))
+    assert scene.account.ledger["BTC"] == 1
+    later = Scene(rows=scene.rows, run="run2", incarnation=1)
+    later.start(3 * day)
+    later.reconcile(3 * day + 0.1, trades=(traded(),), balances=balances(btc_free="1"))
+    assert later.account.ledger["BTC"] == 1
