@@ -263,7 +263,11 @@ class SimVenue:
         )
 
     def _snapshot(self, request: TakeSnapshot, sent_ns: int) -> VenueAnswered:
-        orders = tuple(map(self._order, self.exchange.open_orders(ACCOUNT)))
+        listed = {order.id: order for order in self.exchange.open_orders(ACCOUNT)}
+        if request.history:
+            for symbol in request.symbols:
+                listed |= {order.id: order for order in self.exchange.all_orders(ACCOUNT, symbol)}
+        orders = tuple(map(self._order, listed.values()))
         trades = tuple(
             self._trade(fill, "")
             for symbol in request.symbols
@@ -335,6 +339,7 @@ class SimVenue:
             filled_quantity=order.executed,
             price=order.price or ZERO,
             stop_price=order.stop_price or ZERO,
+            group_id="" if order.list_id == words.NO_LIST else str(order.list_id),
             triggered=order.type in words.STOP_TYPES and order.is_working,
             updated_ms=order.updated_ms,
         )
