@@ -16,7 +16,7 @@ from procs.follower import Follower
 from shared.domain import health
 from shared.domain.effects import Effect, Note, Say, SetTimer, TimerFired
 from shared.domain.exits import join
-from shared.domain.mark import Mark, mark_of
+from shared.domain.mark import FRESH_NS, Mark, mark_of
 from shared.domain.policy import Policy
 from shared.domain.position import Position
 from shared.domain.protection import guard_of
@@ -24,7 +24,7 @@ from shared.messages.account import Beat, EventSaid, HelloRefused, ProtectionSta
 from shared.messages.base import Message
 from shared.messages.control import AlarmRaised, CloseAsked, Drained, EngineStatus, StopEntries
 from shared.messages.decision import PlanChanged, PlanDropped, RouteMarked
-from shared.messages.protection import Exit, SetProtection, Target, Urgency
+from shared.messages.protection import Exit, PricePolled, SetProtection, Target, Urgency
 from shared.units import HUNDRED, NS_PER_MS, NS_PER_S, ONE
 
 TICK_NS = 100 * NS_PER_MS
@@ -81,6 +81,8 @@ class Actor(Follower[State]):
         self.marks: dict[str, Mark] = {}
         self.audits = 0
         self.exits_joined = 0
+        self.prices_polled = 0
+        """Prices that came from the venue itself while ingest was silent (P13)."""
         self._quotes: dict[str, Quote] = {}
         self._peaks: dict[str, float] = {}
         self._said_ns: dict[str, int] = {}
@@ -104,6 +106,8 @@ class Actor(Follower[State]):
         match message:
             case Quote():
                 self._quote(message, now_ns)
+            case PricePolled():
+                self._polled(message, now_ns)
             case TimerFired():
                 self._tick(now_ns)
             case Welcomed() | EventSaid() | Beat() | HelloRefused():
@@ -121,7 +125,11 @@ class Actor(Follower[State]):
 
     def report(self) -> dict[str, Any]:
         """Protect's part of the run summary."""
-        return {"audits": self.audits, "exits_joined": self.exits_joined}
+        return {
+            "audits": self.audits,
+            "exits_joined": self.exits_joined,
+            "prices_polled": self.prices_polled,
+        }
 
     def figures(self) -> dict[str, float]:
         """Current counters for the heartbeat."""
@@ -129,6 +137,7 @@ class Actor(Follower[State]):
         return {
             "plans": float(len(self.state.plans)),
             "audits": float(self.audits),
+            "prices_polled": float(self.prices_polled),
             "health_min": min(scores, default=100.0),
         }
 
@@ -146,6 +155,28 @@ class Actor(Follower[State]):
         best = self._peaks.get(position.position_id, 0.0)
         self._peaks[position.position_id] = max(best, float(mark.bid))
         self._watch(position, now_ns)
+
+    def blind_symbols(self, now_ns: int) -> tuple[str, ...]:
+        """Symbols that hold something and whose quotes have dried up: their prices are to be asked
+        for by another way (P13)."""
+        held = {position.symbol for position in self.replica.account.open_positions()}
+        return tuple(
+            symbol
+            for symbol in sorted(held)
+            if (quote := self._quotes.get(symbol)) is None or now_ns - quote.recv_ns > FRESH_NS
+        )
+
+    def _polled(self, price: PricePolled, now_ns: int) -> None:
+        """A price from the venue itself; route guards by it too."""
+        known = self.marks.get(price.symbol)
+        if known is not None and known.recv_ns >= price.recv_ns:
+            return
+        self.prices_polled += 1
+        self.marks[price.symbol] = Mark(price.bid, price.ask, price.recv_ns)
+        self._effects.append(Say("route", price))
+        position = self.replica.account.position_in(price.symbol)
+        if position is not None:
+            self._watch(position, now_ns)
 
     def _watch(self, position: Position, now_ns: int) -> None:
         """The local guard (L5), the emergency stop (P9) and the time-to-live (P5) of a position."""

@@ -24,7 +24,7 @@ from shared.domain.evidence import of_balances, of_order, of_trades
 from shared.domain.exits import join
 from shared.domain.fold import evolve
 from shared.domain.instrument import Instrument
-from shared.domain.mark import mark_of
+from shared.domain.mark import Mark, mark_of
 from shared.domain.policy import Policy
 from shared.domain.protection import flatten
 from shared.domain.replica import raw
@@ -52,7 +52,7 @@ from shared.messages.control import (
     Tripped,
 )
 from shared.messages.entry import EntryIntent
-from shared.messages.protection import Exit, SetProtection, Urgency
+from shared.messages.protection import Exit, PricePolled, SetProtection, Urgency
 from shared.messages.venue import (
     CancelOrder,
     Meaning,
@@ -155,6 +155,8 @@ class Actor:
             case Quote():
                 if not self._priced(message):
                     return []
+            case PricePolled():
+                self._polled(message)
             case TimerFired():
                 self._tick(now_ns)
             case VenueAnswered():
@@ -198,6 +200,12 @@ class Actor:
         # A price is news only for a position without a stop at the venue; the tick sees the rest.
         position = self.account.position_in(quote.symbol)
         return position is not None and position.protection is not ProtectionStatus.PROTECTED
+
+    def _polled(self, price: PricePolled) -> None:
+        """What protect found out while ingest is gone guards as well as a quote (P13)."""
+        known = self._drive.marks.get(price.symbol)
+        if price.symbol in self.instruments and (known is None or known.recv_ns < price.recv_ns):
+            self._drive.marks[price.symbol] = Mark(price.bid, price.ask, price.recv_ns)
 
     def _intended(self, intent: EntryIntent, now_ns: int) -> None:
         instrument = self.instruments.get(intent.symbol)

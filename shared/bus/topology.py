@@ -41,7 +41,7 @@ from shared.messages.control import (
     Tripped,
 )
 from shared.messages.entry import EntryIntent
-from shared.messages.protection import SetProtection
+from shared.messages.protection import PricePolled, SetProtection
 
 
 class Overload(StrEnum):
@@ -121,7 +121,7 @@ ACCOUNT: Final = Channel(
     binder_hwm=10_000,
     peer_hwm=1_000,
     overload=Overload.REPLAY,
-    up=(Hello, Acknowledge, EntryIntent, SetProtection),
+    up=(Hello, Acknowledge, EntryIntent, SetProtection, PricePolled),
     down=(Welcomed, EventSaid, Beat, HelloRefused),
 )
 CONTROL: Final = Channel(

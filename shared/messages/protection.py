@@ -44,3 +44,13 @@ class SetProtection(Message, frozen=True, kw_only=True, tag="set_protection"):
     position_id: str
     version: int
     target: Target
+
+
+class PricePolled(Message, frozen=True, kw_only=True, tag="price_polled"):
+    """Best bid and ask that protect asked the venue for itself, because no quote came (P13)."""
+
+    symbol: str
+    bid: Amount
+    ask: Amount
+    recv_ns: int
+    """When the question left: the price is at least as young."""

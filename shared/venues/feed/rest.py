@@ -1,11 +1,12 @@
-"""What ingest asks Binance spot's public REST API, paced by its share of the rate budget.
+"""What ingest asks Binance spot's public REST API, and protect when ingest is gone.
 
-Instruments, 24 h volumes, minute candles and depth snapshots; depth stays bytes, because the
-scanner reads it straight into a book.
+Instruments, 24 h volumes, minute candles, best prices and depth snapshots, paced by a share of the
+rate budget; depth stays bytes, because the scanner reads it straight into a book.
 """
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
@@ -30,6 +31,7 @@ _WEIGHT_VOLUME_FEW: Final = 40
 _WEIGHT_VOLUME_ALL: Final = 80
 _WEIGHT_CANDLES: Final = 2
 _WEIGHT_DEPTH: Final = 50
+_WEIGHT_BEST: Final = 4
 
 
 class RestError(SeawallError):
@@ -50,6 +52,13 @@ class _Volume(msgspec.Struct):
     quoteVolume: str
 
 
+class _Best(msgspec.Struct):
+    symbol: str
+    bidPrice: str
+    askPrice: str
+
+
+_BEST: Final = msgspec.json.Decoder(list[_Best])
 _VOLUMES: Final = msgspec.json.Decoder(list[_Volume])
 _ROWS: Final = msgspec.json.Decoder(list[list[Any]])
 
@@ -110,6 +119,19 @@ class BinancePublic:
             return tuple(_candle(row) for row in _ROWS.decode(body))
         except (msgspec.DecodeError, NumberError, TypeError, LookupError) as error:
             raise RestError(f"klines of {symbol} cannot be read: {error}") from error
+
+    async def best_prices(self, symbols: tuple[str, ...]) -> dict[str, tuple[Decimal, Decimal]]:
+        """Best bid and ask by symbol; of one whose book is empty on a side, none."""
+        query = {"symbols": _listed(symbols)}
+        body = await self._get("ticker/bookTicker", query, _WEIGHT_BEST)
+        try:
+            best = {
+                entry.symbol: (decimal_from_text(entry.bidPrice), decimal_from_text(entry.askPrice))
+                for entry in _BEST.decode(body)
+            }
+        except (msgspec.DecodeError, NumberError) as error:
+            raise RestError(f"ticker/bookTicker cannot be read: {error}") from error
+        return {symbol: (bid, ask) for symbol, (bid, ask) in best.items() if 0 < bid < ask}
 
     async def depth(self, symbol: str) -> bytes:
         """A snapshot of the book as the venue wrote it."""

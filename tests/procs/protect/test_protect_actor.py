@@ -28,7 +28,7 @@ from shared.messages.control import (
     StopEntries,
 )
 from shared.messages.decision import PlanChanged, PlanDropped, ProtectEvent, RouteMarked
-from shared.messages.protection import Exit, Guard, SetProtection, Urgency
+from shared.messages.protection import Exit, Guard, PricePolled, SetProtection, Urgency
 
 POLICY = Policy(config_hash="c0ffee")
 EVENTS = Reader(ProtectEvent)
@@ -135,6 +135,38 @@ def test_an_old_price_sells_nothing():
     scene = Scene(*bought(), LOCAL)
     scene.give(quote(bid=9_000, ask=9_001, at=-1.0), 2.0)
     assert scene.events(PlanChanged) == []
+
+
+# ── eyes of its own (P13) ───────────────────────────────────────────────────────────────────────
+
+
+def polled(bid, at):
+    return PricePolled(symbol=BTC.symbol, bid=D(bid), ask=D(bid) + 1, recv_ns=ns(at))
+
+
+def test_only_a_held_symbol_without_quotes_is_asked_for():
+    scene = Scene(*bought(), LOCAL)
+    assert scene.actor.blind_symbols(ns(2)) == (BTC.symbol,)
+    scene.price(10_000, 2.0)
+    assert scene.actor.blind_symbols(ns(4.0)) == ()
+    assert scene.actor.blind_symbols(ns(4.1)) == (BTC.symbol,)
+    assert Scene().actor.blind_symbols(ns(4.1)) == ()
+
+
+def test_a_polled_price_sells_at_the_stop_and_is_passed_on():
+    scene = Scene(*bought(), LOCAL)
+    assert scene.give(polled("98", 2.0), 2.1) == [polled("98", 2.0)], "route guards by it too"
+    assert scene.actor.blind_symbols(ns(2.2)) == (BTC.symbol,), "a poll ends no blindness"
+    asked = wanted(scene.give(polled("97", 3.0), 3.1))
+    assert asked.target == Exit(reason="local_stop", urgency=Urgency.URGENT)
+    assert scene.actor.prices_polled == 2
+
+
+def test_an_older_polled_price_is_no_news():
+    scene = Scene(*bought(), LOCAL)
+    scene.price(10_000, 2.0)
+    assert scene.give(polled("50", 1.9), 2.1) == []
+    assert scene.actor.prices_polled == 0
 
 
 def test_a_position_that_bought_nothing_yet_is_not_watched():

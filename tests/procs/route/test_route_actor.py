@@ -28,7 +28,7 @@ from shared.messages.control import (
     TradingState,
     Tripped,
 )
-from shared.messages.protection import Exit, Guard, SetProtection, Urgency
+from shared.messages.protection import Exit, Guard, PricePolled, SetProtection, Urgency
 from shared.messages.venue import (
     CancelOrder,
     Meaning,
@@ -42,6 +42,23 @@ from shared.messages.venue import (
     VenueStatus,
     VenueStreamChanged,
 )
+
+# ── prices ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_protect_polled_guards_as_well_as_a_quote():
+    """P13: without a stop at the venue the price of either tells when to sell."""
+    scene = entered()
+    filled = VenueReported(order=said(status=VenueStatus.FILLED, filled="1"), trade=traded())
+    [oco] = scene.give(filled)
+    scene.give(answer(oco, outcome=Outcome.UNKNOWN, at=0.4))
+    assert scene.position.protection is not ProtectionStatus.PROTECTED
+    scene.give(PricePolled(symbol="BTCUSDT", bid=D(100), ask=D(101), recv_ns=ns(0.5)), 0.5)
+    assert scene.position.protection is ProtectionStatus.LOCAL_GUARD
+    scene.give(PricePolled(symbol="BTCUSDT", bid=D(1), ask=D(2), recv_ns=ns(0.4)), 0.6)
+    scene.give(PricePolled(symbol="NOSUCH", bid=D(1), ask=D(2), recv_ns=ns(0.6)), 0.6)
+    assert scene.position.exiting is None, "older, and foreign"
+
 
 # ── before anything else ────────────────────────────────────────────────────────────────────────
 

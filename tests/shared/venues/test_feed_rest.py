@@ -115,6 +115,23 @@ def with_venue(scene: Scene, timeout_s: float = 2.0) -> None:
     asyncio.run(play())
 
 
+def test_best_prices_are_exact_and_an_empty_book_has_none():
+    def row(symbol, bid, ask):
+        sizes = {"bidQty": "1.00000000", "askQty": "1.00000000"}
+        return {"symbol": symbol, "bidPrice": bid, "askPrice": ask, **sizes}
+
+    async def scene(server: FeedServer, venue: BinancePublic) -> None:
+        rows = [row("BTCUSDT", "0.10000000", "0.10000001"), row("ETHUSDT", "0.00000000", "2.0")]
+        server.answers = {"ticker/bookTicker": lambda request: web.json_response(rows)}
+        best = await venue.best_prices(("BTCUSDT", "ETHUSDT"))
+        assert best == {"BTCUSDT": (Decimal("0.1"), Decimal("0.10000001"))}
+        rows[0]["bidPrice"] = "NaN"
+        with pytest.raises(RestError, match="bookTicker"):
+            await venue.best_prices(("BTCUSDT",))
+
+    with_venue(scene)
+
+
 def test_the_questions_and_their_answers():
     async def scene(server: FeedServer, venue: BinancePublic) -> None:
         rows = [
