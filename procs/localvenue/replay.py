@@ -12,12 +12,17 @@ from shared.recordings.lines import check_recordings, read_lines
 
 
 def open_recording(
-    paths: Sequence[Path], instruments: Path | None, start_ms: int, hold_ms: int = 0
+    paths: Sequence[Path],
+    instruments: Path | None,
+    start_ms: int,
+    hold_ms: int = 0,
+    speed: float = 1.0,
 ) -> RecordedMarket:
-    """The recordings as one market that begins at start_ms, or within hold_ms when told to.
+    """The recordings as one market that begins at start_ms, or within hold_ms when told to, and
+    passes `speed` times as fast as it was recorded.
 
     Order rules come from the `instruments` file, else from the shipped table, else from the data's
-    own decimals, which is said on stderr. Raises NotFoundError or RecordingError."""
+    own decimals, which is said on stderr. Raises NotFoundError, RecordingError, ConfigError."""
     groups = check_recordings(paths)
     chosen = instruments_for(groups, instruments)
     for symbol, one in chosen.items():
@@ -29,7 +34,7 @@ def open_recording(
             )
     lines = {symbol: _frames(files) for symbol, files in groups.items()}
     rules = tuple(one.instrument for one in chosen.values())
-    return RecordedMarket(lines, rules, start_ms, hold_ms=hold_ms)
+    return RecordedMarket(lines, rules, start_ms, speed=speed, hold_ms=hold_ms)
 
 
 def _frames(files: Sequence[Path]) -> Lines:

@@ -3,8 +3,12 @@
 A recording holds deltas, trades, best prices and a depth snapshot that stands after the first
 deltas: those are kept until the snapshot comes, the ones it already holds are dropped, the rest is
 applied (clearing the book at the snapshot instead leaves it crossed). Ids stay as recorded. Time is
-the receive clock, because the exchange's may be ahead of it. Lines are read as time passes. A
-recording that is held begins when somebody listens.
+the receive clock, because the exchange's may be ahead of it; a trade's own time keeps its distance
+to the event time it was recorded with. Lines are read as time passes. A recording that is held
+begins when somebody listens.
+
+Every event carries its line: the place, from 1, in the symbol's own files, counted on from one file
+to the next in reading order; other symbols' lines that come in between are not counted.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -31,6 +35,15 @@ Lines = Iterable[tuple[int, Frame]]
 """(receive time in ns, frame), in order of time."""
 
 BARS_SAVED: Final = 1_440
+
+
+class RecordedLine(NamedTuple):
+    """One line of a symbol's recording: when it was received, what it says, its number from 1."""
+
+    recv_ns: int
+    symbol: str
+    frame: Frame
+    number: int
 
 
 class SavedBars(msgspec.Struct, kw_only=True):
@@ -80,7 +93,7 @@ class RecordedMarket:
             if unknown:
                 raise ConfigError(f"no instrument for the recorded symbols {', '.join(unknown)}")
             streams = [_named(symbol, one) for symbol, one in sorted(lines.items())]
-            self._lines: Iterator[tuple[int, str, Frame]] = heapq.merge(*streams, key=_time_of)
+            self._lines: Iterator[RecordedLine] = heapq.merge(*streams, key=_time_of)
         else:
             only = instruments[0].symbol if len(instruments) == 1 else ""
             self._lines = _named(only, lines)
@@ -93,8 +106,11 @@ class RecordedMarket:
         self._origin_ns = 0
         """What was received then happens at start_ms: the first line, or where a replay resumes."""
         self._resume_from_ns: int | None = None
-        self._next: tuple[int, str, Frame] | None = None
+        self._next: RecordedLine | None = None
         self._ended = False
+        self._tapes: dict[str, str] = {}
+        """The kind of trade event that a symbol is followed by: two kinds say the same twice."""
+        self._traded_ms: dict[str, int] = {}
         self.lines_read = 0
 
     @property
@@ -119,7 +135,7 @@ class RecordedMarket:
             self._start_ms = self._latest_ms = now_ms
             return said
         while (line := self._peek()) is not None:
-            recv_ns, symbol, frame = line
+            recv_ns = line.recv_ns
             if self._first_ns is None:
                 self._first_ns = self._origin_ns = recv_ns
             passed_ms = (recv_ns - self._origin_ns) / (NS_PER_MS * self._speed)
@@ -129,10 +145,10 @@ class RecordedMarket:
                 break
             self._next = None
             self.lines_read += 1
-            self._take(symbol, frame, at_ms, said)
+            self._take(line, at_ms, said)
         return said
 
-    def _peek(self) -> tuple[int, str, Frame] | None:
+    def _peek(self) -> RecordedLine | None:
         if self._next is None and not self._ended:
             self._next = next(self._lines, None)
             if self._next is None:
@@ -148,33 +164,44 @@ class RecordedMarket:
                     f"depth snapshot that joins them"
                 )
 
-    def _take(self, hint: str, frame: Frame, at_ms: int, said: list[MarketEvent]) -> None:
+    def _take(self, line: RecordedLine, at_ms: int, said: list[MarketEvent]) -> None:
+        frame = line.frame
         try:
             message = frame if isinstance(frame, dict) else msgspec.json.decode(frame)
             data = message.get("data", message)
-            symbol = data.get("s", hint)
+            symbol = data.get("s", line.symbol)
             book = self._books.get(symbol)
             if book is None:
                 raise RecordingError(f"symbol {symbol!r} has no instrument")
             kind = data.get("e")
             if kind in ("trade", "aggTrade"):
-                trade = read_trade(data, at_ms)
-                self._bars[symbol].add(at_ms, to_lots(trade.price), to_lots(trade.quantity))
-                said.extend(book.pass_on(trade))
+                if self._tapes.setdefault(symbol, kind) == kind:
+                    said.extend(self._trade(book, data, at_ms, line.number))
             elif kind == "depthUpdate":
-                said.extend(book.take_delta(data, at_ms))
+                said.extend(book.take_delta(data, at_ms, line.number))
             elif "lastUpdateId" in data:
-                said.extend(book.take_snapshot(data, at_ms))
+                said.extend(book.take_snapshot(data, at_ms, line.number))
             elif "B" in data and "A" in data and "u" in data:
                 said.extend(book.take_ticker(data, at_ms))
             # Other streams of the same connection say nothing about book or trades.
         except RecordingError as error:
-            raise RecordingError(f"recorded line {self.lines_read}: {error}") from error
+            raise RecordingError(f"recorded line {line.number}: {error}") from error
         except (KeyError, TypeError, ValueError, AttributeError, msgspec.DecodeError) as error:
             text = str(frame)[:160]
             raise RecordingError(
-                f"recorded line {self.lines_read} is not a Binance message: {error!r} in {text}"
+                f"recorded line {line.number} is not a Binance message: {error!r} in {text}"
             ) from error
+
+    def _trade(
+        self, book: RecordedBook, data: dict[str, Any], at_ms: int, line: int
+    ) -> list[MarketEvent]:
+        """A trade, as long before it is sent as it was recorded; never before the one before."""
+        late_ms = max(0, data.get("E", 0) - data.get("T", data.get("E", 0)))
+        traded_ms = max(at_ms - int(late_ms / self._speed), self._traded_ms.get(book.symbol, 0))
+        self._traded_ms[book.symbol] = traded_ms = min(traded_ms, at_ms)
+        trade = read_trade(data, traded_ms, line)
+        self._bars[book.symbol].add(traded_ms, to_lots(trade.price), to_lots(trade.quantity))
+        return book.pass_on(trade)
 
     def _bars_of(self, symbol: str) -> MinuteBars:
         bars = self._bars.get(symbol)
@@ -220,12 +247,12 @@ class RecordedMarket:
         last_ns = saved.first_ns
         while self.lines_read < saved.lines_read:
             line = self._peek()
-            if line is None or (self.lines_read == 0 and line[0] != saved.first_ns):
+            if line is None or (self.lines_read == 0 and line.recv_ns != saved.first_ns):
                 raise MessageError(f"the saved replay is not of this recording: {saved.first_ns}")
             self._next = None
             self.lines_read += 1
-            last_ns = line[0]
-            self._take(line[1], line[2], 0, unheard)
+            last_ns = line.recv_ns
+            self._take(line, 0, unheard)
             unheard.clear()
         for one in saved.bars:
             self._bars[one.symbol].resume(one.origin, one.bars)
@@ -237,10 +264,10 @@ class RecordedMarket:
         return self._ended
 
 
-def _named(symbol: str, lines: Lines) -> Iterator[tuple[int, str, Frame]]:
-    for recv_ns, frame in lines:
-        yield recv_ns, symbol, frame
+def _named(symbol: str, lines: Lines) -> Iterator[RecordedLine]:
+    for number, (recv_ns, frame) in enumerate(lines, 1):
+        yield RecordedLine(recv_ns, symbol, frame, number)
 
 
-def _time_of(line: tuple[int, str, Frame]) -> int:
-    return line[0]
+def _time_of(line: RecordedLine) -> int:
+    return line.recv_ns

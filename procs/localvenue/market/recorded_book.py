@@ -27,7 +27,7 @@ def read_levels(raw: Any) -> Levels:
     return levels
 
 
-def read_trade(data: dict[str, Any], at_ms: int) -> Traded:
+def read_trade(data: dict[str, Any], at_ms: int, line: int = 0) -> Traded:
     """A recorded trade or aggregate trade, stamped at_ms. Raises NumberError, KeyError."""
     return Traded(
         symbol=data["s"],
@@ -36,6 +36,7 @@ def read_trade(data: dict[str, Any], at_ms: int) -> Traded:
         price=decimal_from_text(data["p"]),
         quantity=decimal_from_text(data["q"]),
         buyer_is_maker=data["m"],
+        line=line,
     )
 
 
@@ -52,7 +53,9 @@ class RecordedBook:
         self._last_id: int | None = None
         self._joined = False
         """Whether a delta followed the last snapshot; the first one may begin before its id."""
-        self._kept: list[dict[str, Any] | Traded | Ticked] = []
+        self._line = 0
+        """The newest line that said something about the book."""
+        self._kept: list[tuple[dict[str, Any], int] | Traded | Ticked] = []
 
     @property
     def waiting(self) -> int:
@@ -71,6 +74,7 @@ class RecordedBook:
                 last_id=self._last_id,
                 bids=tuple(sorted(self._bids.items(), reverse=True)),
                 asks=tuple(sorted(self._asks.items())),
+                line=self._line,
             )
         ]
 
@@ -95,11 +99,11 @@ class RecordedBook:
             )
         )
 
-    def take_delta(self, data: dict[str, Any], at_ms: int) -> list[MarketEvent]:
+    def take_delta(self, data: dict[str, Any], at_ms: int, line: int = 0) -> list[MarketEvent]:
         """A recorded depthUpdate; stale ones say nothing, a gap is counted and passed on."""
         last_id = self._last_id
         if last_id is None:
-            self._keep(data)
+            self._keep((data, line))
             return []
         previous = data.get("pu")
         stale_to = last_id if previous is None or self._joined else last_id - 1
@@ -122,27 +126,29 @@ class RecordedBook:
             last_id=data["u"],
             bids=read_levels(data["b"]),
             asks=read_levels(data["a"]),
+            line=line,
         )
         _apply(self._bids, change.bids)
         _apply(self._asks, change.asks)
         self._last_id, self._joined = change.last_id, True
+        self._line = max(self._line, line)
         self.applied += 1
         return [change]
 
-    def take_snapshot(self, data: dict[str, Any], at_ms: int) -> list[MarketEvent]:
+    def take_snapshot(self, data: dict[str, Any], at_ms: int, line: int = 0) -> list[MarketEvent]:
         """A recorded REST depth: the first makes the book, a later one mends it.
 
         The whole book carries the snapshot's id; the first delta after it may begin before that."""
         snapshot_id: int = data["lastUpdateId"]
         bids, asks = dict(read_levels(data["bids"])), dict(read_levels(data["asks"]))
         if self._last_id is not None:
-            return self._mend(snapshot_id, bids, asks, at_ms)
+            return self._mend(snapshot_id, bids, asks, at_ms, line)
         kept, self._kept = self._kept, []
-        self._bids, self._asks, self._last_id = bids, asks, snapshot_id
+        self._bids, self._asks, self._last_id, self._line = bids, asks, snapshot_id, line
         said = self.whole(at_ms)
         for event in kept:
-            if isinstance(event, dict):
-                said.extend(self.take_delta(event, at_ms))
+            if isinstance(event, tuple):
+                said.extend(self.take_delta(event[0], at_ms, event[1]))
             elif isinstance(event, Traded) or event.update_id > snapshot_id:
                 said.append(_at(event, at_ms))
         return said
@@ -153,6 +159,7 @@ class RecordedBook:
         bids: dict[Decimal, Decimal],
         asks: dict[Decimal, Decimal],
         at_ms: int,
+        line: int,
     ) -> list[MarketEvent]:
         """After a hole in the recording: the difference between the book and the newer snapshot.
 
@@ -167,13 +174,14 @@ class RecordedBook:
             last_id=snapshot_id,
             bids=_difference(self._bids, bids, min(bids, default=ZERO), None),
             asks=_difference(self._asks, asks, None, max(asks, default=ZERO)),
+            line=line,
         )
         _apply(self._bids, change.bids)
         _apply(self._asks, change.asks)
-        self._last_id, self._joined = snapshot_id, False
+        self._last_id, self._joined, self._line = snapshot_id, False, line
         return [change]
 
-    def _keep(self, event: dict[str, Any] | Traded | Ticked) -> None:
+    def _keep(self, event: tuple[dict[str, Any], int] | Traded | Ticked) -> None:
         if len(self._kept) >= KEPT_MAX:
             raise RecordingError(
                 f"{self.symbol}: no depth snapshot within the first {KEPT_MAX} events"

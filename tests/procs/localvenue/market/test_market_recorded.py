@@ -74,12 +74,13 @@ class Follower:
         self.books = {}
         self.last_id = {}
         self.trades = self.ticks = self.crossed = self.deltas = 0
-        self.at_ms = 0
+        self.at_ms = {}
 
     def follow(self, events):
         for event in events:
-            assert event.at_ms >= self.at_ms
-            self.at_ms = event.at_ms
+            clock = "trades" if isinstance(event, Traded) else "books"
+            assert event.at_ms >= self.at_ms.get(clock, 0), "trades have their own time"
+            self.at_ms[clock] = event.at_ms
             if isinstance(event, Traded):
                 self.trades += 1
             elif isinstance(event, Ticked):
@@ -138,6 +139,55 @@ def test_speed_divides_the_distances():
     market = replay(SHORT, speed=2.0)
     assert market.advance(START_MS + 149) == []
     assert market.advance(START_MS + 150)[0].at_ms == START_MS + 150
+
+
+def test_a_trade_keeps_its_distance_to_its_event_time():
+    def late(number, sent_ms, traded_ms):
+        body = trade(number, "100")["data"]
+        return {"data": body | {"E": sent_ms, "T": traded_ms}}
+
+    lines = [
+        SHORT[5],
+        (1_500_000_000, late(1, 9_100, 9_070)),
+        (1_510_000_000, late(2, 9_110, 9_000)),
+    ]
+    first, second = replay(lines).advance(START_MS + 1_000)[1:]
+    assert (first.at_ms - START_MS, second.at_ms - START_MS) == (170, 170)
+    first, second = replay(lines, speed=2.0).advance(START_MS + 1_000)[1:]
+    assert (first.at_ms - START_MS, second.at_ms - START_MS) == (85, 85)
+
+
+def test_a_trade_and_its_aggregate_are_one_trade():
+    aggregate = {"data": trade(7, "100")["data"] | {"e": "aggTrade", "a": 3}}
+    lines = [SHORT[5], (1_500_000_000, trade(7, "100")), (1_500_000_001, aggregate)]
+    assert len(replay(lines).advance(START_MS + 1_000)) == 2
+
+
+def test_events_carry_the_line_they_were_read_from():
+    events = replay(SHORT).advance(START_MS + 90_000)
+    lines = [
+        (type(event).__name__, event.line) for event in events if not isinstance(event, Ticked)
+    ]
+    assert lines == [
+        ("BookChanged", 6),
+        ("Traded", 3),
+        ("BookChanged", 4),
+        ("BookChanged", 7),
+        ("Traded", 8),
+    ]
+
+
+def test_lines_are_counted_for_each_symbol():
+    other = [
+        (at + 1, delta(one, one, [("9", "1")], symbol="ETHUSDT")) for at, one in ((1, 11), (2, 12))
+    ]
+    market = RecordedMarket(
+        {"BTCUSDT": iter(SHORT), "ETHUSDT": iter([(0, snapshot(10, [("8", "1")], [])), *other])},
+        (instrument("BTCUSDT"), instrument("ETHUSDT")),
+        START_MS,
+    )
+    events = market.advance(START_MS + 90_000)
+    assert [one.line for one in events if one.symbol == "ETHUSDT"] == [1, 2, 3]
 
 
 def test_lines_are_read_only_as_time_passes():
