@@ -11,8 +11,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 def told(engine):
     """Event types of protect's log, in order."""
-    [path] = (engine.userdir / "logs").glob("*/protect.events.jsonl")
-    return [json.loads(line)["event_type"] for line in path.read_text().splitlines()]
+    paths = (engine.userdir / "logs").glob("*/protect.events.jsonl")
+    lines = [line for path in paths for line in path.read_text().splitlines()]
+    return [json.loads(line)["event_type"] for line in lines]
 
 
 @pytest.mark.timeout(120)
@@ -26,5 +27,5 @@ def test_protect_sees_while_ingest_sleeps(engine):
     engine.until_active()
     engine.until(lambda now: told(engine)[-1] == "sees_again", "sees again")
     whole = engine.stop()
-    assert_sound(whole)
+    assert_sound(whole, restarted=("ingest",))
     assert whole["unprotected_s"]["max"] <= 2.0
