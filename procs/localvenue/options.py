@@ -32,6 +32,8 @@ class VenueOptions(msgspec.Struct, frozen=True, kw_only=True):
     replay: tuple[Path, ...] = ()
     instruments: Path | None = None
     hold: bool = False
+    speed: float = 1.0
+    audit: Path | None = None
     data: Path | None = None
     balances: dict[str, Decimal] = msgspec.field(default_factory=lambda: dict(DEFAULT_BALANCE))
     accounts: int = 1
@@ -67,6 +69,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="begin the recording with the first stream that a client subscribes to, "
         f"at the latest after {HOLD_MS // 1000} s",
+    )
+    parser.add_argument(
+        "--speed",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="play a recording X times as fast as it was recorded (default 1)",
+    )
+    parser.add_argument(
+        "--audit",
+        type=Path,
+        metavar="FILE",
+        help="write down why each fill was honest, for `seawall audit` (a new file; a generated "
+        "market goes to FILE.market.jsonl)",
     )
     parser.add_argument(
         "--data",
@@ -113,6 +129,10 @@ def read_options(args: argparse.Namespace) -> VenueOptions:
         raise ConfigError("--instruments goes with --replay; generated markets bring their own")
     if args.hold and not args.replay:
         raise ConfigError("--hold goes with --replay; generated markets have always been there")
+    if not 0 < args.speed < float("inf"):
+        raise ConfigError(f"--speed {args.speed}, allowed: more than 0")
+    if args.speed != 1.0 and not args.replay:
+        raise ConfigError("--speed goes with --replay; a generated market has its own pace")
     return VenueOptions(
         protocol=args.protocol,
         port=args.port,
@@ -121,6 +141,8 @@ def read_options(args: argparse.Namespace) -> VenueOptions:
         replay=tuple(args.replay),
         instruments=args.instruments,
         hold=args.hold,
+        speed=args.speed,
+        audit=args.audit,
         data=args.data,
         balances=_balances(args.balance) or dict(DEFAULT_BALANCE),
         accounts=args.accounts,

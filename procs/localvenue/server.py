@@ -7,12 +7,14 @@ import gc
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
 import uvloop
 from aiohttp import web
 
+from procs.localvenue.audit import FillAudit
 from procs.localvenue.journal import VenueJournal
 from procs.localvenue.market.events import Market
 from procs.localvenue.market.profiles import build_market
@@ -51,6 +53,8 @@ class VenueServer:
             self.venue = Venue(
                 market, name, journal, options.balances, wall_ms, accounts=options.accounts
             )
+            if options.audit is not None:
+                self.venue.keep_audit(open_audit(options, options.audit, market, journal))
         except BaseException:
             journal.close()
             raise
@@ -149,11 +153,25 @@ def open_market(options: VenueOptions, start_ms: int) -> tuple[Market, str]:
     """The market of the options and the name by which its journal knows it."""
     if options.replay:
         hold_ms = HOLD_MS if options.hold else 0
-        market = open_recording(options.replay, options.instruments, start_ms, hold_ms)
+        market = open_recording(
+            options.replay, options.instruments, start_ms, hold_ms, options.speed
+        )
         return market, "replay:" + ",".join(path.name for path in options.replay)
     return build_market(options.profile, options.seed, start_ms), (
         f"{options.profile}:{options.seed}"
     )
+
+
+def open_audit(
+    options: VenueOptions, path: Path, market: Market, journal: VenueJournal
+) -> FillAudit:
+    """The audit of a run that begins now. Raises ConfigError for a venue that goes on."""
+    if journal.get("market") is not None:
+        raise ConfigError(
+            f"--audit {path}: the venue in {options.data} goes on where it was left, and the file "
+            "would not hold what was before; choose another data folder"
+        )
+    return FillAudit(path, market.instruments, options.replay)
 
 
 def serve(options: VenueOptions) -> None:
