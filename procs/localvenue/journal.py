@@ -15,8 +15,10 @@ from typing import Any, Final
 
 import msgspec
 
+from procs.localvenue.matching.account import add
+from procs.localvenue.matching.ledger import Ledger
 from procs.localvenue.matching.model import (
-    OPEN_STATUSES,
+    Amendment,
     Balance,
     BalancesChanged,
     Fill,
@@ -24,16 +26,19 @@ from procs.localvenue.matching.model import (
     Order,
     OrderList,
     OrderUpdated,
+    Prevention,
     VenueEvent,
 )
 from procs.localvenue.matching.store import CLOSED_ORDERS_KEPT, Counters, VenueState
+from procs.localvenue.matching.words import OPEN_STATUSES
 from shared.errors import ConfigError, JournalError
 from shared.units import decimal_from_text
 
-SCHEMA_VERSION: Final = "1"
+SCHEMA_VERSION: Final = "2"
+
+_META: Final = "create table if not exists meta (key text primary key, value blob) without rowid;"
 
 _SCHEMA: Final = """
-create table if not exists meta (key text primary key, value blob not null) without rowid;
 create table if not exists keys (api_key text primary key, secret text not null, place integer);
 create table if not exists balances (
   account text, asset text, free text not null, locked text not null,
@@ -42,12 +47,31 @@ create table if not exists orders (
   id integer primary key, account text not null, symbol text not null, status text not null,
   list_id integer not null, body text not null);
 create table if not exists lists (id integer primary key, status text not null, body text not null);
-create table if not exists fills (id integer primary key, order_id integer, body text not null);
+create table if not exists fills (
+  id integer, order_id integer, body text not null, primary key (id, order_id)) without rowid;
+create table if not exists preventions (
+  id integer primary key, taker_id integer not null, body text not null);
+create table if not exists amendments (
+  id integer primary key, order_id integer not null, body text not null);
 """
+
+_FROM_1: Final = """
+begin immediate;
+alter table fills rename to fills_1;
+create table fills (
+  id integer, order_id integer, body text not null, primary key (id, order_id)) without rowid;
+insert into fills select id, order_id, body from fills_1;
+drop table fills_1;
+update meta set value = cast('2' as blob) where key = 'schema_version';
+commit;
+"""
+"""Version 1 told two orders of one trade apart by trade ids; its ledger had accounts only."""
 
 _ORDER: Final = msgspec.json.Decoder(Order)
 _LIST: Final = msgspec.json.Decoder(OrderList)
 _FILL: Final = msgspec.json.Decoder(Fill)
+_PREVENTION: Final = msgspec.json.Decoder(Prevention)
+_AMENDMENT: Final = msgspec.json.Decoder(Amendment)
 
 
 class VenueJournal:
@@ -67,20 +91,25 @@ class VenueJournal:
                 os.chmod(self.path, 0o600)
             self._db.execute("pragma journal_mode = wal")
             self._db.execute("pragma synchronous = normal")
+            self._db.execute(_META)
+            self._take_version()
             self._db.executescript(_SCHEMA)
-            version = self.get("schema_version")
-            if version is None:
-                self.put("schema_version", SCHEMA_VERSION.encode())
         except sqlite3.OperationalError as error:
             raise JournalError(
                 f"{self.path}: cannot be written: {error}; is the disk full?"
             ) from error
         except sqlite3.DatabaseError as error:
             raise JournalError(f"{self.path}: not a venue journal: {error}") from error
-        if version is not None and version.decode() != SCHEMA_VERSION:
-            raise JournalError(
-                f"{self.path}: schema {version.decode()}, this program reads {SCHEMA_VERSION}"
-            )
+
+    def _take_version(self) -> None:
+        """Marks a new journal, lifts one of version 1. Raises JournalError for other versions."""
+        version = (self.get("schema_version") or SCHEMA_VERSION.encode()).decode()
+        if version == "1":
+            self._db.executescript(_FROM_1)
+        elif version != SCHEMA_VERSION:
+            raise JournalError(f"{self.path}: schema {version}, this program reads 1 and 2")
+        else:
+            self.put("schema_version", SCHEMA_VERSION.encode())
 
     def close(self) -> None:
         """Closes the database and lets the lock go."""
@@ -111,21 +140,23 @@ class VenueJournal:
             [(key, secret, place + at) for at, (key, secret) in enumerate(keys.items())],
         )
 
-    def write(self, events: Iterable[VenueEvent], counters: Counters) -> None:
-        """Commits what one request or one moment of the market changed."""
+    def write(
+        self,
+        events: Iterable[VenueEvent],
+        counters: Counters,
+        ledger: Ledger,
+        silent: Iterable[Order] = (),
+    ) -> None:
+        """Commits what one request or one moment of the market changed; `silent` are orders that
+        changed without an event, as they are after all events."""
         execute = self._db.execute
         execute("begin immediate")
         try:
             for event in events:
                 if isinstance(event, OrderUpdated):
-                    self._write_order(event.order)
-                    if event.fill is not None:
-                        execute(
-                            "insert into fills values (?, ?, ?)",
-                            (event.fill.trade_id, event.fill.order_id, _text(event.fill)),
-                        )
+                    self._write_update(event)
                 elif isinstance(event, BalancesChanged):
-                    self.write_balances(event.account, event.balances)
+                    self._write_balances(event.account, event.balances)
                 elif isinstance(event, ListChanged):
                     for order in event.orders:
                         self._write_order(order)
@@ -134,14 +165,53 @@ class VenueJournal:
                         "insert or replace into lists values (?, ?, ?)",
                         (found.id, found.status, _text(found)),
                     )
-            self.put("counters", msgspec.json.encode(counters))
+            for order in silent:
+                self._write_order(order)
+            self._write_books(counters, ledger)
         except BaseException:
             execute("rollback")
             raise
         execute("commit")
 
-    def write_balances(self, account: str, balances: dict[str, Balance]) -> None:
-        """Writes the balances of one account, as part of a transaction or alone."""
+    def open_accounts(
+        self, balances: dict[str, dict[str, Balance]], counters: Counters, ledger: Ledger
+    ) -> None:
+        """Commits the first balances of new accounts, and the ledger that they were put in."""
+        self._db.execute("begin immediate")
+        try:
+            for account, one in balances.items():
+                self._write_balances(account, one)
+            self._write_books(counters, ledger)
+        except BaseException:
+            self._db.execute("rollback")
+            raise
+        self._db.execute("commit")
+
+    def _write_update(self, event: OrderUpdated) -> None:
+        execute = self._db.execute
+        self._write_order(event.order)
+        if event.fill is not None:
+            execute(
+                "insert into fills values (?, ?, ?)",
+                (event.fill.trade_id, event.fill.order_id, _text(event.fill)),
+            )
+        prevention, amendment = event.prevention, event.amendment
+        if prevention is not None:
+            execute(
+                "insert or replace into preventions values (?, ?, ?)",
+                (prevention.id, prevention.taker_order_id, _text(prevention)),
+            )
+        if amendment is not None:
+            execute(
+                "insert into amendments values (?, ?, ?)",
+                (amendment.execution_id, amendment.order_id, _text(amendment)),
+            )
+
+    def _write_books(self, counters: Counters, ledger: Ledger) -> None:
+        self.put("counters", msgspec.json.encode(counters))
+        self.put("ledger", msgspec.json.encode(ledger))
+
+    def _write_balances(self, account: str, balances: dict[str, Balance]) -> None:
         self._db.executemany(
             "insert or replace into balances values (?, ?, ?, ?)",
             [(account, asset, str(one.free), str(one.locked)) for asset, one in balances.items()],
@@ -177,6 +247,13 @@ class VenueJournal:
             for fill in self._rows("select body from fills where order_id > ?", (first_id,), _FILL)
             if fill.order_id in known
         ]
+        amendments = [
+            one
+            for one in self._rows(
+                "select body from amendments where order_id > ?", (first_id,), _AMENDMENT
+            )
+            if one.order_id in known
+        ]
         return VenueState(
             balances=balances,
             orders=orders,
@@ -186,7 +263,23 @@ class VenueJournal:
             if counters is None
             else msgspec.json.decode(counters, type=Counters),
             last_prices={},
+            ledger=self._ledger(balances),
+            preventions=self._rows(
+                "select body from preventions where taker_id > ?", (first_id,), _PREVENTION
+            ),
+            amendments=amendments,
         )
+
+    def _ledger(self, balances: dict[str, dict[str, Balance]]) -> Ledger:
+        """The saved ledger; a journal of version 1 had none: what is there counts as put in."""
+        saved = self.get("ledger")
+        if saved is not None:
+            return msgspec.json.decode(saved, type=Ledger)
+        ledger = Ledger()
+        for own in balances.values():
+            for asset, one in own.items():
+                ledger.deposit(asset, add(one.free, one.locked))
+        return ledger
 
     def _rows(self, query: str, values: tuple[int, ...], decoder: Any) -> list[Any]:
         try:

@@ -86,9 +86,10 @@ class Venue:
             known = {} if state is None else state.balances
             new = {key: dict(balances) for key in self.secrets if key not in known}
             self.exchange = Exchange(market.instruments, new)
-            for key in new:
-                journal.write_balances(key, self.exchange.balances(key))
         self._resume(state)
+        with self._fatal():
+            opened = {key: self.exchange.balances(key) for key in new}
+            journal.open_accounts(opened, self.exchange.counters, self.exchange.ledger)
         self._saved_ms = self._now_ms
 
     def now_ms(self) -> int:
@@ -159,11 +160,12 @@ class Venue:
             raise self._broken from error
 
     def _commit(self, now_ms: int) -> None:
-        events = self.exchange.drain()
-        if not events:
+        exchange = self.exchange
+        events, silent = exchange.drain(), exchange.drain_silent()
+        if not events and not silent:
             return
-        self.journal.write(events, self.exchange.counters)
-        for listener in self.user_listeners:
+        self.journal.write(events, exchange.counters, exchange.ledger, silent)
+        for listener in self.user_listeners if events else ():
             listener.on_user(events, now_ms)
 
     def _resume(self, state: VenueState | None) -> None:

@@ -76,6 +76,14 @@ class Account:
         self.free[asset] = add(self.free.get(asset, ZERO), amount)
         self._owned[asset] = add(self._owned.get(asset, ZERO), amount)
 
+    def move(self, asset: str, amount: Decimal) -> None:
+        """Money comes from outside, or leaves when amount is below zero."""
+        rest = add(self.free.get(asset, ZERO), amount)
+        if rest < 0:
+            raise LedgerBroken(f"{self.name}: cannot move {amount} {asset}: free is short")
+        self.free[asset] = rest
+        self._owned[asset] = add(self._owned.get(asset, ZERO), amount)
+
     def verify(self) -> None:
         """Raises LedgerBroken unless free + locked is what was opened, received and paid."""
         for asset in self.free.keys() | self.locked.keys() | self._owned.keys():

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from procs.localvenue.matching import refusals
-from procs.localvenue.matching.admission import Admission, shape_fault
+from procs.localvenue.matching import filters, refusals
+from procs.localvenue.matching.admission import Admission, would_match
 from procs.localvenue.matching.model import Refusal
 from procs.localvenue.matching.requests import PlaceOrder, PlaceOrderList
+from procs.localvenue.matching.shapes import shape_fault
+from procs.localvenue.matching.sheets import Sheet
 from procs.localvenue.matching.words import STOP_TYPES
 
 STOP_LOSSES: Final = frozenset({"STOP_LOSS", "STOP_LOSS_LIMIT"})
@@ -31,25 +33,30 @@ class ListAdmission(Admission):
         if fault is not None:
             return fault
         orders = request.orders
+        desk, sheet = self.desks[request.symbol], self._of[account].sheet(request.symbol)
         stops = sum(1 for order in orders if order.type in STOP_TYPES)
-        fault = self._count_fault(account, request.symbol, len(orders), stops)
-        fault = fault or self._ids_fault(account, request)
+        icebergs = sum(1 for order in orders if order.iceberg_quantity is not None)
+        fault = self._count_fault(sheet, len(orders), stops, icebergs)
+        if fault is None and sheet.open_lists >= filters.MAX_NUM_ORDER_LISTS:
+            fault = refusals.filter_failure("MAX_NUM_ORDER_LISTS")
+        fault = fault or self._ids_fault(account, sheet, request)
         if fault is not None:
             return fault
         if request.kind == "OCO":
             return self._pair_prices_fault(orders)
         working = orders[0]
-        if working.type == "LIMIT_MAKER" and self._would_match(
-            working.symbol, working.side, working.price
-        ):
+        if working.type == "LIMIT_MAKER" and would_match(desk, working.side, working.price):
             return refusals.WOULD_MATCH
         return None
 
     def _legs_fault(self, request: PlaceOrderList) -> Refusal | None:
         """Each order for itself, then what kinds of orders may stand together."""
-        instrument = self.instruments[request.symbol]
+        desk = self.desks[request.symbol]
+        average = desk.published.average_price()
+        if any(order.symbol != request.symbol for order in request.orders):
+            return refusals.INVALID_SYMBOL
         for order, name in zip(request.orders, LEG_NAMES[request.kind], strict=True):
-            fault = shape_fault(order, name) or self._order_filters_fault(instrument, order)
+            fault = shape_fault(order, name) or desk.rules.fault(order, average)
             if fault is not None:
                 return fault
         if request.kind == "OCO":
@@ -61,11 +68,9 @@ class ListAdmission(Admission):
             return refusals.UNSUPPORTED_COMBINATION
         return pair_kind_fault(*pending) if request.kind == "OTOCO" else None
 
-    def _ids_fault(self, account: str, request: PlaceOrderList) -> Refusal | None:
+    def _ids_fault(self, account: str, sheet: Sheet, request: PlaceOrderList) -> Refusal | None:
         ids = [order.client_id for order in request.orders if order.client_id]
-        if len(ids) != len(set(ids)) or any(
-            self._is_client_id_open(account, request.symbol, one) for one in ids
-        ):
+        if len(ids) != len(set(ids)) or any(map(sheet.is_client_id_open, ids)):
             return refusals.DUPLICATE_ORDER
         if request.client_id:
             found = self.find_list(account, None, request.client_id)
@@ -76,7 +81,8 @@ class ListAdmission(Admission):
     def _pair_prices_fault(self, orders: tuple[PlaceOrder, ...]) -> Refusal | None:
         """Above must trigger or trade above the last price, below under it."""
         below, above = orders
-        last = self.published[below.symbol].reference_price()
+        desk = self.desks[below.symbol]
+        last = desk.published.reference_price()
         low, high = (leg.stop_price or leg.price for leg in (below, above))
         if low is not None and high is not None and low >= high:
             return refusals.PRICES_UNRELATED
@@ -85,7 +91,7 @@ class ListAdmission(Admission):
         ):
             return refusals.PRICES_UNRELATED
         for leg in orders:
-            if leg.type == "LIMIT_MAKER" and self._would_match(leg.symbol, leg.side, leg.price):
+            if leg.type == "LIMIT_MAKER" and would_match(desk, leg.side, leg.price):
                 return refusals.WOULD_MATCH
         return None
 

@@ -61,6 +61,10 @@ class Order(msgspec.Struct, kw_only=True):
     """When it went on the book; -1 while a stop waits."""
     locked: Decimal = ZERO
     """Held for it: quote units of a buy, base units of a sell."""
+    queue_number: int = 0
+    """Its turn among our orders at one price; an iceberg gets a new one with each slice."""
+    shown: Decimal = ZERO
+    """What is left of an iceberg's visible slice; zero for other orders."""
     queue_ahead: Decimal = ZERO
     """Quantity that stood at its price when it came; trades at that price eat it first."""
     iceberg_quantity: Decimal | None = None
@@ -196,6 +200,8 @@ class OrderUpdated(msgspec.Struct, frozen=True, kw_only=True):
     cancel_id: str | None = None
     """The client id of the cancel request, of CANCELED only; of REPLACED the id before it."""
     prevention: Prevention | None = None
+    amendment: Amendment | None = None
+    """Of REPLACED only."""
     reject_reason: str = "NONE"
 
 
@@ -233,6 +239,8 @@ class Placed(msgspec.Struct, frozen=True):
 
     order: Order
     fills: tuple[Fill, ...]
+    preventions: tuple[Prevention, ...] = ()
+    """Matches with orders of the same account that did not happen."""
 
 
 class PlacedList(msgspec.Struct, frozen=True):

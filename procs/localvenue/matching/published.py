@@ -14,7 +14,7 @@ from typing import Final
 
 from procs.localvenue.market.events import BookChanged, Levels, Traded
 from procs.localvenue.matching.account import add, multiply, subtract
-from procs.localvenue.matching.model import Side
+from procs.localvenue.matching.words import Side
 from shared.units import ZERO
 
 AVERAGE_PRICE_MS: Final = 5 * 60_000
@@ -22,43 +22,62 @@ AVERAGE_PRICE_MS: Final = 5 * 60_000
 
 
 class BookSide:
-    """Levels of one side, best first; `sign` is -1 for bids, so that keys always ascend."""
+    """Levels of one side; the best is the highest price of bids, the lowest of asks."""
 
-    def __init__(self, sign: int) -> None:
-        self._sign = sign
-        self._keys: list[Decimal] = []
+    def __init__(self, is_bid: bool) -> None:
+        self._is_bid = is_bid
+        self._prices: list[Decimal] = []
+        """Ascending on both sides."""
         self.quantities: dict[Decimal, Decimal] = {}
+        self.lines: dict[Decimal, int] = {}
+        """Where each level was last said: the line of the event that did."""
         self._taken: dict[Decimal, Decimal] = {}
 
-    def apply(self, levels: Levels) -> None:
+    def apply(self, levels: Levels, line: int) -> None:
         """Takes over absolute quantities; zero deletes. What we took there is forgotten."""
-        quantities, keys, sign = self.quantities, self._keys, self._sign
+        quantities, prices, lines, taken = self.quantities, self._prices, self.lines, self._taken
         for price, quantity in levels:
-            if self._taken:
-                self._taken.pop(price, None)
+            if taken:
+                taken.pop(price, None)
             if quantity:
                 if price not in quantities:
-                    insort(keys, price * sign)
+                    insort(prices, price)
                 quantities[price] = quantity
+                lines[price] = line
             elif quantities.pop(price, None) is not None:
-                del keys[bisect_left(keys, price * sign)]
+                del prices[bisect_left(prices, price)]
+                del lines[price]
 
     def best(self) -> Decimal | None:
         """The best published price."""
-        return self._keys[0] * self._sign if self._keys else None
+        if not self._prices:
+            return None
+        return self._prices[-1] if self._is_bid else self._prices[0]
 
     def levels(self, limit: int) -> list[tuple[Decimal, Decimal]]:
         """The best `limit` levels as (price, published quantity)."""
-        return [(key * self._sign, self.quantities[key * self._sign]) for key in self._keys[:limit]]
+        prices, quantities = self._prices, self.quantities
+        best = prices[: -limit - 1 : -1] if self._is_bid else prices[:limit]
+        return [(price, quantities[price]) for price in best]
 
-    def takeable(self, limit_price: Decimal | None) -> Iterator[tuple[Decimal, Decimal]]:
+    def prices(self) -> Iterator[Decimal]:
+        """Published prices, the best first."""
+        return reversed(self._prices) if self._is_bid else iter(self._prices)
+
+    def taken(self, price: Decimal) -> Decimal:
+        """What we took at price since the market last said that level."""
+        return self._taken.get(price, ZERO)
+
+    def left(self, price: Decimal) -> Decimal:
+        """What is left for us at price."""
+        return subtract(self.quantities.get(price, ZERO), self._taken.get(price, ZERO))
+
+    def takeable(self, limit_price: Decimal) -> Iterator[tuple[Decimal, Decimal]]:
         """(price, quantity left for us) from the best on, not beyond limit_price."""
-        limit_key = None if limit_price is None else limit_price * self._sign
-        for key in self._keys:
-            if limit_key is not None and key > limit_key:
+        for price in self.prices():
+            if price < limit_price if self._is_bid else price > limit_price:
                 return
-            price = key * self._sign
-            left = subtract(self.quantities[price], self._taken.get(price, ZERO))
+            left = self.left(price)
             if left > 0:
                 yield price, left
 
@@ -71,23 +90,28 @@ class Published:
     """One symbol as the market says it: both sides, the last trade, the average price."""
 
     def __init__(self) -> None:
-        self.bids = BookSide(-1)
-        self.asks = BookSide(1)
+        self.bids = BookSide(True)
+        self.asks = BookSide(False)
         self.last_update_id = 0
         self.last_price: Decimal | None = None
         self._seconds: deque[tuple[int, Decimal, Decimal]] = deque()
         self._notional = ZERO
         self._volume = ZERO
+        self._average: Decimal | None = None
+        """The average price, kept until something changes it."""
 
-    def apply(self, event: BookChanged) -> None:
+    def apply(self, event: BookChanged, line: int) -> None:
         """Takes over a depth delta; the first of a run holds the whole book."""
-        self.bids.apply(event.bids)
-        self.asks.apply(event.asks)
+        self.bids.apply(event.bids, line)
+        self.asks.apply(event.asks, line)
         self.last_update_id = event.last_id
+        if not self._volume:
+            self._average = None
 
     def traded(self, event: Traded) -> None:
         """Takes over a public trade."""
         self.last_price = event.price
+        self._average = None
         notional = multiply(event.price, event.quantity)
         second = event.at_ms // 1000
         if self._seconds and self._seconds[-1][0] == second:
@@ -122,4 +146,8 @@ class Published:
 
     def average_price(self) -> Decimal | None:
         """Volume-weighted over the last five minutes of trades; else the reference price."""
-        return self._notional / self._volume if self._volume else self.reference_price()
+        if self._average is None:
+            self._average = (
+                self._notional / self._volume if self._volume else self.reference_price()
+            )
+        return self._average

@@ -30,9 +30,21 @@ SELL_STOP_ABOVE: Final = Refusal(-1197, "A stop loss order in a sell OCO must be
 BUY_PROFIT_ABOVE: Final = Refusal(-1198, "A take profit order in a buy OCO must be below.")
 SELL_PROFIT_BELOW: Final = Refusal(-1199, "A take profit order in a sell OCO must be above.")
 INVALID_TYPE: Final = Refusal(-1116, "Invalid orderType.")
+ICEBERG_TOO_LARGE: Final = _rejected("IcebergQty exceeds QTY.")
+NO_LIQUIDITY: Final = _rejected("Order book liquidity is less than symbol minimum quantity.")
+LITTLE_LIQUIDITY: Final = _rejected(
+    "Order book liquidity is less than LOT_SIZE filter minimum quantity."
+)
+CANCEL_RESTRICTED: Final = Refusal(-2011, "Order was not canceled due to cancel restrictions.")
 CANCEL_UNKNOWN: Final = Refusal(-2011, "Unknown order sent.")
 NO_SUCH_ORDER: Final = Refusal(-2013, "Order does not exist.")
 NO_SUCH_LIST: Final = Refusal(-2013, "Order list does not exist.")
+AMEND_UNKNOWN: Final = Refusal(-2038, "Unknown order sent.")
+AMEND_UPWARDS: Final = Refusal(-2038, "Order amend (quantity increase) is not supported.")
+AMEND_NOTHING: Final = Refusal(-2038, "The requested action would change no state; rejecting.")
+AMEND_TOO_OFTEN: Final = Refusal(-2038, "Filter failure: MAX_NUM_ORDER_AMENDS")
+AMEND_DUPLICATE: Final = Refusal(-2038, "Duplicate order sent.")
+AMEND_EXECUTED: Final = Refusal(-2038, "Price * QTY is zero or less.")
 INVALID_QUANTITY: Final = Refusal(-1013, "Invalid quantity.")
 INVALID_PRICE: Final = Refusal(-1013, "Invalid price.")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections import deque
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final
@@ -11,20 +10,22 @@ from typing import Final
 import msgspec
 
 from procs.localvenue.matching.account import Account
+from procs.localvenue.matching.ledger import Ledger
 from procs.localvenue.matching.model import (
-    NO_LIST,
-    STOP_TYPES,
+    Amendment,
     Balance,
     BalancesChanged,
-    Execution,
     Fill,
     ListChanged,
     Order,
     OrderList,
     OrderUpdated,
+    Prevention,
     VenueEvent,
 )
-from procs.localvenue.matching.published import Published
+from procs.localvenue.matching.queues import Desk
+from procs.localvenue.matching.sheets import AccountOrders, Sheet
+from procs.localvenue.matching.words import NO_LIST, Execution, ListStatus
 from shared.domain.instrument import Instrument
 
 CLOSED_ORDERS_KEPT: Final = 20_000
@@ -38,6 +39,11 @@ class Counters(msgspec.Struct):
     order_list: int = 0
     trade: int = 0
     execution: int = 0
+    prevention: int = 0
+    queue: int = 0
+    """Turns among orders at one price."""
+    market_line: int = 0
+    """Numbers of market events that came without one."""
 
 
 class VenueState(msgspec.Struct):
@@ -49,6 +55,9 @@ class VenueState(msgspec.Struct):
     fills: list[Fill]
     counters: Counters
     last_prices: dict[str, Decimal]
+    ledger: Ledger
+    preventions: list[Prevention] = []
+    amendments: list[Amendment] = []
 
 
 class OrderStore:
@@ -57,62 +66,77 @@ class OrderStore:
     def __init__(
         self, instruments: Iterable[Instrument], balances: Mapping[str, Mapping[str, Decimal]]
     ) -> None:
-        self.instruments: dict[str, Instrument] = {one.symbol: one for one in instruments}
-        self.published: dict[str, Published] = {symbol: Published() for symbol in self.instruments}
-        self.accounts: dict[str, Account] = {
-            name: Account(name, free) for name, free in balances.items()
-        }
+        self.desks: dict[str, Desk] = {one.symbol: Desk(one) for one in instruments}
+        self.instruments = {symbol: desk.instrument for symbol, desk in self.desks.items()}
+        self.published = {symbol: desk.published for symbol, desk in self.desks.items()}
+        self.accounts: dict[str, Account] = {}
         self.counters = Counters()
+        self.ledger = Ledger()
         self._orders: dict[int, Order] = {}
-        self._open: dict[tuple[str, str], dict[int, Order]] = {}
-        self._by_client: dict[tuple[str, str, str], int] = {}
-        self._closed: dict[str, deque[int]] = {name: deque() for name in self.accounts}
+        self._of: dict[str, AccountOrders] = {}
         self._lists: dict[int, OrderList] = {}
-        self._lists_by_client: dict[tuple[str, str], int] = {}
         self._fills: dict[int, list[Fill]] = {}
+        self._amendments: dict[int, list[Amendment]] = {}
         self._events: list[VenueEvent] = []
-        self._touched: dict[str, set[str]] = {}
+        self._silent: dict[int, Order] = {}
+        self._touched: dict[str, dict[str, None]] = {}
+        for name, free in balances.items():
+            self._open_account(Account(name, free))
+            for asset, amount in free.items():
+                self.ledger.deposit(asset, amount)
 
-    def drain(self) -> list[VenueEvent]:
-        """Everything that happened since the last drain, in order."""
-        events, self._events = self._events, []
-        return events
+    def drain_silent(self) -> list[Order]:
+        """Orders that changed since the last call without an event: places in queues, trailing
+        prices, orders that vanished. A restart needs them, clients are not told."""
+        if not self._silent:
+            return []
+        changed = [copy.copy(order) for order in self._silent.values()]
+        self._silent.clear()
+        return changed
 
     def find(
         self, account: str, symbol: str, order_id: int | None, client_id: str | None
     ) -> Order | None:
         """The order with that id or client id (the newest that had it); both must agree."""
-        if order_id is None:
-            if client_id is None:
-                return None
-            order_id = self._by_client.get((account, symbol, client_id))
+        if order_id is None and client_id is not None:
+            sheet = self._seen(account, symbol)
+            order_id = None if sheet is None else sheet.by_client.get(client_id)
         order = self._orders.get(order_id) if order_id is not None else None
         if order is None or order.account != account or order.symbol != symbol:
             return None
-        return order if client_id in (None, order.client_id) else None
+        return order if client_id is None or client_id == order.client_id else None
 
     def find_list(
         self, account: str, list_id: int | None, client_id: str | None
     ) -> OrderList | None:
         """The order list with that id, or the newest with that client id."""
-        if list_id is None and client_id is not None:
-            list_id = self._lists_by_client.get((account, client_id))
+        if list_id is None and client_id is not None and account in self._of:
+            list_id = self._of[account].lists_by_client.get(client_id)
         found = self._lists.get(list_id) if list_id is not None else None
         return found if found is not None and found.account == account else None
 
     def open_orders(self, account: str, symbol: str | None = None) -> list[Order]:
         """Open orders by id, of one symbol or of all."""
-        symbols = self.instruments if symbol is None else (symbol,)
-        found = [o for s in symbols for o in self._open.get((account, s), {}).values()]
+        own = self._of.get(account)
+        if own is None:
+            return []
+        found = [
+            order
+            for name, sheet in own.sheets.items()
+            if symbol is None or name == symbol
+            for order in sheet.open.values()
+        ]
         return sorted(found, key=lambda order: order.id)
 
     def all_orders(self, account: str, symbol: str) -> list[Order]:
         """Orders of one symbol that are still remembered, by id."""
-        return [o for o in self._orders.values() if o.account == account and o.symbol == symbol]
+        sheet = self._seen(account, symbol)
+        return [] if sheet is None else list(sheet.orders.values())
 
     def lists(self, account: str) -> list[OrderList]:
         """Order lists of one account, by id."""
-        return [found for found in self._lists.values() if found.account == account]
+        own = self._of.get(account)
+        return [] if own is None else list(own.lists.values())
 
     def legs(self, order_list: OrderList) -> tuple[Order, ...]:
         """The orders of a list, as they stand now."""
@@ -124,16 +148,23 @@ class OrderStore:
 
     def fills(self, account: str, symbol: str) -> list[Fill]:
         """The executions of one account on one symbol, by trade id."""
-        found = [
-            fill
-            for order_id, fills in self._fills.items()
-            for fill in fills
-            if fill.symbol == symbol and self._orders[order_id].account == account
-        ]
-        return sorted(found, key=lambda fill: fill.trade_id)
+        orders = self.all_orders(account, symbol)
+        found = [fill for order in orders for fill in self.fills_of(order.id)]
+        return sorted(found, key=lambda fill: (fill.trade_id, fill.order_id))
+
+    def preventions(self, account: str, symbol: str) -> list[Prevention]:
+        """The prevented matches of one account on one symbol, oldest first."""
+        sheet = self._seen(account, symbol)
+        return [] if sheet is None else list(sheet.preventions)
+
+    def amendments(self, order_id: int) -> list[Amendment]:
+        """The changes of one order's quantity, oldest first."""
+        return list(self._amendments.get(order_id, ()))
 
     def state(self) -> VenueState:
         """Everything that a restart needs."""
+        sheets = [sheet for own in self._of.values() for sheet in own.sheets.values()]
+        preventions = [one for sheet in sheets for one in sheet.preventions]
         return VenueState(
             balances={
                 name: {asset: account.balance(asset) for asset in account.free}
@@ -144,6 +175,9 @@ class OrderStore:
             fills=[fill for fills in self._fills.values() for fill in fills],
             counters=self.counters,
             last_prices=self.last_prices(),
+            ledger=self.ledger,
+            preventions=sorted(preventions, key=lambda one: one.id),
+            amendments=[one for found in self._amendments.values() for one in found],
         )
 
     def last_prices(self) -> dict[str, Decimal]:
@@ -157,70 +191,84 @@ class OrderStore:
     def _adopt(self, state: VenueState) -> None:
         """Takes over a saved state; orders on symbols that are not traded now keep their hold."""
         self.counters = state.counters
+        newly_put_in, self.ledger = self.ledger.put_in, state.ledger
+        for asset, amount in newly_put_in.items():
+            self.ledger.deposit(asset, amount)
         for name, balances in state.balances.items():
-            account = Account(
-                name, {asset: one.free + one.locked for asset, one in balances.items()}
-            )
+            owned = {asset: one.free + one.locked for asset, one in balances.items()}
+            account = Account(name, owned)
             for asset, one in balances.items():
                 account.lock(asset, one.locked)
-            self.accounts[name] = account
-            self._closed.setdefault(name, deque())
+            self._open_account(account)
         for order_list in sorted(state.lists, key=lambda found: found.id):
             self._remember_list(order_list)
         for order in sorted(state.orders, key=lambda found: found.id):
-            self._remember(order)
+            sheet = self._sheet(order)
+            self._remember(order, sheet)
             if not order.is_open:
-                self._closed[order.account].append(order.id)
+                sheet.ended(order)
+                self._of[order.account].closed.append(order.id)
         for fill in sorted(state.fills, key=lambda found: found.trade_id):
             self._fills.setdefault(fill.order_id, []).append(fill)
+        for amendment in sorted(state.amendments, key=lambda found: found.execution_id):
+            self._amendments.setdefault(amendment.order_id, []).append(amendment)
+        for prevention in sorted(state.preventions, key=lambda found: found.id):
+            self._of[prevention.account].sheet(prevention.symbol).preventions.append(prevention)
         for symbol, price in state.last_prices.items():
             if symbol in self.published:
                 self.published[symbol].last_price = price
 
-    def _remember(self, order: Order) -> None:
+    def _open_account(self, account: Account) -> None:
+        self.accounts[account.name] = account
+        self._of[account.name] = AccountOrders()
+
+    def _seen(self, account: str, symbol: str) -> Sheet | None:
+        own = self._of.get(account)
+        return None if own is None else own.sheets.get(symbol)
+
+    def _sheet(self, order: Order) -> Sheet:
+        return self._of[order.account].sheet(order.symbol)
+
+    def _remember(self, order: Order, sheet: Sheet) -> None:
         self._orders[order.id] = order
-        self._by_client[order.account, order.symbol, order.client_id] = order.id
-        if order.is_open:
-            self._open.setdefault((order.account, order.symbol), {})[order.id] = order
+        sheet.came(order)
 
     def _remember_list(self, order_list: OrderList) -> None:
+        own = self._of[order_list.account]
         self._lists[order_list.id] = order_list
-        self._lists_by_client[order_list.account, order_list.client_id] = order_list.id
+        own.lists[order_list.id] = order_list
+        own.lists_by_client[order_list.client_id] = order_list.id
+        if order_list.status != "ALL_DONE":
+            own.sheet(order_list.symbol).open_lists += 1
 
     def _forget_open(self, order: Order) -> None:
         """The order has ended; the oldest closed ones beyond what is kept are let go."""
-        del self._open[order.account, order.symbol][order.id]
-        closed = self._closed[order.account]
+        own = self._of[order.account]
+        own.sheets[order.symbol].ended(order)
+        closed = own.closed
         closed.append(order.id)
         while len(closed) > CLOSED_ORDERS_KEPT:
-            self._let_go(closed.popleft())
+            self._let_go(closed.popleft(), own)
 
-    def _let_go(self, order_id: int) -> None:
+    def _let_go(self, order_id: int, own: AccountOrders) -> None:
         old = self._orders.get(order_id)
         if old is None:
-            return  # It went together with the other leg of its list.
+            return  # It went together with the other orders of its list.
         order_list = self._lists.get(old.list_id)
         if order_list is not None and any(leg.is_open for leg in self.legs(order_list)):
-            self._closed[old.account].append(order_id)
+            own.closed.append(order_id)
             return
         for one in (order_id,) if order_list is None else order_list.order_ids:
             gone = self._orders.pop(one, None)
             self._fills.pop(one, None)
-            key = (old.account, old.symbol, gone.client_id if gone else "")
-            if self._by_client.get(key) == one:
-                del self._by_client[key]
+            self._amendments.pop(one, None)
+            if gone is not None:
+                own.sheets[gone.symbol].forget(gone)
         if order_list is not None:
             del self._lists[order_list.id]
-            self._lists_by_client.pop((order_list.account, order_list.client_id), None)
-
-    def _is_client_id_open(self, account: str, symbol: str, client_id: str) -> bool:
-        order_id = self._by_client.get((account, symbol, client_id))
-        return order_id is not None and self._orders[order_id].is_open
-
-    def _open_counts(self, account: str, symbol: str) -> tuple[int, int]:
-        """(open orders, waiting or working stop orders among them)."""
-        orders = self._open.get((account, symbol), {})
-        return len(orders), sum(1 for order in orders.values() if order.type in STOP_TYPES)
+            del own.lists[order_list.id]
+            if own.lists_by_client.get(order_list.client_id) == order_list.id:
+                del own.lists_by_client[order_list.client_id]
 
     def _report(
         self,
@@ -230,46 +278,58 @@ class OrderStore:
         fill: Fill | None = None,
         cancel_id: str | None = None,
         reject_reason: str = "NONE",
-    ) -> None:
+        prevention: Prevention | None = None,
+    ) -> Order:
+        """Says what happened to an order; returns the copy that was said."""
         self.counters.execution += 1
+        said = copy.copy(order)
         self._events.append(
             OrderUpdated(
-                account=order.account,
+                account=said.account,
                 execution_id=self.counters.execution,
                 execution=execution,
-                order=copy.copy(order),
+                order=said,
                 at_ms=now_ms,
                 fill=fill,
                 cancel_id=cancel_id,
                 reject_reason=reject_reason,
+                prevention=prevention,
             )
         )
+        return said
 
-    def _report_list(self, order_list: OrderList, now_ms: int) -> None:
-        orders = tuple(copy.copy(order) for order in self.legs(order_list))
+    def _report_list(
+        self, order_list: OrderList, now_ms: int, status: ListStatus | None = None
+    ) -> None:
+        said = copy.copy(order_list)
+        if status is not None:
+            said.status = status
         self._events.append(
             ListChanged(
                 account=order_list.account,
-                order_list=copy.copy(order_list),
-                orders=orders,
+                order_list=said,
+                orders=tuple(copy.copy(order) for order in self.legs(order_list)),
                 at_ms=now_ms,
             )
         )
 
-    def _touch(self, account: str, *assets: str) -> None:
-        self._touched.setdefault(account, set()).update(assets)
+    def _touch(self, account: str, asset: str) -> None:
+        """The balance of asset may have changed."""
+        touched = self._touched.get(account)
+        if touched is None:
+            self._touched[account] = {asset: None}
+        else:
+            touched[asset] = None
 
     def _report_balances(self, now_ms: int) -> None:
         """One event for each account whose balances the request or market event touched."""
+        if not self._touched:
+            return
         for name, assets in self._touched.items():
             account = self.accounts[name]
-            self._events.append(
-                BalancesChanged(
-                    account=name,
-                    balances={asset: account.balance(asset) for asset in sorted(assets)},
-                    at_ms=now_ms,
-                )
-            )
+            named = sorted(assets) if len(assets) > 1 else assets
+            balances = {asset: account.balance(asset) for asset in named}
+            self._events.append(BalancesChanged(account=name, balances=balances, at_ms=now_ms))
         self._touched.clear()
 
     def _is_list_open(self, list_id: int) -> bool:

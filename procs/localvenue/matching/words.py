@@ -30,7 +30,8 @@ Execution = Literal[
 ]
 ListKind = Literal["OCO", "OTO", "OTOCO"]
 ListStatus = Literal["EXEC_STARTED", "UPDATED", "ALL_DONE"]
-"""listStatusType; UPDATED when a working order is filled and the pending ones are placed."""
+"""listStatusType; EXEC_STARTED also when pending orders are placed, UPDATED when one of the orders
+has a new client id."""
 SelfTradePrevention = Literal[
     "NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT", "TRANSFER"
 ]

@@ -186,7 +186,9 @@ def test_a_limit_order_takes_what_crosses_and_rests_with_the_rest():
     placed = world.limit("BUY", "3", "100.01")
     assert (placed.order.status, placed.order.executed) == ("PARTIALLY_FILLED", D(2))
     assert world.balance("USDT").locked == D("100.01")
-    world.print("100.00", "0.001")
+    world.print("100.00", "0.4")
+    assert world.order(placed).executed == D("2.4"), "a print gives no more than it is"
+    world.print("100.00", "0.6")
     assert world.order(placed).status == "FILLED"
     assert world.balance("USDT").locked == 0
 
@@ -203,6 +205,8 @@ def test_prints_at_the_price_first_eat_the_queue_ahead():
     world.print("99.99", "0.3")
     assert world.order(placed).executed == D("0.5")
     world.print("99.98", "0.001")
+    assert world.order(placed).executed == D("0.501")
+    world.print("99.98", "0.6")
     assert world.order(placed).status == "FILLED"
 
 
@@ -328,7 +332,7 @@ def test_an_oco_holds_the_greater_leg_of_a_buy():
     below = PlaceOrder(**common, type="LIMIT_MAKER", price=D(95))
     assert isinstance(world.list("OCO", below, above), PlacedList)
     assert world.balance("USDT").locked == 106
-    world.print("94.99", "0.1")
+    world.print("94.99", "1")
     assert world.balance("USDT") == Balance(D(9_905), D(0))
 
 

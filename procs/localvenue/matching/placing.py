@@ -1,0 +1,167 @@
+"""Orders and order lists come to the exchange, all of a request or nothing of it."""
+
+from __future__ import annotations
+
+import copy
+from decimal import Decimal
+
+from procs.localvenue.matching import refusals
+from procs.localvenue.matching.list_admission import ListAdmission
+from procs.localvenue.matching.model import Order, OrderList, Placed, PlacedList, Refusal
+from procs.localvenue.matching.plans import Plan, Wanted, cost, make_plan, quantity_of
+from procs.localvenue.matching.queues import Desk
+from procs.localvenue.matching.requests import PlaceOrder, PlaceOrderList
+from procs.localvenue.matching.settlement import hold_of
+from procs.localvenue.matching.words import NO_LIST
+from shared.units import ZERO
+
+
+class Placing(ListAdmission):
+    """Places what admission lets through."""
+
+    def place(self, account: str, request: PlaceOrder, now_ms: int) -> Placed | Refusal:
+        """Places one order; market, IOC and FOK orders have ended when this returns."""
+        fault = self.place_fault(account, request)
+        if fault is not None:
+            return fault
+        desk = self.desks[request.symbol]
+        plan: Plan | None = None
+        quantity = request.quantity
+        if request.type == "MARKET":
+            plan, quantity = self._market_plan(desk, account, request)
+            if quantity < desk.instrument.min_quantity:
+                return refusals.LITTLE_LIQUIDITY
+        assert quantity is not None, "the fault check wants one of the two"
+        order = _new_order(self.counters.order + 1, account, request, quantity, now_ms)
+        self._prepare(desk, order, now_ms)
+        is_market_buy = plan is not None and order.side == "BUY"
+        hold = cost(plan) if plan is not None and is_market_buy else hold_of(order)
+        held, owner = desk.held_asset(order.side), self.accounts[account]
+        if hold > owner.available(held):
+            return refusals.INSUFFICIENT_BALANCE
+        self.counters.order += 1
+        owner.lock(held, hold)
+        order.locked = hold
+        self._touch(account, held)
+        self._remember(order, self._of[account].sheet(request.symbol))
+        already = self.counters.prevention
+        said = self._report(order, "NEW", now_ms)
+        if order.working_ms == -1:
+            desk.wait(order)
+        else:
+            self._work(desk, order, now_ms, plan)
+            if order.status != "NEW" or order.prevented:
+                said = copy.copy(order)
+        if self._due:
+            self._place_due(now_ms)
+        self._report_balances(now_ms)
+        fills = self._fills.get(order.id)
+        if already == self.counters.prevention:
+            return Placed(said, () if fills is None else tuple(fills))
+        prevented = self.preventions(account, request.symbol)
+        mine = tuple(one for one in prevented if one.taker_order_id == order.id)
+        return Placed(said, () if fills is None else tuple(fills), mine)
+
+    def place_list(
+        self, account: str, request: PlaceOrderList, now_ms: int
+    ) -> PlacedList | Refusal:
+        """Places all orders of the list, or none.
+
+        The two orders of an OCO share one hold until the first of them acts. Pending orders hold
+        nothing: they are placed, and their funds looked for, when the working order is filled."""
+        fault = self.list_fault(account, request)
+        if fault is not None:
+            return fault
+        desk, owner = self.desks[request.symbol], self.accounts[account]
+        first_id, list_id = self.counters.order + 1, self.counters.order_list + 1
+        orders = [
+            _new_order(first_id + place, account, leg, leg.quantity or ZERO, now_ms, list_id)
+            for place, leg in enumerate(request.orders)
+        ]
+        is_pair = request.kind == "OCO"
+        live = orders if is_pair else orders[:1]
+        for order in live:
+            self._prepare(desk, order, now_ms)
+        for order in orders[len(live) :]:
+            order.status = "PENDING_NEW"
+        hold, held = max(map(hold_of, live)), desk.held_asset(live[0].side)
+        if hold > owner.available(held):
+            return refusals.INSUFFICIENT_BALANCE
+        self.counters.order += len(orders)
+        self.counters.order_list = list_id
+        owner.lock(held, hold)
+        self._touch(account, held)
+        order_list = OrderList(
+            id=list_id,
+            account=account,
+            symbol=request.symbol,
+            client_id=request.client_id or f"list{list_id:018d}",
+            order_ids=tuple(order.id for order in orders),
+            kind=request.kind,
+            created_ms=now_ms,
+            updated_ms=now_ms,
+            locked=hold if is_pair else ZERO,
+        )
+        if not is_pair:
+            live[0].locked = hold
+        self._remember_list(order_list)
+        sheet = self._of[account].sheet(request.symbol)
+        for order in orders:
+            self._remember(order, sheet)
+            self._report(order, "NEW", now_ms)
+        self._report_list(order_list, now_ms)
+        for order in live:
+            if order.is_open:
+                self._start(desk, order, now_ms)
+        reports = tuple(copy.copy(order) for order in orders)
+        self._place_due(now_ms)
+        self._report_balances(now_ms)
+        fills = tuple(fill for order in live for fill in self.fills_of(order.id))
+        return PlacedList(copy.copy(order_list), reports, fills)
+
+    def _market_plan(self, desk: Desk, account: str, request: PlaceOrder) -> tuple[Plan, Decimal]:
+        """What a market order would meet, and its quantity: the one it says, or what its amount
+        of quote trades in whole lot steps."""
+        wanted = Wanted(
+            account,
+            request.side,
+            request.prevention,
+            request.quantity,
+            request.quote_quantity,
+            desk.instrument.step_size,
+        )
+        plan = make_plan(desk, wanted, None)
+        if request.quantity is not None:
+            return plan, request.quantity
+        return plan, quantity_of(plan, request.prevention)
+
+
+def _new_order(
+    order_id: int,
+    account: str,
+    request: PlaceOrder,
+    quantity: Decimal,
+    now_ms: int,
+    list_id: int = NO_LIST,
+) -> Order:
+    return Order(
+        id=order_id,
+        account=account,
+        symbol=request.symbol,
+        side=request.side,
+        type=request.type,
+        quantity=quantity,
+        quote_quantity=request.quote_quantity,
+        price=request.price,
+        stop_price=request.stop_price,
+        time_in_force=request.time_in_force or "GTC",
+        iceberg_quantity=request.iceberg_quantity,
+        trailing_delta_bps=request.trailing_delta_bps,
+        prevention=request.prevention,
+        client_id=request.client_id or f"venue{order_id:017d}",
+        list_id=list_id,
+        created_ms=now_ms,
+        updated_ms=now_ms,
+        strategy_id=request.strategy_id,
+        strategy_type=request.strategy_type,
+    )
