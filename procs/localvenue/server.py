@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ import uvloop
 from aiohttp import web
 
 from procs.localvenue.audit import FillAudit
+from procs.localvenue.connections import BACKLOG, Connections, allow_open_files
 from procs.localvenue.journal import VenueJournal
 from procs.localvenue.market.events import Market
 from procs.localvenue.market.profiles import build_market
@@ -38,7 +40,8 @@ TICK_S: Final = 0.025
 """The market is moved to now this often, and before each request."""
 
 SHUTDOWN_S: Final = 2.0
-UNLIMITED: Final = RateLimits(weight_per_minute=10**9, orders_per_10s=10**9, orders_per_day=10**9)
+SWEEP_TICKS: Final = 200
+"""Silent connections are looked for every 5 s."""
 
 
 class VenueServer:
@@ -59,7 +62,7 @@ class VenueServer:
             journal.close()
             raise
         self.port = 0
-        limits = UNLIMITED if options.unlimited else RateLimits()
+        limits = RateLimits.unenforced() if options.unlimited else RateLimits()
         budget = Budget(limits)
         market_data = MarketData(self.venue, limits)
         table = routes(market_data, Trading(self.venue, budget))
@@ -70,18 +73,19 @@ class VenueServer:
         self._socket_api = SocketApi(self.venue, budget, table)
         self.venue.market_listeners.append(hub)
         self.venue.user_listeners.append(self._socket_api)
-        self._app = web.Application()
+        self._connections = Connections()
+        self._app = self._connections.application()
         RestApi(self.venue, budget, table).register(self._app)
         self._streams.register(self._app)
         self._socket_api.register(self._app)
         self._app.router.add_get("/seawall/market", self._market)
-        self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=SHUTDOWN_S)
+        self._runner = self._connections.runner(self._app, SHUTDOWN_S)
         self._ticker: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Listens. Raises ConfigError when the port is taken."""
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self.options.host, self.options.port)
+        site = web.TCPSite(self._runner, self.options.host, self.options.port, backlog=BACKLOG)
         try:
             await site.start()
         except OSError as error:
@@ -131,8 +135,11 @@ class VenueServer:
         return orjson.dumps(line)
 
     async def _tick(self) -> None:
-        while True:
+        loop = asyncio.get_running_loop()
+        for tick in itertools.count():
             self.venue.pump()
+            if tick % SWEEP_TICKS == 0:
+                self._connections.sweep(self._runner.server, loop.time())
             await asyncio.sleep(TICK_S)
 
     async def _market(self, request: web.Request) -> web.Response:
@@ -176,6 +183,7 @@ def open_audit(
 
 def serve(options: VenueOptions) -> None:
     """Runs a venue until SIGTERM or SIGINT. Raises SeawallError when it cannot start."""
+    allow_open_files()
     server = VenueServer(options)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(server, options))

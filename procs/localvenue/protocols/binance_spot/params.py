@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final, TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_plus
 
 from procs.localvenue.matching.model import Refusal
 from procs.localvenue.matching.refusals import missing
@@ -17,34 +17,50 @@ NUMBER: Final = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
 INTEGER: Final = r"^[0-9]{1,20}$"
 CLIENT_ID: Final = r"^[a-zA-Z0-9-_]{1,36}$"
 SYMBOL: Final = r"^[A-Z0-9-_.]{1,20}$"
+ANYTHING: Final = r"^.{1,200}$"
+
+LONG_MAX: Final = 2**63 - 1
+"""The exchange's LONG; anything above overflows."""
+
+MICROSECONDS_FROM: Final = 10**14
+"""Times may be sent in milliseconds or microseconds; this many milliseconds is the year 5138."""
+
+FIELDS_MAX: Final = 200
+"""More `name=value` pieces than any request of the exchange has."""
 
 _Word = TypeVar("_Word", bound=str)
 
 
 class RefusedError(Exception):
-    """Carries a refusal up to the answer."""
+    """Carries a refusal up to the answer; `retry_after_s` when waiting helps."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: Refusal, retry_after_s: int | None = None) -> None:
         super().__init__(refusal.message)
         self.refusal = refusal
+        self.retry_after_s = retry_after_s
 
 
 class Params:
     """The parameters of one request, by name."""
+
+    __slots__ = ("values",)
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self.values = dict(values)
 
     @classmethod
     def from_form(cls, query: str, body: str) -> Params:
-        """Query string and form body together; a name given twice is refused."""
-        pairs = parse_qsl(query, keep_blank_values=True) + parse_qsl(body, keep_blank_values=True)
-        values = dict(pairs)
-        if len(values) != len(pairs):
-            raise RefusedError(Refusal(-1101, "Duplicate values for a parameter detected."))
-        return cls(values)
+        """Query string and form body; of a name in both, the query string's value counts.
 
-    def text(self, name: str, legal: str = r"^.{1,200}$") -> str | None:
+        Raises RefusedError (-1101) for a name that one part holds twice."""
+        values = _fields(query)
+        if body:
+            values = {**_fields(body), **values}
+        found = cls.__new__(cls)
+        found.values = values
+        return found
+
+    def text(self, name: str, legal: str = ANYTHING) -> str | None:
         """A text parameter, or None when it was not sent."""
         value = self.values.get(name)
         if value is None:
@@ -60,7 +76,7 @@ class Params:
             )
         return value
 
-    def needed(self, name: str, legal: str = r"^.{1,200}$") -> str:
+    def needed(self, name: str, legal: str = ANYTHING) -> str:
         """A text parameter that must be sent."""
         value = self.values.get(name)
         if not value:
@@ -71,8 +87,25 @@ class Params:
 
     def integer(self, name: str) -> int | None:
         """A whole number that is not negative."""
-        value = self.text(name, INTEGER)
-        return None if value is None else int(value)
+        text = self.text(name, INTEGER)
+        if text is None:
+            return None
+        value = int(text)
+        if value > LONG_MAX:
+            raise RefusedError(overflowed(name))
+        return value
+
+    def needed_integer(self, name: str) -> int:
+        """A whole number that must be sent."""
+        self.needed(name, INTEGER)
+        value = self.integer(name)
+        assert value is not None, "it was sent"
+        return value
+
+    def time_ms(self, name: str) -> int | None:
+        """A time in milliseconds, sent in milliseconds or microseconds."""
+        value = self.integer(name)
+        return value if value is None or value < MICROSECONDS_FROM else value // 1000
 
     def limit(self, usual: int, most: int) -> int:
         """How many rows are wanted."""
@@ -80,7 +113,7 @@ class Params:
         if value is None:
             return usual
         if value < 1:
-            raise RefusedError(Refusal(-1130, "Data sent for parameter 'limit' is not valid."))
+            raise RefusedError(invalid("limit"))
         return min(value, most)
 
     def number(self, name: str) -> Decimal | None:
@@ -88,10 +121,12 @@ class Params:
         value = self.text(name, NUMBER)
         if value is None:
             return None
+        if len(value) > 1 and value[0] == "0":
+            value = re.sub(r"^0+(?=[0-9])", "", value)
         try:
-            return decimal_from_text(re.sub(r"^0+(?=[0-9])", "", value))
+            return decimal_from_text(value)
         except NumberError:
-            raise RefusedError(Refusal(-1108, f"Parameter '{name}' overflowed.")) from None
+            raise RefusedError(overflowed(name)) from None
 
     def needed_number(self, name: str) -> Decimal:
         """A number that must be sent."""
@@ -99,6 +134,15 @@ class Params:
         value = self.number(name)
         assert value is not None, "it was sent"
         return value
+
+    def flag(self, name: str, usual: bool) -> bool:
+        """true or false, in any case."""
+        value = self.text(name)
+        if value is None:
+            return usual
+        if value.lower() not in ("true", "false"):
+            raise RefusedError(invalid(name))
+        return value.lower() == "true"
 
     def word(self, name: str, words: tuple[_Word, ...], refusal: Refusal) -> _Word | None:
         """One of the exchange's words, or None when it was not sent."""
@@ -116,3 +160,38 @@ class Params:
         value = self.word(name, words, refusal)
         assert value is not None, "it was sent"
         return value
+
+
+def invalid(name: str) -> Refusal:
+    """A parameter's value is none of those that it may have."""
+    return Refusal(-1130, f"Data sent for parameter '{name}' is not valid.")
+
+
+def overflowed(name: str) -> Refusal:
+    """A number is larger than the exchange can hold."""
+    return Refusal(-1108, f"Parameter '{name}' overflowed.")
+
+
+def one_needed(first: str, second: str) -> Refusal:
+    """One of two parameters must be sent."""
+    return Refusal(-1102, f"Param '{first}' or '{second}' must be sent, but both were empty/null!")
+
+
+def _fields(form: str) -> dict[str, str]:
+    """`a=1&b=2` as a dict; broken percent escapes stay as they are."""
+    values: dict[str, str] = {}
+    if not form:
+        return values
+    pieces = form.split("&", FIELDS_MAX)
+    if len(pieces) > FIELDS_MAX:
+        raise RefusedError(Refusal(-1101, "Too many parameters sent for this endpoint."))
+    for piece in pieces:
+        if not piece:
+            continue
+        name, _, value = piece.partition("=")
+        if "%" in piece or "+" in piece:
+            name, value = unquote_plus(name), unquote_plus(value)
+        if name in values:
+            raise RefusedError(Refusal(-1101, "Duplicate values for a parameter detected."))
+        values[name] = value
+    return values

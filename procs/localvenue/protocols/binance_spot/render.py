@@ -1,18 +1,12 @@
-"""Orders, fills, lists and balances as the exchange writes them in JSON."""
+"""What the exchange's JSON has in common: numbers, symbols with their filters, rates."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from procs.localvenue.matching.model import (
-    STOP_TYPES,
-    Canceled,
-    Fill,
-    Order,
-    OrderList,
-)
+from procs.localvenue.matching import filters
+from procs.localvenue.protocols.binance_spot.order_params import PREVENTIONS, TYPES
 from shared.domain.instrument import Instrument
 from shared.units import ZERO
 
@@ -22,108 +16,20 @@ def eight(value: Decimal | None) -> str:
     return f"{ZERO if value is None else value:.8f}"
 
 
-def acknowledged(order: Order) -> dict[str, Any]:
-    """The ACK answer to a new order."""
+def commission_rates(rate: Decimal, suffix: str = "", *, sides: bool = True) -> dict[str, Any]:
+    """The rates of account/commission; with a suffix and without sides, those of order/test."""
+    names = ("maker", "taker", "buyer", "seller") if sides else ("maker", "taker")
+    none = dict.fromkeys(names, eight(None))
     return {
-        "symbol": order.symbol,
-        "orderId": order.id,
-        "orderListId": order.list_id,
-        "clientOrderId": order.client_id,
-        "transactTime": order.updated_ms,
-    }
-
-
-def resulted(order: Order) -> dict[str, Any]:
-    """The RESULT answer to a new order."""
-    return {
-        **acknowledged(order),
-        **_amounts(order),
-        **_stop_price(order),
-        "workingTime": order.working_ms,
-        "selfTradePreventionMode": "NONE",
-    }
-
-
-def fulfilled(order: Order, fills: Iterable[Fill]) -> dict[str, Any]:
-    """The FULL answer to a new order."""
-    return {**resulted(order), "fills": [_brief_fill(fill) for fill in fills]}
-
-
-def queried(order: Order) -> dict[str, Any]:
-    """An order as GET order, openOrders and allOrders show it."""
-    return {
-        "symbol": order.symbol,
-        "orderId": order.id,
-        "orderListId": order.list_id,
-        "clientOrderId": order.client_id,
-        **_amounts(order),
-        "stopPrice": eight(order.stop_price),
-        "icebergQty": eight(None),
-        "time": order.created_ms,
-        "updateTime": order.updated_ms,
-        "isWorking": order.is_working,
-        "workingTime": order.working_ms,
-        "selfTradePreventionMode": "NONE",
-    }
-
-
-def canceled_order(order: Order, cancel_id: str) -> dict[str, Any]:
-    """An order in the answer to its cancel; clientOrderId is that of the cancel request."""
-    return {
-        "symbol": order.symbol,
-        "origClientOrderId": order.client_id,
-        "orderId": order.id,
-        "orderListId": order.list_id,
-        "clientOrderId": cancel_id,
-        "transactTime": order.updated_ms,
-        **_amounts(order),
-        **_stop_price(order),
-        "selfTradePreventionMode": "NONE",
-    }
-
-
-def canceled(answer: Canceled) -> dict[str, Any]:
-    """The answer to a cancel: one order, or the whole list with its order reports."""
-    if answer.order_list is None:
-        return canceled_order(answer.orders[0], answer.cancel_id)
-    reports = [canceled_order(order, answer.cancel_id) for order in answer.orders]
-    return {**listed(answer.order_list, answer.orders), "orderReports": reports}
-
-
-def listed(order_list: OrderList, orders: Iterable[Order]) -> dict[str, Any]:
-    """An order list as queries show it."""
-    done = order_list.status == "ALL_DONE"
-    return {
-        "orderListId": order_list.id,
-        "contingencyType": "OCO",
-        "listStatusType": order_list.status,
-        "listOrderStatus": "ALL_DONE" if done else "EXECUTING",
-        "listClientOrderId": order_list.client_id,
-        "transactionTime": order_list.updated_ms,
-        "symbol": order_list.symbol,
-        "orders": [
-            {"symbol": order.symbol, "orderId": order.id, "clientOrderId": order.client_id}
-            for order in orders
-        ],
-    }
-
-
-def my_trade(fill: Fill) -> dict[str, Any]:
-    """An execution as GET myTrades shows it."""
-    return {
-        "symbol": fill.symbol,
-        "id": fill.trade_id,
-        "orderId": fill.order_id,
-        "orderListId": fill.list_id,
-        "price": eight(fill.price),
-        "qty": eight(fill.quantity),
-        "quoteQty": eight(fill.quote_quantity),
-        "commission": eight(fill.fee),
-        "commissionAsset": fill.fee_asset,
-        "time": fill.at_ms,
-        "isBuyer": fill.is_buyer,
-        "isMaker": fill.is_maker,
-        "isBestMatch": True,
+        f"standardCommission{suffix}": {**none, "maker": eight(rate), "taker": eight(rate)},
+        f"specialCommission{suffix}": none,
+        f"taxCommission{suffix}": none,
+        "discount": {
+            "enabledForAccount": False,
+            "enabledForSymbol": False,
+            "discountAsset": "BNB",
+            "discount": eight(None),
+        },
     }
 
 
@@ -139,21 +45,15 @@ def symbol_info(instrument: Instrument, max_orders: int, max_stops: int) -> dict
         "quoteAssetPrecision": 8,
         "baseCommissionPrecision": 8,
         "quoteCommissionPrecision": 8,
-        "orderTypes": [
-            "LIMIT",
-            "LIMIT_MAKER",
-            "MARKET",
-            "STOP_LOSS_LIMIT",
-            "TAKE_PROFIT_LIMIT",
-        ],
-        "icebergAllowed": False,
+        "orderTypes": list(TYPES),
+        "icebergAllowed": True,
         "ocoAllowed": True,
-        "otoAllowed": False,
+        "otoAllowed": True,
         "opoAllowed": False,
         "quoteOrderQtyMarketAllowed": True,
-        "allowTrailingStop": False,
+        "allowTrailingStop": True,
         "cancelReplaceAllowed": True,
-        "amendAllowed": False,
+        "amendAllowed": True,
         "pegInstructionsAllowed": False,
         "isSpotTradingAllowed": True,
         "isMarginTradingAllowed": False,
@@ -161,13 +61,14 @@ def symbol_info(instrument: Instrument, max_orders: int, max_stops: int) -> dict
         "permissions": [],
         "permissionSets": [["SPOT"]],
         "defaultSelfTradePreventionMode": "NONE",
-        "allowedSelfTradePreventionModes": ["NONE"],
+        "allowedSelfTradePreventionModes": list(PREVENTIONS),
     }
 
 
 def symbol_filters(instrument: Instrument, max_orders: int, max_stops: int) -> list[dict[str, Any]]:
     """The filters of exchangeInfo that the matching core enforces."""
     up, down = f"{instrument.price_band_up:.4f}", f"{instrument.price_band_down:.4f}"
+    least, most = filters.MIN_TRAILING_DELTA, filters.MAX_TRAILING_DELTA
     return [
         {
             "filterType": "PRICE_FILTER",
@@ -181,11 +82,19 @@ def symbol_filters(instrument: Instrument, max_orders: int, max_stops: int) -> l
             "maxQty": eight(instrument.max_quantity),
             "stepSize": eight(instrument.step_size),
         },
+        {"filterType": "ICEBERG_PARTS", "limit": filters.ICEBERG_PARTS},
         {
             "filterType": "MARKET_LOT_SIZE",
-            "minQty": eight(None),
+            "minQty": eight(filters.MARKET_MIN_QUANTITY),
             "maxQty": eight(instrument.market_max_quantity),
-            "stepSize": eight(None),
+            "stepSize": eight(filters.MARKET_STEP_SIZE),
+        },
+        {
+            "filterType": "TRAILING_DELTA",
+            "minTrailingAboveDelta": least,
+            "maxTrailingAboveDelta": most,
+            "minTrailingBelowDelta": least,
+            "maxTrailingBelowDelta": most,
         },
         {
             "filterType": "PERCENT_PRICE_BY_SIDE",
@@ -193,44 +102,22 @@ def symbol_filters(instrument: Instrument, max_orders: int, max_stops: int) -> l
             "bidMultiplierDown": down,
             "askMultiplierUp": up,
             "askMultiplierDown": down,
-            "avgPriceMins": 5,
+            "avgPriceMins": filters.AVERAGE_PRICE_MINUTES,
         },
         {
             "filterType": "NOTIONAL",
             "minNotional": eight(instrument.min_notional),
-            "applyMinToMarket": True,
-            "maxNotional": "9000000.00000000",
-            "applyMaxToMarket": False,
-            "avgPriceMins": 5,
+            "applyMinToMarket": filters.APPLY_MIN_NOTIONAL_TO_MARKET,
+            "maxNotional": eight(filters.MAX_NOTIONAL),
+            "applyMaxToMarket": filters.APPLY_MAX_NOTIONAL_TO_MARKET,
+            "avgPriceMins": filters.AVERAGE_PRICE_MINUTES,
         },
         {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": max_orders},
+        {"filterType": "MAX_NUM_ORDER_LISTS", "maxNumOrderLists": filters.MAX_NUM_ORDER_LISTS},
         {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": max_stops},
+        {
+            "filterType": "MAX_NUM_ICEBERG_ORDERS",
+            "maxNumIcebergOrders": filters.MAX_NUM_ICEBERG_ORDERS,
+        },
+        {"filterType": "MAX_NUM_ORDER_AMENDS", "maxNumOrderAmends": filters.MAX_NUM_ORDER_AMENDS},
     ]
-
-
-def _amounts(order: Order) -> dict[str, Any]:
-    return {
-        "price": eight(order.price),
-        "origQty": eight(order.quantity),
-        "executedQty": eight(order.executed),
-        "origQuoteOrderQty": eight(order.quote_quantity),
-        "cummulativeQuoteQty": eight(order.executed_quote),
-        "status": order.status,
-        "timeInForce": order.time_in_force,
-        "type": order.type,
-        "side": order.side,
-    }
-
-
-def _stop_price(order: Order) -> dict[str, Any]:
-    return {"stopPrice": eight(order.stop_price)} if order.type in STOP_TYPES else {}
-
-
-def _brief_fill(fill: Fill) -> dict[str, Any]:
-    return {
-        "price": eight(fill.price),
-        "qty": eight(fill.quantity),
-        "commission": eight(fill.fee),
-        "commissionAsset": fill.fee_asset,
-        "tradeId": fill.trade_id,
-    }

@@ -1,0 +1,44 @@
+"""What all trading operations share: the venue, its exchange, the counts of orders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from procs.localvenue.matching.model import Refusal
+from procs.localvenue.protocols.binance_spot.limits import Budget
+from procs.localvenue.protocols.binance_spot.market_data import known_symbol
+from procs.localvenue.protocols.binance_spot.order_params import granted
+from procs.localvenue.protocols.binance_spot.params import Params, RefusedError
+from procs.localvenue.shell import Venue
+
+Answer = TypeVar("Answer")
+
+
+class Desk:
+    """Carries requests to the matching core, one turn each."""
+
+    def __init__(self, venue: Venue, budget: Budget) -> None:
+        self.venue = venue
+        self.exchange = venue.exchange
+        self.budget = budget
+
+    def symbol(self, params: Params) -> str:
+        """The symbol parameter, which must be sent and traded here."""
+        return known_symbol(self.venue, params)
+
+    def turn(self, request: Callable[[int], Answer | Refusal]) -> Answer:
+        """The answer to one request of the core. Raises RefusedError with its refusal."""
+        return granted(self.venue.turn(request))
+
+    def placing(
+        self, account: str, orders: int, request: Callable[[int], Answer | Refusal]
+    ) -> Answer:
+        """The same for new orders, which are counted unless the core refuses them."""
+        now_ms = self.venue.now_ms()
+        self.budget.count_orders(account, orders, now_ms)
+        try:
+            return self.turn(request)
+        except RefusedError:
+            self.budget.uncount_orders(account, orders, now_ms)
+            raise
