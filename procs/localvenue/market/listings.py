@@ -1,17 +1,21 @@
 """The spot symbols of the generated market: prices, steps, turnover, restlessness.
 
 Steps and turnover are of the size that large exchanges use for these pairs; prices are only where a
-seed starts from.
+seed starts from. Beyond the named ones there are made-up ones, C025 and so on, always the same.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
+from math import floor, log10
+from random import Random
 from typing import Final
 
 import msgspec
 
 from shared.domain.instrument import Instrument
+
+SYMBOLS_MAX: Final = 500
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -73,3 +77,29 @@ LISTINGS: Final = (
     Listing("ARB", "0.0001", "0.1", 0.42, 35, 4.0),
     Listing("TON", "0.001", "0.01", 3.3, 28, 3.0),
 )
+
+
+def listings(count: int) -> tuple[Listing, ...]:
+    """The first `count` listings, 1 to SYMBOLS_MAX: the named ones, then made-up ones."""
+    made = (_made_up(number) for number in range(len(LISTINGS) + 1, count + 1))
+    return (*LISTINGS[:count], *made)
+
+
+def _made_up(number: int) -> Listing:
+    """Price and turnover spread evenly over their orders of magnitude; a tick is 0.1 to 4 bps."""
+    random = Random(f"listing/{number}")
+    price = 10 ** (-2.5 + 5.0 * random.random())
+    turnover_millions = 10 ** (-0.4 + 2.1 * random.random())
+    magnitude = floor(log10(price))
+    mantissa = price / 10.0**magnitude
+    digits = 4 if mantissa < 2.5 or random.random() < 0.3 else 3
+    tick_places = min(max(digits - magnitude, 0), 8)
+    step_places = min(max(magnitude + 2, 0), 5)
+    return Listing(
+        f"C{number:03d}",
+        str(Decimal(1).scaleb(-tick_places)),
+        str(Decimal(1).scaleb(-step_places)),
+        round(price, tick_places),
+        round(turnover_millions, 3),
+        round(2.5 + 3.0 * random.random(), 2),
+    )

@@ -17,7 +17,7 @@ from procs.localvenue.market.dips import Dip
 from procs.localvenue.market.events import BookChanged, Levels, MarketEvent, Traded
 from procs.localvenue.market.ladder import Side
 from procs.localvenue.market.listings import Listing
-from procs.localvenue.market.minute_bars import Bar, MinuteBars, Origin
+from procs.localvenue.market.minute_bars import Bar, MinuteBars, Origin, Past
 from procs.localvenue.market.past import past_bars
 from shared.units import from_ticks
 
@@ -32,6 +32,8 @@ BRANCHING: Final = INTENSITY_KICK * STEP_S / INTENSITY_DECAY
 """How many arrivals one arrival brings about, on average."""
 SILENT_STEPS_MAX: Final = 8
 """Even a sleepy book says something each second, so that nobody takes it for stale (E3)."""
+
+BASE_RATE_MIN: Final = 0.05
 
 NEAR_BPS: Final = 50.0
 SPREAD_MAX_BPS: Final = 12.0
@@ -100,8 +102,8 @@ class SymbolWalk:
         self._step_size = self.instrument.step_size
         self._shape = shape
         price = listing.price / float(self._tick_size) * (1 + 0.04 * (random.random() - 0.5))
-        base_rate = 0.5 * log10(listing.turnover_millions)
-        rate = base_rate / (1 - BRANCHING)
+        base_rate = max(0.5 * log10(listing.turnover_millions), BASE_RATE_MIN)
+        rate = max(base_rate / (1 - BRANCHING), 1 / (SILENT_STEPS_MAX + 1) / STEP_S)
         self._base_intensity = base_rate
         self._sigma = shape.restlessness * listing.volatility_pct / 100 / sqrt(rate * 86_400)
         turnover_a_second = listing.turnover_millions * 1e6 / 86_400
@@ -122,7 +124,7 @@ class SymbolWalk:
         volume_a_minute = turnover_a_second * 60 * steps_a_quote_unit
         volatility_pct = listing.volatility_pct
 
-        def past(origin: Origin) -> list[Bar]:
+        def past(origin: Origin) -> Past:
             seed_text = f"{seed}/{listing.symbol}/{origin.at_ms}"
             return past_bars(seed_text, origin, volatility_pct, volume_a_minute)
 
