@@ -15,6 +15,7 @@ from typing import Final, Protocol, TypeVar
 
 import msgspec
 
+from procs.localvenue.audit import FillAudit
 from procs.localvenue.interference import Interference
 from procs.localvenue.journal import VenueJournal
 from procs.localvenue.market.events import Market, MarketEvent, Traded
@@ -80,6 +81,9 @@ class Venue:
         self.market_listeners: list[MarketListener] = []
         self.user_listeners: list[UserListener] = []
         self.interference: Interference | None = None
+        self._audit: FillAudit | None = None
+        self._heard: list[VenueEvent] = []
+        """What the audit has noted of this turn already, market event by market event."""
         with self._fatal():
             self.secrets = _keys(journal, accounts)
             state = journal.state()
@@ -120,15 +124,18 @@ class Venue:
         with self._fatal():
             events = self.market.advance(now_ms)
             for event in events:
-                self.exchange.on_market(event, now_ms)
-                if isinstance(event, Traded):
-                    self.tape.record(event)
+                self._on_event(event, now_ms)
             self._commit(now_ms)
             if now_ms - self._saved_ms >= MARKET_SAVE_MS:
                 self.save_market(now_ms)
         for listener in self.market_listeners:
             listener.on_market(events, now_ms)
         return now_ms
+
+    def keep_audit(self, audit: FillAudit) -> None:
+        """Writes down from now on why each fill was honest, before clients hear of it."""
+        audit.number_accounts(self.secrets)
+        self._audit = audit
 
     def save_market(self, now_ms: int) -> None:
         """Writes down where the market stands."""
@@ -148,6 +155,8 @@ class Venue:
                     self.save_market(self.now_ms())
         finally:
             self.journal.close()
+            if self._audit is not None:
+                self._audit.close()
 
     @contextlib.contextmanager
     def _fatal(self) -> Iterator[None]:
@@ -155,13 +164,33 @@ class Venue:
         process ends, and the journal still tells the last state that clients were told."""
         try:
             yield
+        except JournalError as error:
+            self._broken = error
+            raise
         except (sqlite3.Error, LedgerBroken) as error:
             self._broken = JournalError(f"{self.journal.path}: the venue stops: {error}")
             raise self._broken from error
 
+    def _on_event(self, event: MarketEvent, now_ms: int) -> None:
+        """One market event; with an audit, what it did is noted before the next one comes."""
+        audit = self._audit
+        if audit is not None:
+            event = audit.on_market(event)
+        self.exchange.on_market(event, now_ms)
+        if isinstance(event, Traded):
+            self.tape.record(event)
+        if audit is not None:
+            events = self.exchange.drain()
+            audit.on_events(events)
+            self._heard.extend(events)
+
     def _commit(self, now_ms: int) -> None:
         exchange = self.exchange
         events, silent = exchange.drain(), exchange.drain_silent()
+        if self._audit is not None:
+            self._audit.on_events(events, silent)
+            self._audit.flush()
+            events, self._heard = self._heard + events, []
         if not events and not silent:
             return
         self.journal.write(events, exchange.counters, exchange.ledger, silent)
