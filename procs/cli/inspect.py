@@ -1,7 +1,8 @@
 """`seawall inspect RECORDING…`: replays recorded files through the native book, prints checkpoints.
 
 The book is joined with its snapshot Binance's documented way; every N-th applied delta becomes one
-line, and the last line of a symbol counts what was applied, stale, missing and crossed.
+line, and the last line of a symbol counts what was applied, stale, missing and crossed. `--facts`
+prints the stylised facts of the traffic instead, see shared/recordings/stylised.py.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import orjson
 
 from core_ext.book import Book
@@ -23,6 +25,7 @@ from core_ext.scan import BinanceScanner
 from shared.errors import ExitCode, NotFoundError, RecordingError
 from shared.recordings.instruments import instruments_for
 from shared.recordings.lines import Line, group_by_symbol, read_lines
+from shared.recordings.stylised import measure
 from shared.units import plain
 
 SWEPT_QUOTE: Final = 10_000
@@ -55,6 +58,11 @@ def register(subparsers: Any) -> None:
         metavar="FILE",
         help="JSON of tick_size, step_size … by symbol, for symbols that are not well known",
     )
+    parser.add_argument(
+        "--facts",
+        action="store_true",
+        help="print the stylised facts of the traffic instead: spread, tails, clusters, imbalance",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
@@ -79,6 +87,11 @@ def run(args: argparse.Namespace) -> int:
                 "(name it with --instruments FILE)",
                 file=sys.stderr,
             )
+        if args.facts:
+            lines = ((line.recv_ns, line.frame) for line in read_lines(paths))
+            facts = measure(lines, float(instrument.tick_size))
+            printer({"symbol": symbol, **msgspec.structs.asdict(facts)})
+            continue
         inspect_symbol(symbol, instrument.tick_size, read_lines(paths), args.every, printer)
     return ExitCode.OK
 

@@ -251,3 +251,13 @@ def test_recorded_frames_cut_short_are_refused_and_change_nothing():
         if tried == 3_000:
             break
     assert tried == 3_000
+
+
+def test_facts_of_a_recording(tmp_path, capsys):
+    path = small(tmp_path / "one")
+    assert main(["inspect", "--facts", "--json", str(path)]) == 0
+    (facts,) = objects(capsys)
+    assert facts["symbol"] == "BTCUSDT"
+    assert facts["depth_messages"] > 0
+    assert facts["trades"] == 0
+    assert facts["fano"] is None
