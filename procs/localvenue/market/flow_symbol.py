@@ -28,7 +28,7 @@ from procs.localvenue.market.flow_hands import Hands, new_hands
 from procs.localvenue.market.flow_pace import Pace, Rates, new_pace
 from procs.localvenue.market.ladder import Side
 from procs.localvenue.market.listings import Listing
-from procs.localvenue.market.minute_bars import Bar, MinuteBars, Origin
+from procs.localvenue.market.minute_bars import Bar, MinuteBars, Origin, Past
 from procs.localvenue.market.past import past_bars
 from shared.units import from_ticks
 
@@ -42,7 +42,7 @@ LEAN: Final = 1.4
 """How strongly the pressure shapes the queues at the touch."""
 FORESIGHT: Final = 1.1
 """How strongly the queues tell which side opens: 1 would be always the shorter one, if empty."""
-PRESSURE_KEPT: Final = 0.9
+PRESSURE_KEPT: Final = 0.8
 """What a move leaves of the pressure that made it."""
 REVERTED_SHARE: Final = 0.3
 """Openings after which the same side comes back, where ticks are small."""
@@ -133,7 +133,7 @@ class FlowSymbol:
         units_a_minute = self._steps_a_second * 60
         volatility_pct = listing.volatility_pct
 
-        def past(origin: Origin) -> list[Bar]:
+        def past(origin: Origin) -> Past:
             seed_text = f"{seed}/{listing.symbol}/{origin.at_ms}"
             return past_bars(seed_text, origin, volatility_pct, units_a_minute)
 

@@ -1,6 +1,8 @@
-"""The named generated markets: calm, demo and fast.
+"""The named generated markets: calm and flood, demo and fast.
 
-The mathematics, in short. Per symbol a fair price S walks on a grid of 100 ms:
+Calm and flood are made order by order in the manner of recorded ones (see flow.py); flood has one
+symbol with thousands of messages a second. The others are walks, made for what the engine does.
+Their mathematics, in short. Per symbol a fair price S walks on a grid of 100 ms:
 
 * Arrivals: with intensity λ something happens in a step (probability λ · 0.1 s). λ relaxes to its
   base by 5 % a step and each arrival adds 0.3/s, so one arrival brings 0.6 others: clusters.
@@ -23,17 +25,31 @@ from collections.abc import Callable
 from typing import Final
 
 from procs.localvenue.market.dips import DipPlan
+from procs.localvenue.market.events import Market
+from procs.localvenue.market.flow import FlowMarket, FlowProfile
 from procs.localvenue.market.generated import GeneratedMarket, Profile
-from procs.localvenue.market.listings import LISTINGS
+from procs.localvenue.market.listings import LISTINGS, SYMBOLS_MAX, listings
 from procs.localvenue.market.symbol_walk import Shape
 from shared.errors import ConfigError
 
 FAST_SYMBOLS: Final = 3
+FLOOD_SYMBOLS: Final = 6
+FLOOD_QUOTES: Final = 2_330.0
+"""Changes of BTCUSDT's touch in a second; with trades and depth some 2,500 messages."""
+QUIET_QUOTES: Final = 3.0
 
 
-def _calm(count: int) -> Profile:
-    """A quiet walk whose level holds it with a time constant of some hours."""
-    return Profile(name="calm", shape=Shape(pull=0.00002), plan=None, listings=LISTINGS[:count])
+def _calm(count: int) -> FlowProfile:
+    """Every symbol as busy as its turnover says; prices stay near a level for days."""
+    return FlowProfile(name="calm", listings=listings(count), quotes={})
+
+
+def _flood(count: int) -> FlowProfile:
+    """One symbol that floods its readers, the others quiet."""
+    chosen = listings(count)
+    quotes = {one.symbol: QUIET_QUOTES for one in chosen}
+    quotes[chosen[0].symbol] = FLOOD_QUOTES
+    return FlowProfile(name="flood", listings=chosen, quotes=quotes, swing=0.3)
 
 
 def _demo(count: int) -> Profile:
@@ -42,7 +58,7 @@ def _demo(count: int) -> Profile:
         name="demo",
         shape=Shape(pull=0.008, restlessness=0.7),
         plan=DipPlan(every_ms=(7_000.0, 13_000.0), first_ms=(6_000.0, 9_000.0), rest_ms=90_000),
-        listings=LISTINGS[:count],
+        listings=listings(count),
     )
 
 
@@ -71,12 +87,13 @@ def _fast(count: int) -> Profile:
             deep_return_ms=(4_000.0, 8_000.0),
             deep_above_pct=(-0.4, 0.1),
         ),
-        listings=LISTINGS[:count],
+        listings=listings(count),
     )
 
 
-_MAKERS: Final[dict[str, tuple[Callable[[int], Profile], int]]] = {
+_MAKERS: Final[dict[str, tuple[Callable[[int], Profile | FlowProfile], int]]] = {
     "calm": (_calm, len(LISTINGS)),
+    "flood": (_flood, FLOOD_SYMBOLS),
     "demo": (_demo, len(LISTINGS)),
     "fast": (_fast, FAST_SYMBOLS),
 }
@@ -84,17 +101,18 @@ _MAKERS: Final[dict[str, tuple[Callable[[int], Profile], int]]] = {
 PROFILES: Final = tuple(_MAKERS)
 
 
-def build_market(
-    profile: str, seed: int, start_ms: int, symbols: int | None = None
-) -> GeneratedMarket:
+def build_market(profile: str, seed: int, start_ms: int, symbols: int | None = None) -> Market:
     """A generated market that begins at start_ms; equal arguments give equal events.
 
-    `symbols` takes only the first so many listings. Raises ConfigError for an unknown profile or an
-    impossible count."""
+    `symbols` is how many listings there are, the named ones first. Raises ConfigError for an
+    unknown profile or an impossible count."""
     if profile not in _MAKERS:
         raise ConfigError(f"market profile {profile!r}, allowed: {', '.join(PROFILES)}")
     make, usual = _MAKERS[profile]
     count = usual if symbols is None else symbols
-    if not 1 <= count <= len(LISTINGS):
-        raise ConfigError(f"{count} symbols for the market, allowed: 1 to {len(LISTINGS)}")
-    return GeneratedMarket(make(count), seed, start_ms)
+    if not 1 <= count <= SYMBOLS_MAX:
+        raise ConfigError(f"{count} symbols for the market, allowed: 1 to {SYMBOLS_MAX}")
+    made = make(count)
+    if isinstance(made, FlowProfile):
+        return FlowMarket(made, seed, start_ms)
+    return GeneratedMarket(made, seed, start_ms)
