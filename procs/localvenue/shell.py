@@ -103,8 +103,11 @@ class Venue:
 
     def client_ms(self) -> int:
         """The time that clients are shown, and that their timestamps are held against."""
-        skew_ms = 0 if self.interference is None else self.interference.clock_skew_ms()
-        return self.now_ms() + skew_ms
+        return self.now_ms() + self.skew_ms()
+
+    def skew_ms(self) -> int:
+        """How far the clients' clock runs ahead of the venue's own: 0 unless a fault says so."""
+        return 0 if self.interference is None else self.interference.clock_skew_ms()
 
     def turn(self, request: Callable[[int], Answer]) -> Answer:
         """Moves the market to now, carries out one request, commits; then the answer may leave."""

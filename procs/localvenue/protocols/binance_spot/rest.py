@@ -135,7 +135,7 @@ class RestApi:
             content = {"code": refusal.code, "msg": refusal.message}
             if isinstance(error, ReplaceFailedError):
                 content["data"] = error.data
-        skew_ms = self._venue.client_ms() - self._venue.now_ms()
+        skew_ms = self._venue.skew_ms()
         if arrived.factor != 1 or skew_ms:
             content = client_times.shown(content, arrived.factor, skew_ms)
         counted = arrived.account if route is not None and route.orders else None

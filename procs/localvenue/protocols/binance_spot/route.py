@@ -72,8 +72,10 @@ class Route(msgspec.Struct, frozen=True):
         if not self.takes and not self.needs and self.signed is None:
             text = f"Too many parameters; expected '0' and received '{len(sent)}'."
             raise RefusedError(Refusal(-1101, text))
-        text = (
-            "Not all sent parameters were read; read "
-            f"'{len(sent) - unread}' parameter(s) but was sent '{len(sent)}'."
-        )
-        raise RefusedError(Refusal(-1104, text))
+        raise RefusedError(unread_names(len(sent) - unread, len(sent)))
+
+
+def unread_names(read: int, sent: int) -> Refusal:
+    """The refusal of parameters that an operation does not know."""
+    text = f"Not all sent parameters were read; read '{read}' parameter(s) but was sent '{sent}'."
+    return Refusal(-1104, text)

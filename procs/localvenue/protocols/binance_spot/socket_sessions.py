@@ -10,6 +10,7 @@ import orjson
 from procs.localvenue.matching.model import Refusal
 from procs.localvenue.protocols.binance_spot import user_events
 from procs.localvenue.protocols.binance_spot.params import RefusedError
+from procs.localvenue.protocols.binance_spot.route import SIGNED_NAMES, unread_names
 from procs.localvenue.protocols.binance_spot.socket_requests import SocketRequest
 from procs.localvenue.protocols.binance_spot.sockets import ClientSocket
 from procs.localvenue.shell import Venue
@@ -32,14 +33,28 @@ USED_UP: Final = Refusal(
     f"Too many subscriptions. Connection may create up to '{LIFETIME_MAX}' subscriptions.",
 )
 
+PARAMETERS: Final = {"userDataStream.unsubscribe": frozenset({"subscriptionId"})}
+"""What methods take that need no signature; the others take nothing."""
+
 Method = Callable[["Session", SocketRequest, str | None], Any]
 
 
 class Session:
     """One connection and the accounts whose events it hears."""
 
-    def __init__(self, client: ClientSocket, *, connected_ms: int, shows_limits: bool) -> None:
+    def __init__(
+        self,
+        client: ClientSocket,
+        *,
+        address: str,
+        connected_ms: int,
+        shows_limits: bool,
+        factor: int = 1,
+    ) -> None:
+        """`factor`: what its times in milliseconds are multiplied by; 1000 for microseconds."""
         self.client = client
+        self.address = address
+        self.factor = factor
         self.connected_ms = connected_ms
         self.shows_limits = shows_limits
         self.subscriptions: dict[int, str] = {}
@@ -74,7 +89,7 @@ class Session:
         """Tells the subscriptions that have ended; called when the answer is on its way."""
         ended, self._ended = self._ended, []
         for subscription in ended:
-            event = user_events.stream_terminated(now_ms)
+            event = user_events.stream_terminated(now_ms * self.factor)
             self.tell(subscription, event["e"], orjson.dumps(event))
 
 
@@ -102,6 +117,14 @@ class SessionMethods:
     def is_signed(self, method: str) -> bool:
         """Whether the request must be signed."""
         return method in ("userDataStream.subscribe.signature", "session.logon")
+
+    def check_names(self, request: SocketRequest) -> None:
+        """Raises RefusedError (-1104) for parameters that the method does not know."""
+        sent = request.params.values
+        known = SIGNED_NAMES if self.is_signed(request.method) else PARAMETERS.get(request.method)
+        unread = [name for name in sent if known is None or name not in known]
+        if unread and self.find(request.method) is not None:
+            raise RefusedError(unread_names(len(sent) - len(unread), len(sent)))
 
     def _subscribe(self, session: Session, request: SocketRequest, account: str | None) -> Any:
         raise RefusedError(NOT_LOGGED_ON)

@@ -25,15 +25,39 @@ NEW_ID_EXECUTIONS: Final = frozenset({"CANCELED", "REPLACED"})
 """Executions whose report names two client ids: that of the request, and the order's."""
 
 
-def user_event(event: VenueEvent, now_ms: int) -> dict[str, Any]:
-    """Any event of the matching core as the user stream says it."""
+TIMES: Final = {
+    "executionReport": ("T", "O", "W", "D"),
+    "outboundAccountPosition": ("u",),
+    "listStatus": ("T",),
+    "balanceUpdate": ("T",),
+}
+"""Fields of each event, besides E, that hold a time in milliseconds; -1 stands for never."""
+
+
+def user_event(event: VenueEvent, now_ms: int, skew_ms: int = 0) -> dict[str, Any]:
+    """Any event of the matching core as the user stream says it at now_ms of the client's clock,
+    which runs skew_ms ahead of the venue's."""
     if isinstance(event, BalanceMoved):
-        return balance_update(event, now_ms)
-    if isinstance(event, OrderUpdated):
-        return execution_report(event, now_ms)
-    if isinstance(event, BalancesChanged):
-        return account_position(event, now_ms)
-    return list_status(event, now_ms)
+        body = balance_update(event, now_ms)
+    elif isinstance(event, OrderUpdated):
+        body = execution_report(event, now_ms)
+    elif isinstance(event, BalancesChanged):
+        body = account_position(event, now_ms)
+    else:
+        body = list_status(event, now_ms)
+    if skew_ms:
+        for name in TIMES[body["e"]]:
+            if body.get(name, -1) >= 0:
+                body[name] += skew_ms
+    return body
+
+
+def in_microseconds(body: dict[str, Any], factor: int) -> dict[str, Any]:
+    """An event with its times multiplied by factor."""
+    times = {
+        name: body[name] * factor for name in ("E", *TIMES[body["e"]]) if body.get(name, -1) >= 0
+    }
+    return {**body, **times}
 
 
 def execution_report(event: OrderUpdated, now_ms: int) -> dict[str, Any]:
