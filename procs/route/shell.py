@@ -29,7 +29,7 @@ from shared.messages.venue import Outcome, VenueAnswered
 from shared.venues.ccxt_spot import CcxtSpot
 from shared.venues.credentials import Credentials, load_credentials
 from shared.venues.port import VenuePort
-from shared.venues.redirect import Access
+from shared.venues.transport import Access
 
 CONNECT_S: Final = 20.0
 """For so long a start tries to reach the venue; then the supervisor's backoff takes over."""

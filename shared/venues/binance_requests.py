@@ -34,6 +34,7 @@ _TYPES = {
 }
 _TIMES = {TimeInForce.GTC: "GTC", TimeInForce.IOC: "IOC"}
 
+MARKETS = WireCall(method="publicGetExchangeInfo", weight=20)
 TIME = WireCall(method="publicGetTime")
 ACCOUNT = WireCall(method="privateGetAccount", weight=20)
 OPEN_ORDERS = WireCall(method="privateGetOpenOrders", weight=80)

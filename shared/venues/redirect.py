@@ -17,13 +17,12 @@ from typing import Any, Final, Protocol
 
 import aiohttp
 import certifi
-import msgspec
 import orjson
 from ccxt.base.errors import BaseError
 from ccxt.pro import binance
 
 from shared.errors import ConfigError
-from shared.venues.credentials import Credentials
+from shared.venues.transport import Access, Exchanged
 
 RAISED_BY_CCXT: Final = (
     BaseError,
@@ -39,27 +38,6 @@ RAISED_BY_CCXT: Final = (
 
 PING_MS: Final = 5000
 DIAL_MS: Final = 5000
-
-
-class Access(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the venue is and how to speak to it; `rest` and `ws` only for the local venue."""
-
-    venue: str
-    mode: str
-    credentials: Credentials
-    recv_window_ms: int = 5000
-    timeout_ms: int = 5000
-    rest: str = ""
-    ws: str = ""
-
-
-class Exchanged(msgspec.Struct):
-    """The record of one request while it runs."""
-
-    sent: bool = False
-    status: int = 0
-    headers: dict[str, str] = {}
-    body: str = ""
 
 
 RECORD: Final[ContextVar[Exchanged | None]] = ContextVar("RECORD", default=None)

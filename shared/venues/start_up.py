@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
 from shared.clock import wall_ms
 from shared.domain.instrument import Instrument
-from shared.errors import ConfigError, MessageError, VenueError
+from shared.errors import ConfigError, VenueError
 from shared.messages.venue import Meaning
 from shared.units import NS_PER_MS
 from shared.venues import binance_answers as answers
 from shared.venues import binance_requests as requests
-from shared.venues.binance_instruments import EXCHANGE_INFO, instruments_of
-from shared.venues.redirect import RAISED_BY_CCXT, RECORD, Exchanged, RecordedBinance
+from shared.venues.binance_instruments import ExchangeInfo, instruments_of
 from shared.venues.wire import Answer, Wire
 
 CLOCK_SAMPLES: Final = 3
-LOAD_MARKETS_S: Final = 60.0
-"""The real exchange lists thousands of markets in several megabytes."""
 
 
-async def measure_clock(exchange: RecordedBinance, wire: Wire, urgent: bool) -> None:
+async def measure_clock(wire: Wire, urgent: bool) -> None:
     """Sets the clock difference that signatures use, from the quickest of a few answers.
 
     Without any answer the old difference stays: a venue that does not tell its time now will
@@ -38,35 +34,14 @@ async def measure_clock(exchange: RecordedBinance, wire: Wire, urgent: bool) -> 
         if best is None or answer.round_trip_ns < best[0]:
             best = (answer.round_trip_ns, ahead_ms)
     if best is not None:
-        wire.venue_ahead_ms = best[1]
-        exchange.options["timeDifference"] = -round(best[1])
+        wire.set_clock(best[1])
 
 
-async def read_instruments(
-    exchange: RecordedBinance, wire: Wire
+def usable_instruments(
+    info: ExchangeInfo, wire: Wire
 ) -> tuple[tuple[Instrument, ...], dict[str, str]]:
-    """Spot instruments with exact steps, and why others cannot be used. Raises VenueError.
-
-    ccxt parses the same answer for itself, thousands of markets in one go: only before READY.
-    """
-    record = Exchanged()
-    token = RECORD.set(record)
-    usual_ms, exchange.timeout = exchange.timeout, int(LOAD_MARKETS_S * 1000)
-    try:
-        async with asyncio.timeout(LOAD_MARKETS_S):
-            # load_markets would share a load that another task began, whose answer is not ours.
-            exchange.set_markets(await exchange.fetch_markets())
-    except TimeoutError as error:
-        raise VenueError(f"markets: no answer within {LOAD_MARKETS_S:.0f} s") from error
-    except RAISED_BY_CCXT as error:
-        raise VenueError(f"markets: {_short(error, record)}") from error
-    finally:
-        RECORD.reset(token)
-        exchange.timeout = usual_ms
-    try:
-        info = EXCHANGE_INFO.read(record.body)
-    except MessageError as error:
-        raise VenueError(f"markets: {error}") from error
+    """Spot instruments with exact steps, and why others cannot be used; the account's limits go to
+    the budget. Raises VenueError."""
     instruments, unusable = instruments_of(info.symbols)
     if not instruments:
         raise VenueError(f"markets: none of {len(info.symbols)} listed markets can be traded")
@@ -85,13 +60,13 @@ async def check_account(wire: Wire, mode: str) -> None:
     they exist, which is the real exchange only.
     """
     account = await wire.ask(requests.ACCOUNT, answers.ACCOUNT, exit_priority=True)
-    _require(account, "account")
+    require(account, "account")
     if not account.content.can_trade:
         raise VenueError("account: the venue does not let it trade")
     if mode != "live":
         return
     rights = await wire.ask(requests.KEY_RESTRICTIONS, answers.RESTRICTIONS, exit_priority=True)
-    _require(rights, "rights of the API key")
+    require(rights, "rights of the API key")
     content = rights.content
     for allowed, name in (
         (content.enable_withdrawals, "withdrawals"),
@@ -104,16 +79,11 @@ async def check_account(wire: Wire, mode: str) -> None:
         raise ConfigError("API key: it does not permit spot trading")
 
 
-def _require(answer: Answer, what: str) -> None:
+def require(answer: Answer, what: str) -> None:
+    """Raises VenueError, with a hint, unless the answer is OK."""
     verdict = answer.verdict
     if answer.is_ok:
         return
     hint = " (wrong keys?)" if verdict.meaning is Meaning.PERMISSION else ""
     code = f" {verdict.code}" if verdict.code else ""
     raise VenueError(f"{what}: {verdict.outcome.value}{code}: {verdict.text}{hint}")
-
-
-def _short(error: BaseException, record: Exchanged) -> str:
-    # ccxt's own text may hold addresses with signatures; type and status are enough.
-    cause = error.__cause__ or error
-    return f"{type(error).__name__} from {type(cause).__name__}, HTTP {record.status}"

@@ -1,8 +1,7 @@
-"""One HTTP exchange through ccxt, recorded, timed and judged; nothing a venue does raises here."""
+"""One HTTP exchange, admitted by the rate budget, timed and judged; nothing a venue does raises."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, Final
 
 import msgspec
@@ -16,10 +15,10 @@ from shared.venues.binance_requests import WireCall
 from shared.venues.budget import RateBudget
 from shared.venues.credentials import Credentials
 from shared.venues.errors import Heard, Verdict, judge, unreadable
-from shared.venues.redirect import RAISED_BY_CCXT, RECORD, Exchanged, RecordedBinance
+from shared.venues.transport import Transport
 
 GRACE_S: Final = 0.5
-"""How much longer than ccxt's own time-out a request may take in all."""
+"""How much longer than the configured time-out a request may take in all."""
 
 LONGEST_BAN_NS: Final = 4 * 86_400 * NS_PER_S
 """The venue bans for three days at most; a longer one is a misread number."""
@@ -46,12 +45,12 @@ class Wire:
 
     def __init__(
         self,
-        exchange: RecordedBinance,
+        transport: Transport,
         credentials: Credentials,
         clock: EngineClock,
         timeout_ms: int,
     ) -> None:
-        self._exchange = exchange
+        self._transport = transport
         self._credentials = credentials
         self._clock = clock
         self._deadline_s = timeout_ms / 1000 + GRACE_S
@@ -71,7 +70,7 @@ class Wire:
                 text=f"not sent: {silence.text}",
             )
             return self._counted(Answer(verdict=verdict, retry_at_ns=silence.until_ns))
-        record, fault = await self._exchanged(call)
+        record, fault = await self._transport.exchange(call, self._deadline_s)
         ended_ns = self._clock.now_ns()
         self.budget.heard(record.headers, now_ns, ended_ns)
         verdict = judge(
@@ -102,22 +101,10 @@ class Wire:
             )
         )
 
-    async def _exchanged(self, call: WireCall) -> tuple[Exchanged, str]:
-        record = Exchanged()
-        token = RECORD.set(record)
-        fault = ""
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                await getattr(self._exchange, call.method)(dict(call.params))
-        except TimeoutError:
-            fault = f"no answer within {self._deadline_s:.1f} s"
-        except RAISED_BY_CCXT as error:
-            # ccxt's text quotes the address with its signature; the cause says what happened.
-            cause = error.__cause__ or error
-            fault = f"{type(error).__name__} from {type(cause).__name__}"
-        finally:
-            RECORD.reset(token)
-        return record, fault
+    def set_clock(self, venue_ahead_ms: float) -> None:
+        """The venue's clock minus ours, as just measured."""
+        self.venue_ahead_ms = venue_ahead_ms
+        self._transport.set_clock(venue_ahead_ms)
 
     def _throttled_until_ns(self, verdict: Verdict, now_ns: int) -> int:
         """Tells the budget of a rate refusal; 0 when the request was not throttled."""

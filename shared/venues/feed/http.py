@@ -62,14 +62,16 @@ async def get(url: str, timeout_s: float) -> Answer:
         )
         try:
             writer.write(request)
-            return await _read_answer(reader)
+            return await read_answer(reader)
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError) as error:
             raise HttpError(f"no HTTP answer from {parts.netloc}: {error}") from error
         finally:
             writer.close()
 
 
-async def _read_answer(reader: asyncio.StreamReader) -> Answer:
+async def read_answer(reader: asyncio.StreamReader) -> Answer:
+    """One answer from a connection. Raises HttpError for what is not HTTP, and what the reader
+    raises: IncompleteReadError, LimitOverrunError, ValueError for numbers that are none."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     words = head[0].split(" ", 2)
     if len(words) < 2 or not words[0].startswith("HTTP/1."):

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from shared.venues.credentials import Credentials
-from shared.venues.redirect import Access
+from shared.venues.transport import Access
 
 REPO = Path(__file__).resolve().parents[3]
 

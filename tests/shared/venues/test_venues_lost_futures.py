@@ -8,7 +8,8 @@ import socket
 from shared.clock import EngineClock
 from shared.messages.venue import VenueStreamChanged
 from shared.venues.credentials import Credentials
-from shared.venues.redirect import Access, open_exchange, open_session
+from shared.venues.redirect import open_exchange, open_session
+from shared.venues.transport import Access
 from shared.venues.user_stream import UserStream
 
 

@@ -19,7 +19,7 @@ from aiohttp import WSMsgType, web
 from shared.clock import EngineClock
 from shared.venues.ccxt_spot import CcxtSpot
 from shared.venues.credentials import Credentials
-from shared.venues.redirect import Access
+from shared.venues.transport import Access
 
 KEY, SECRET = "stub-key-0123456789", "stub-secret-9876543210"
 

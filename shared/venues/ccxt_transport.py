@@ -1,0 +1,42 @@
+"""Requests through ccxt: it signs and sends, every raw answer is recorded on the way."""
+
+from __future__ import annotations
+
+import asyncio
+
+from shared.venues.binance_requests import WireCall
+from shared.venues.redirect import RAISED_BY_CCXT, RECORD, RecordedBinance
+from shared.venues.transport import Exchanged
+
+
+class CcxtTransport:
+    """One ccxt client; see `transport.py`."""
+
+    def __init__(self, exchange: RecordedBinance) -> None:
+        self._exchange = exchange
+
+    async def exchange(self, call: WireCall, deadline_s: float) -> tuple[Exchanged, str]:
+        """See Transport."""
+        record = Exchanged()
+        token = RECORD.set(record)
+        fault = ""
+        try:
+            async with asyncio.timeout(deadline_s):
+                await getattr(self._exchange, call.method)(dict(call.params))
+        except TimeoutError:
+            fault = f"no answer within {deadline_s:.1f} s"
+        except RAISED_BY_CCXT as error:
+            # ccxt's text quotes the address with its signature; the cause says what happened.
+            cause = error.__cause__ or error
+            fault = f"{type(error).__name__} from {type(cause).__name__}"
+        finally:
+            RECORD.reset(token)
+        return record, fault
+
+    def set_clock(self, venue_ahead_ms: float) -> None:
+        """See Transport."""
+        self._exchange.options["timeDifference"] = -round(venue_ahead_ms)
+
+    async def close(self) -> None:
+        """See Transport; the session belongs to whoever opened it."""
+        await self._exchange.close()

@@ -1,0 +1,48 @@
+"""How requests reach a venue: what is needed to get there, and what one exchange leaves behind.
+
+A transport signs, sends and receives; it judges nothing (`wire.py` does) and never raises for what
+a venue or a network does.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from shared.venues.binance_requests import WireCall
+from shared.venues.credentials import Credentials
+
+
+class Access(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the venue is and how to speak to it; `rest` and `ws` only for the local venue."""
+
+    venue: str
+    mode: str
+    credentials: Credentials
+    recv_window_ms: int = 5000
+    timeout_ms: int = 5000
+    rest: str = ""
+    ws: str = ""
+
+
+class Exchanged(msgspec.Struct):
+    """The record of one request while it runs."""
+
+    sent: bool = False
+    status: int = 0
+    headers: dict[str, str] = {}
+    body: str = ""
+
+
+class Transport(Protocol):
+    """Performs one request."""
+
+    async def exchange(self, call: WireCall, deadline_s: float) -> tuple[Exchanged, str]:
+        """The record of it, and what went wrong on the way; empty when an answer came."""
+
+    def set_clock(self, venue_ahead_ms: float) -> None:
+        """The venue's clock minus ours: timestamps of requests are the venue's."""
+
+    async def close(self) -> None:
+        """Lets go of connections; nothing is sent any more."""
