@@ -18,7 +18,14 @@ import msgspec
 import orjson
 
 from procs.localvenue.market.events import BookChanged, Levels, MarketEvent, Traded
-from procs.localvenue.matching.model import Evidence, Fill, Order, OrderUpdated, VenueEvent
+from procs.localvenue.matching.model import (
+    Evidence,
+    Fill,
+    Order,
+    OrderList,
+    OrderUpdated,
+    VenueEvent,
+)
 from procs.localvenue.matching.words import MARKET_TYPES
 from shared.domain.instrument import Instrument
 from shared.errors import ConfigError, JournalError
@@ -78,16 +85,18 @@ class FillAudit:
         self._lines[event.symbol] = max(event.line, self._lines.get(event.symbol, 0))
         return event
 
-    def on_events(self, events: Iterable[VenueEvent], silent: Iterable[Order] = ()) -> None:
+    def on_events(
+        self, events: Iterable[VenueEvent], silent: Iterable[Order | OrderList] = ()
+    ) -> None:
         """Takes note of what one request or one market event did, in order.
 
-        `silent` are orders that changed without an event; those that ended have left."""
+        `silent` is what changed without an event; orders that ended so have left."""
         for event in events:
             if isinstance(event, OrderUpdated):
                 self._on_order(event)
-        for order in silent:
-            if not order.is_open:
-                self._left(order)
+        for one in silent:
+            if isinstance(one, Order) and not one.is_open:
+                self._left(one)
 
     def flush(self) -> None:
         """Hands everything to the operating system. Raises JournalError when it cannot."""

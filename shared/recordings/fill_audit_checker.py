@@ -107,6 +107,17 @@ class Market:
                 queue.ahead = max(ZERO, queue.ahead - trade.quantity)
         self.trades[trade.line] = (trade, before)
 
+    def behind(self, order: Order, ahead: Decimal) -> Decimal:
+        """What is left before an order that joins behind a level now.
+
+        An iceberg's next slice comes while the trade that used up the one before goes on: the rest
+        of that trade eats what stands before the new slice."""
+        for trade, before in self.trades.values():
+            if order.id in before:
+                before[order.id] = ahead
+                ahead = max(ZERO, ahead - (trade.quantity - trade.got))
+        return ahead
+
     def own(self, is_buy: bool) -> Mapping[Decimal, Level]:
         """The side on which such an order rests."""
         return self.book.bids if is_buy else self.book.asks
@@ -236,7 +247,7 @@ class FillChecker:
             self._find(
                 f"order {order.id} joins behind {record['queue_ahead']}, the book says {ahead}"
             )
-        market.queues[order.id] = Queue(order, price, ahead)
+        market.queues[order.id] = Queue(order, price, market.behind(order, ahead))
 
     def _leave(self, record: Record, market: Market) -> None:
         order = self._known(record)
