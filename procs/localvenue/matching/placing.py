@@ -62,6 +62,18 @@ class Placing(ListAdmission):
         mine = tuple(one for one in prevented if one.taker_order_id == order.id)
         return Placed(said, () if fills is None else tuple(fills), mine)
 
+    def reject(self, account: str, request: PlaceOrder, refusal: Refusal, now_ms: int) -> None:
+        """Tells of a new order that was refused when the cancel before it had succeeded, as only
+        a cancel-replace does; other refusals are answers and no events."""
+        reason = refusals.REJECT_REASONS.get(refusal)
+        if reason is None:
+            return
+        self.counters.order += 1
+        order = _new_order(self.counters.order, account, request, request.quantity or ZERO, now_ms)
+        self._remember(order, self._of[account].sheet(request.symbol))
+        self._end(order, "REJECTED", "REJECTED", now_ms, reject_reason=reason)
+        self._report_balances(now_ms)
+
     def place_list(
         self, account: str, request: PlaceOrderList, now_ms: int
     ) -> PlacedList | Refusal:

@@ -48,6 +48,14 @@ AMEND_EXECUTED: Final = Refusal(-2038, "Price * QTY is zero or less.")
 INVALID_QUANTITY: Final = Refusal(-1013, "Invalid quantity.")
 INVALID_PRICE: Final = Refusal(-1013, "Invalid price.")
 
+REJECT_REASONS: Final = {
+    INSUFFICIENT_BALANCE: "INSUFFICIENT_BALANCES",
+    WOULD_TRIGGER: "STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY",
+    WOULD_MATCH: "WOULD_MATCH_IMMEDIATELY",
+    PRICES_UNRELATED: "OCO_BAD_PRICES",
+}
+"""The words for a refusal in the events of orders."""
+
 
 def filter_failure(name: str) -> Refusal:
     """The filter of that name refuses the order."""

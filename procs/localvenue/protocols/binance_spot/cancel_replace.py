@@ -66,7 +66,10 @@ class CancelReplace:
                 return canceled, None
             if over is not None:
                 return canceled, over.refusal
-            return canceled, self._desk.exchange.place(account, request, now_ms)
+            placed = self._desk.exchange.place(account, request, now_ms)
+            if isinstance(canceled, Canceled) and isinstance(placed, Refusal):
+                self._desk.exchange.reject(account, request, placed, now_ms)
+            return canceled, placed
 
         canceled, placed = self._desk.venue.turn(carry_out)
         if isinstance(placed, Refusal) and over is None:

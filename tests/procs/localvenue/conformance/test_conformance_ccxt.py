@@ -141,6 +141,8 @@ def test_orders_that_wait_for_a_price(with_client):
             order = await client.create_order(SYMBOL, kind, side, 0.001, price, params)
             found = await client.fetch_order(order["id"], SYMBOL)
             assert (found["info"]["type"], found["status"]) == (expected, "open")
+            assert [one["id"] for one in await client.fetch_open_orders(SYMBOL)] == [order["id"]]
+            await client.cancel_order(order["id"], SYMBOL)
             return found
 
         lower, low, high = bid * 0.94 // 1, bid * 0.95 // 1, bid * 1.05 // 1
@@ -155,7 +157,7 @@ def test_orders_that_wait_for_a_price(with_client):
         trailing = await make(
             "market", "sell", None, "STOP_LOSS", trailingPercent=2, stopLossOrTakeProfit="stopLoss"
         )
-        assert trailing["info"]["trailingDelta"] == "200"
+        assert trailing["info"]["trailingDelta"] == 200
         await make(
             "limit",
             "sell",
@@ -174,7 +176,6 @@ def test_orders_that_wait_for_a_price(with_client):
             trailingTriggerPrice=high,
             stopLossOrTakeProfit="takeProfit",
         )
-        await client.cancel_all_orders(SYMBOL)
         assert await client.fetch_open_orders(SYMBOL) == []
 
     with_client(work)

@@ -434,7 +434,7 @@ def test_prevented_matches(venue, door_name):
     async def work():
         async with opened(venue, door_name) as door:
             ask = float((await door.ask("ticker.book", **PAIR))[1]["askPrice"])
-            resting = (await door.ask("order.place", **limit(ask + 5, "SELL", "0.5")))[1]
+            resting = (await door.ask("order.place", **limit(ask + 1, "SELL", "0.5")))[1]
             taken = await good(
                 door,
                 "order.place",
@@ -442,7 +442,7 @@ def test_prevented_matches(venue, door_name):
                 **limit(
                     ask + 50,
                     "BUY",
-                    "900",
+                    "100",
                     timeInForce="IOC",
                     selfTradePreventionMode="EXPIRE_MAKER",
                 ),
