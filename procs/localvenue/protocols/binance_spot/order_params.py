@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final, TypeVar
 
+from procs.localvenue.matching.list_admission import OCO_TYPES, WORKING_TYPES
 from procs.localvenue.matching.model import (
     CancelRestriction,
     ListKind,
@@ -22,7 +23,7 @@ from procs.localvenue.matching.model import (
     Side,
     TimeInForce,
 )
-from procs.localvenue.matching.refusals import BAD_COMBINATION
+from procs.localvenue.matching.refusals import BAD_COMBINATION, OCO_TYPE
 from procs.localvenue.protocols.binance_spot.params import (
     CLIENT_ID,
     Params,
@@ -245,10 +246,15 @@ def _order(
     """The order whose parameters begin with `place`."""
     if named(place, "pegPriceType") in params.values:
         raise RefusedError(NO_PEGS)
+    kind = params.needed_word(named(place, "type"), TYPES, BAD_TYPE)
+    if place == "working" and kind not in WORKING_TYPES:
+        raise RefusedError(BAD_TYPE)
+    if place.endswith(("above", "below", "Above", "Below")) and kind not in OCO_TYPES:
+        raise RefusedError(OCO_TYPE)
     return PlaceOrder(
         symbol=symbol,
         side=side,
-        type=params.needed_word(named(place, "type"), TYPES, BAD_TYPE),
+        type=kind,
         quantity=quantity,
         quote_quantity=quote_quantity,
         price=params.number(named(place, "price")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -67,7 +68,7 @@ class Params:
             return None
         if value == "":
             raise RefusedError(Refusal(-1105, f"Parameter '{name}' was empty."))
-        if re.fullmatch(legal, value, re.ASCII) is None:
+        if _pattern(legal).fullmatch(value) is None:
             raise RefusedError(
                 Refusal(
                     -1100,
@@ -146,12 +147,12 @@ class Params:
 
     def word(self, name: str, words: tuple[_Word, ...], refusal: Refusal) -> _Word | None:
         """One of the exchange's words, or None when it was not sent."""
-        value = self.text(name)
-        if value is None:
-            return None
+        value = self.values.get(name)
         for word in words:
             if value == word:
                 return word
+        if self.text(name) is None:
+            return None
         raise RefusedError(refusal)
 
     def needed_word(self, name: str, words: tuple[_Word, ...], refusal: Refusal) -> _Word:
@@ -175,6 +176,12 @@ def overflowed(name: str) -> Refusal:
 def one_needed(first: str, second: str) -> Refusal:
     """One of two parameters must be sent."""
     return Refusal(-1102, f"Param '{first}' or '{second}' must be sent, but both were empty/null!")
+
+
+@functools.cache
+def _pattern(legal: str) -> re.Pattern[str]:
+    """The exchange's legal ranges, compiled once each; there is one for each kind of parameter."""
+    return re.compile(legal, re.ASCII)
 
 
 def _fields(form: str) -> dict[str, str]:
