@@ -7,6 +7,7 @@ the events depend on the seed and not on how the calls of `advance` cut the time
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from random import Random
 from typing import Any, Final
@@ -15,8 +16,10 @@ import msgspec
 
 from procs.localvenue.market.dips import HOUR_MS, DipPlan, draw, new_dip
 from procs.localvenue.market.events import Candle, MarketEvent
+from procs.localvenue.market.ladder_book import Shape
 from procs.localvenue.market.listings import Listing
-from procs.localvenue.market.symbol_walk import STEP_MS, SavedWalk, Shape, SymbolWalk
+from procs.localvenue.market.symbol_walk import STEP_MS, SavedWalk, SymbolWalk
+from procs.localvenue.market.tides import Tide
 from shared.errors import MessageError, NotFoundError
 from shared.messages.base import Reader, encode
 
@@ -33,6 +36,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     shape: Shape
     plan: DipPlan | None
     listings: tuple[Listing, ...]
+    tide: Callable[[int, Sequence[str]], Tide] | None = None
+    """Makes what carries all symbols, from the seed and their names."""
 
 
 class SavedMarket(msgspec.Struct, kw_only=True):
@@ -70,6 +75,7 @@ class GeneratedMarket:
         """Steps of single symbols so far: instant × number of symbols + symbol."""
         self._whole_books_due = True
         self._resumed = False
+        self._tide = None if profile.tide is None else profile.tide(seed, tuple(self._by_symbol))
         plan = profile.plan
         self._next_dip_ms = draw(self._random, plan.first_ms) if plan is not None else 0.0
         self.dips = int(self._random.random() * (plan.deep_every - 1)) if plan is not None else 0
@@ -100,7 +106,10 @@ class GeneratedMarket:
             place = self._cursor % count
             if place == 0 and self._profile.plan is not None:
                 self._plan_dips(self._profile.plan, market_ms)
-            self._walks[place].step(market_ms, market_ms + self._shift_ms, random, said)
+            mood = None
+            if self._tide is not None:
+                mood = self._tide.mood(place, (self._cursor // count + 1) * STEP_MS)
+            self._walks[place].step(market_ms, market_ms + self._shift_ms, random, said, mood)
             self._cursor += 1
         return said
 

@@ -64,6 +64,10 @@ class Side:
         else:
             self.changed[rank] = 0
 
+    def levels(self) -> list[tuple[int, int]]:
+        """All (rank, steps), best first."""
+        return [(rank, self.quantities[rank]) for rank in self.ranks]
+
     def replace(self, levels: list[tuple[int, int]]) -> None:
         """Holds these (rank, steps) from now on, nothing of them said yet."""
         self.quantities = dict(levels)

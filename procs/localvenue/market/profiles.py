@@ -1,4 +1,4 @@
-"""The named generated markets: calm and flood, demo and fast.
+"""The named generated markets: calm and flood, demo and fast, crash, chop and illiquid.
 
 Calm and flood are made order by order in the manner of recorded ones (see flow.py); flood has one
 symbol with thousands of messages a second. The others are walks, made for what the engine does.
@@ -22,19 +22,20 @@ Their mathematics, in short. Per symbol a fair price S walks on a grid of 100 ms
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from procs.localvenue.market.dips import DipPlan
 from procs.localvenue.market.events import Market
 from procs.localvenue.market.flow import FlowMarket, FlowProfile
 from procs.localvenue.market.generated import GeneratedMarket, Profile
+from procs.localvenue.market.ladder_book import Shape
 from procs.localvenue.market.listings import LISTINGS, SYMBOLS_MAX, listings
-from procs.localvenue.market.symbol_walk import Shape
+from procs.localvenue.market.tides import ChopTide, CrashTide
 from shared.errors import ConfigError
 
 FAST_SYMBOLS: Final = 3
 FLOOD_SYMBOLS: Final = 6
-FLOOD_QUOTES: Final = 2_330.0
+FLOOD_QUOTES: Final = 2_230.0
 """Changes of BTCUSDT's touch in a second; with trades and depth some 2,500 messages."""
 QUIET_QUOTES: Final = 3.0
 
@@ -91,14 +92,102 @@ def _fast(count: int) -> Profile:
     )
 
 
-_MAKERS: Final[dict[str, tuple[Callable[[int], Profile | FlowProfile], int]]] = {
-    "calm": (_calm, len(LISTINGS)),
-    "flood": (_flood, FLOOD_SYMBOLS),
-    "demo": (_demo, len(LISTINGS)),
-    "fast": (_fast, FAST_SYMBOLS),
+def _crash(count: int) -> Profile:
+    """Everything falls together, and again half an hour later.
+
+    The first fall begins 2 to 5 minutes after the start, the next ones about every 32 minutes. From
+    the first slide to the low it takes 2 to 6 minutes; each symbol loses 8 to 25 % of its highest
+    price of the ten minutes before, the first symbol least. On the way down there is one bounce,
+    after the low a rebound of a third, two aftershocks, a recovery to a loss of about a third of
+    the fall in 5 to 8 minutes, and a slow climb back. Minute returns of two symbols correlate by
+    0.7 and more while it falls. In the worst minutes spreads are ten times as wide as before and
+    half a per cent of the book holds less than half; quiet, they are 1 tick in most cases."""
+    return Profile(
+        name="crash",
+        shape=Shape(pull=0.002, restlessness=0.8),
+        plan=None,
+        listings=listings(count),
+        tide=CrashTide,
+    )
+
+
+def _chop(count: int) -> Profile:
+    """Sideways, with breaks that lead nowhere.
+
+    Every 80 s each symbol drifts to the edge of its range, breaks out to 1.1-1.6 % from the middle
+    in 5 to 14 s, stays for seconds, and snaps back through the middle in 8 to 20 s: a whipsaw of
+    1 to 3 %, about 45 an hour. It never goes farther than 4 % from where it began."""
+    return Profile(
+        name="chop",
+        shape=Shape(pull=0.008, restlessness=0.5),
+        plan=None,
+        listings=listings(count),
+        tide=ChopTide,
+    )
+
+
+def _illiquid(count: int) -> Profile:
+    """Thin books with wide gaps, few trades, sudden jumps.
+
+    Spreads are 4 to 80 bps, 12 to 35 on average; each symbol trades 2 to 12 times a minute; its
+    book has 8 to 20 levels a side with holes of tens of bps, 100 to 3,000 USDT within half a per
+    cent, and says something each second or so. About every four minutes the price jumps by 0.6 to
+    2.2 % over the levels between."""
+    return Profile(
+        name="illiquid",
+        shape=Shape(
+            levels_min=8,
+            levels_max=18,
+            near_min=3,
+            reach_bps=300.0,
+            far_gap_bps=45.0,
+            fill_bps=25.0,
+            tight_share=0.0,
+            spread_least_bps=4.0,
+            spread_more_bps=14.0,
+            spread_most_bps=80.0,
+            keep_share=0.97,
+            pull=0.001,
+            trade_share=0.012,
+            turnover_share=0.0005,
+            level_quote=(60.0, 1_500.0),
+            print_distance=0.012,
+            pace=0.05,
+            jump_share=0.0025,
+        ),
+        plan=None,
+        listings=listings(count),
+    )
+
+
+class _Kind(NamedTuple):
+    """A profile as it is offered."""
+
+    make: Callable[[int], Profile | FlowProfile]
+    usual: int
+    """How many symbols it has when nobody says otherwise."""
+    line: str
+
+
+_KINDS: Final[dict[str, _Kind]] = {
+    "calm": _Kind(_calm, len(LISTINGS), "an ordinary day, as recordings of real markets show it"),
+    "demo": _Kind(_demo, len(LISTINGS), "a symbol falls 5 % about every ten seconds and returns"),
+    "fast": _Kind(_fast, FAST_SYMBOLS, "three small books that fall every few seconds"),
+    "crash": _Kind(_crash, len(LISTINGS), "everything falls together by 8 to 25 %, twice an hour"),
+    "chop": _Kind(_chop, len(LISTINGS), "sideways, with false breakouts and whipsaws of 1 to 3 %"),
+    "illiquid": _Kind(
+        _illiquid, len(LISTINGS), "thin books, spreads of 4 to 80 bps, few trades, sudden jumps"
+    ),
+    "flood": _Kind(_flood, FLOOD_SYMBOLS, "2,500 messages a second on one symbol"),
 }
 
-PROFILES: Final = tuple(_MAKERS)
+PROFILES: Final = tuple(_KINDS)
+
+
+def describe() -> str:
+    """A line for each profile: name and what happens there."""
+    width = max(map(len, _KINDS))
+    return "\n".join(f"{name:{width}}  {kind.line}" for name, kind in _KINDS.items())
 
 
 def build_market(profile: str, seed: int, start_ms: int, symbols: int | None = None) -> Market:
@@ -106,13 +195,13 @@ def build_market(profile: str, seed: int, start_ms: int, symbols: int | None = N
 
     `symbols` is how many listings there are, the named ones first. Raises ConfigError for an
     unknown profile or an impossible count."""
-    if profile not in _MAKERS:
+    if profile not in _KINDS:
         raise ConfigError(f"market profile {profile!r}, allowed: {', '.join(PROFILES)}")
-    make, usual = _MAKERS[profile]
-    count = usual if symbols is None else symbols
+    kind = _KINDS[profile]
+    count = kind.usual if symbols is None else symbols
     if not 1 <= count <= SYMBOLS_MAX:
         raise ConfigError(f"{count} symbols for the market, allowed: 1 to {SYMBOLS_MAX}")
-    made = make(count)
+    made = kind.make(count)
     if isinstance(made, FlowProfile):
         return FlowMarket(made, seed, start_ms)
     return GeneratedMarket(made, seed, start_ms)
