@@ -26,7 +26,6 @@ from shared.domain.instrument import Instrument
 from shared.errors import ConfigError, VenueError
 from shared.messages.account import AccountEvent
 from shared.messages.venue import Outcome, VenueAnswered
-from shared.venues.ccxt_spot import CcxtSpot
 from shared.venues.credentials import Credentials, load_credentials
 from shared.venues.port import VenuePort
 from shared.venues.transport import Access
@@ -35,6 +34,8 @@ CONNECT_S: Final = 20.0
 """For so long a start tries to reach the venue; then the supervisor's backoff takes over."""
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 2.0
+
+RESCUE: Final = "route runs in rescue mode"
 
 MAX_IN_FLIGHT: Final = 128
 MAX_ENTRIES_IN_FLIGHT: Final = 32
@@ -56,6 +57,18 @@ class Venue(VenuePort, Protocol):
 OpenVenue = Callable[[Access, EngineClock], Venue]
 
 
+def usual_venue(launch: Launch) -> OpenVenue:
+    """ccxt's venue; in rescue mode one without it: each is imported only where it is used, because
+    the rescue must not depend on what may have made three starts fail (L14)."""
+    if launch.rescue:
+        from shared.venues.native.spot import NativeSpot
+
+        return NativeSpot
+    from shared.venues.ccxt_spot import CcxtSpot
+
+    return CcxtSpot
+
+
 class RouteShell(Shell):
     """One account at one venue, for one actor."""
 
@@ -63,9 +76,9 @@ class RouteShell(Shell):
     journal_events: ClassVar[Any] = AccountEvent
     keeps_secrets: ClassVar[bool] = True
 
-    def __init__(self, launch: Launch, open_venue: OpenVenue = CcxtSpot) -> None:
+    def __init__(self, launch: Launch, open_venue: OpenVenue | None = None) -> None:
         super().__init__(launch)
-        self._open_venue = open_venue
+        self._open_venue = open_venue or usual_venue(launch)
         self._venue: Venue | None = None
         self._account_lock: Lock | None = None
         self._instruments: tuple[Instrument, ...] = ()
@@ -122,6 +135,10 @@ class RouteShell(Shell):
         """The user stream, and a look at the clock."""
         return (self._connected().stream(runtime.deliver), self._watch_clock())
 
+    def before_turn(self, actor: Any, now_ns: int) -> None:
+        """In rescue mode nothing new is bought, whatever the latch says."""
+        actor.latched = self._latched(self._runtime)
+
     async def perform_call(self, call: CallVenue, turn_began_ns: int) -> VenueAnswered:
         """Asks the venue, unless one of the last checks forbids it: then NOT_SENT says which."""
         refusal = self._refusal(call, turn_began_ns)
@@ -166,7 +183,7 @@ class RouteShell(Shell):
         if runtime.is_stale(turn_began_ns):
             return "stale_turn", "the turn that decided this is too old (L7)"
         # Queries, cancels and snapshots cannot raise risk and are needed to get out of it.
-        latched = runtime.latched() if raises_risk(call) else ""
+        latched = self._latched(runtime) if raises_risk(call) else ""
         if latched:
             return "latched", f"exits only: {latched}"
         if self.in_flight >= MAX_IN_FLIGHT or (
@@ -174,6 +191,9 @@ class RouteShell(Shell):
         ):
             return "crowded", f"{self.in_flight} requests are under way"
         return None
+
+    def _latched(self, runtime: Runtime) -> str:
+        return RESCUE if self.launch.rescue else runtime.latched()
 
     def _connected(self) -> Venue:
         if self._venue is None:

@@ -47,6 +47,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     symbols: tuple[str, ...] = ()
     """What is watched, where the supervisor already knows it."""
     replay: bool = False
+    rescue: bool = False
+    """Only what reduces risk, with as few parts as possible (route; L14)."""
     credentials_path: str = ""
     """A 0600 TOML with `[<venue name>] api_key=…, api_secret=…`; see `credentials_file`."""
 

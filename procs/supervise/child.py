@@ -146,6 +146,11 @@ ENDED_BY_TERM: Final = -15
 RESTART_WINDOW_NS: Final = 60 * NS_PER_S
 
 
+RESCUE_AFTER: Final = 3
+RESCUE_WINDOW_NS: Final = 10 * NS_PER_S
+"""After so many failed starts within so long the rescue mode is tried (L14)."""
+
+
 class ChildSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What kind of child a role is."""
 
@@ -156,6 +161,8 @@ class ChildSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Without it the engine is REDUCING (L9); only observe may be missing."""
     essential: bool = False
     """If it fails before it was ever ready there is nothing to run."""
+    rescuable: bool = False
+    """It has a mode that needs less and only reduces risk."""
     self_reliant: bool = False
     """Its start needs nothing from outside: an error of the first one would only come again, and
     once it has failed there is no market to trade on or to protect from."""
@@ -177,6 +184,10 @@ class Child(msgspec.Struct, kw_only=True):
     dumped_at_ns: int = 0
     """When it was asked for a stack dump because it hung; 0 while it is not suspected."""
     deaths_ns: tuple[int, ...] = ()
+    failed_starts_ns: tuple[int, ...] = ()
+    """Deaths before READY within the last RESCUE_WINDOW_NS."""
+    rescue: bool = False
+    """Started in its rescue mode from now on: something that it needs is broken (L14)."""
     exit_code: int | None = None
     report: dict[str, Any] | None = None
     figures: dict[str, float] = {}

@@ -69,7 +69,7 @@ class RunContext:
         cpus, nice = self._places[role]
         return cpus or self._cpus, nice
 
-    def launch(self, role: str, incarnation: int) -> Launch:
+    def launch(self, role: str, incarnation: int, rescue: bool = False) -> Launch:
         """The launch file of one start."""
         plan, venue = self.plan, self.venue
         cpus, nice = self.place_of(role)
@@ -94,6 +94,7 @@ class RunContext:
             venue_ws=venue.ws if local and venue else "",
             symbols=symbols,
             replay=bool(plan.replay),
+            rescue=rescue,
             credentials_path=str(self.credentials_path) if local else "",
         )
 
@@ -134,7 +135,9 @@ class Children:
                 else self._start(
                     role,
                     incarnation,
-                    self._command(role, write_launch(self._context.launch(role, incarnation))),
+                    self._command(
+                        role, write_launch(self._context.launch(role, incarnation, wanted.rescue))
+                    ),
                 )
             )
         except OSError as error:

@@ -81,6 +81,8 @@ class Spawn(msgspec.Struct, frozen=True, kw_only=True):
 
     role: str
     incarnation: int
+    rescue: bool = False
+    """In the mode that needs less and only reduces risk (L14)."""
 
 
 class Force(StrEnum):

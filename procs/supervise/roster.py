@@ -13,6 +13,8 @@ import msgspec
 
 from procs.supervise.child import (
     CHILD_LIFE,
+    RESCUE_AFTER,
+    RESCUE_WINDOW_NS,
     Child,
     ChildEvent,
     ChildSpec,
@@ -52,7 +54,7 @@ AWAY_NS: Final = 2 * NS_PER_S
 
 CHILD_SPECS: Final = (
     ChildSpec(role="localvenue", beats=False, essential=True, self_reliant=True),
-    ChildSpec(role="route", essential=True),
+    ChildSpec(role="route", essential=True, rescuable=True),
     ChildSpec(role="protect"),
     ChildSpec(role="ingest"),
     ChildSpec(role="decide"),
@@ -113,7 +115,9 @@ class Roster:
                 child.heard_at_ns = child.dumped_at_ns = 0
                 child.figures = {}
                 child.report = None
-                effects.append(Spawn(role=child.spec.role, incarnation=child.incarnation))
+                effects.append(
+                    Spawn(role=child.spec.role, incarnation=child.incarnation, rescue=child.rescue)
+                )
             if not child.was_ready and child.phase is not ProcessPhase.FAILED:
                 break
         return effects
@@ -171,6 +175,8 @@ class Roster:
             "last_words": death.last_words,
         }
         child.exit_code = death.exit_code
+        if child.phase is ProcessPhase.STARTING and not stopping:
+            _count_failed_start(child, alarm, now_ns)
         child.deaths_ns = (*recent_deaths(child.deaths_ns, now_ns), now_ns)
         if stopping:
             self.step(child, ChildEvent.DIED_WHILE_STOPPING)
@@ -221,7 +227,8 @@ class Roster:
         """A person wants the failed ones tried again; returns their roles."""
         failed = [child for child in self.children.values() if child.phase is ProcessPhase.FAILED]
         for child in failed:
-            child.deaths_ns = ()
+            child.deaths_ns = child.failed_starts_ns = ()
+            child.rescue = False
             self.step(child, ChildEvent.REVIVED)
         return [child.spec.role for child in failed]
 
@@ -256,6 +263,18 @@ class Roster:
         """The child, unless the word comes from a process that was replaced since."""
         child = self.children.get(role)
         return child if child is not None and child.incarnation == incarnation else None
+
+
+def _count_failed_start(child: Child, alarm: RaiseAlarm, now_ns: int) -> None:
+    """L14: what fails three times in ten seconds will fail again; what needs less may not."""
+    recent = (at_ns for at_ns in child.failed_starts_ns if now_ns - at_ns < RESCUE_WINDOW_NS)
+    child.failed_starts_ns = (*recent, now_ns)
+    if child.spec.rescuable and not child.rescue and len(child.failed_starts_ns) >= RESCUE_AFTER:
+        child.rescue = True
+        # The rescue mode gets all the tries of a process that never died.
+        child.deaths_ns = ()
+        text = f"{child.spec.role} could not start {RESCUE_AFTER} times: it goes on in rescue mode"
+        alarm("rescue", text)
 
 
 def _watch(child: Child, alarm: RaiseAlarm, now_ns: int) -> list[SuperviseEffect]:

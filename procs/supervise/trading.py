@@ -46,6 +46,8 @@ def _missing(child: Child, now_ns: int) -> str:
         return ""
     if child.phase is not ProcessPhase.READY:
         return f"{child.spec.role} is {child.phase.value}"
+    if child.rescue:
+        return f"{child.spec.role} runs in rescue mode"
     age_ns = now_ns - child.heard_at_ns
     if child.spec.beats and age_ns > LATE_BEAT_NS:
         return f"{child.spec.role} has not been heard for over {LATE_BEAT_NS // NS_PER_S} s"

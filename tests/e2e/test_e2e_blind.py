@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 def told(engine):
     """Event types of protect's log, in order."""
-    paths = (engine.userdir / "logs").glob("*/protect.events.jsonl")
+    paths = (engine.userdir / "logs").glob("latest/protect.events.jsonl")
     lines = [line for path in paths for line in path.read_text().splitlines()]
     return [json.loads(line)["event_type"] for line in lines]
 

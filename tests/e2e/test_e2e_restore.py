@@ -1,4 +1,4 @@
-"""An older backup comes back while the venue has gone on: nothing bought since stands bare (L12)."""
+"""An older backup comes back while the venue has gone on: what was bought is protected (L12)."""
 
 import shutil
 from decimal import Decimal

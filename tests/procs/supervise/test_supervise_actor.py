@@ -49,6 +49,10 @@ ORDER = ["localvenue", "route", "protect", "ingest", "decide", "observe"]
 ENGINE = ORDER[1:]
 
 
+def spawns(effects, role):
+    return [e for e in effects if isinstance(e, Spawn) and e.role == role]
+
+
 class World:
     """Obedient children around a supervisor; a test disobeys where it wants to."""
 
@@ -264,6 +268,33 @@ class TestRestart:
         assert world.actor.state is TradingState.REDUCING
         assert "decide is failed" in world.actor.reasons
         assert spawned(world.pass_ms(70_000)) == []
+
+    def test_three_failed_starts_of_route_lead_to_its_rescue_mode(self):
+        world = started()
+        world.die("route", -9)
+        for _ in range(2):
+            assert not spawns(world.pass_ms(1_000), "route")[-1].rescue
+            world.die("route", 1, "ImportError")
+        assert not spawns(world.pass_ms(1_000), "route")[-1].rescue
+        assert "rescue" in alarms(world.die("route", 1, "ImportError"))
+        assert spawns(world.pass_ms(1_000), "route")[-1].rescue
+        world.ready("route")
+        assert world.actor.state is TradingState.REDUCING
+        assert world.actor.reasons == ("route runs in rescue mode",)
+
+    def test_failed_starts_that_lie_apart_do_not(self):
+        world = started()
+        world.die("route", -9)
+        for _ in range(4):
+            world.pass_ms(5_100)
+            assert "rescue" not in alarms(world.die("route", 1))
+
+    def test_a_role_without_one_has_no_rescue_mode(self):
+        world = started()
+        world.die("decide", -9)
+        for _ in range(4):
+            world.pass_ms(1_700)
+            assert "rescue" not in alarms(world.die("decide", 1))
 
     def test_a_local_venue_that_crashed_comes_back(self):
         world = started()
