@@ -145,10 +145,10 @@ class VenueJournal:
         events: Iterable[VenueEvent],
         counters: Counters,
         ledger: Ledger,
-        silent: Iterable[Order] = (),
+        silent: Iterable[Order | OrderList] = (),
     ) -> None:
-        """Commits what one request or one moment of the market changed; `silent` are orders that
-        changed without an event, as they are after all events."""
+        """Commits what one request or one moment of the market changed; `silent` is what changed
+        without an event, as it is after all events."""
         execute = self._db.execute
         execute("begin immediate")
         try:
@@ -160,13 +160,12 @@ class VenueJournal:
                 elif isinstance(event, ListChanged):
                     for order in event.orders:
                         self._write_order(order)
-                    found = event.order_list
-                    execute(
-                        "insert or replace into lists values (?, ?, ?)",
-                        (found.id, found.status, _text(found)),
-                    )
-            for order in silent:
-                self._write_order(order)
+                    self._write_list(event.order_list)
+            for one in silent:
+                if isinstance(one, Order):
+                    self._write_order(one)
+                else:
+                    self._write_list(one)
             self._write_books(counters, ledger)
         except BaseException:
             execute("rollback")
@@ -286,6 +285,11 @@ class VenueJournal:
             return [decoder.decode(body) for (body,) in self._db.execute(query, values)]
         except msgspec.DecodeError as error:
             raise JournalError(f"{self.path}: a row that cannot be read: {error}") from error
+
+    def _write_list(self, found: OrderList) -> None:
+        self._db.execute(
+            "insert or replace into lists values (?, ?, ?)", (found.id, found.status, _text(found))
+        )
 
     def _write_order(self, order: Order) -> None:
         self._db.execute(

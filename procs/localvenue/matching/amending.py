@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from procs.localvenue.matching import filters, refusals
 from procs.localvenue.matching.account import multiply, subtract
-from procs.localvenue.matching.model import Amended, Amendment, Order, OrderUpdated, Refusal
+from procs.localvenue.matching.model import Amended, Amendment, Order, Refusal
 from procs.localvenue.matching.placing import Placing
 from procs.localvenue.matching.words import NO_LIST
 
@@ -36,20 +36,24 @@ class Amending(Placing):
         if fault is not None:
             return fault
         pair = self._pair_of(order)
-        for other in pair:
-            if other is not order:
-                self._resize(other, quantity, other.client_id, now_ms)
         renamed = new_client_id or f"amend{self.counters.execution + 1:017d}"
         is_renamed = renamed != order.client_id
-        amendment = self._resize(order, quantity, renamed, now_ms)
+        old_quantity = order.quantity
+        for one in pair:
+            _resize(one, quantity, now_ms)
         if order.status != "PENDING_NEW":
             self._shrink_hold(order)
+        for one in pair:
+            if one is not order:
+                self._report_amended(one, old_quantity, one.client_id, now_ms)
+        amendment = self._report_amended(order, old_quantity, renamed, now_ms)
         self._report_balances(now_ms)
         order_list = self._lists.get(order.list_id) if order.list_id != NO_LIST else None
         if order_list is None:
             return Amended(copy.copy(order), amendment)
         if is_renamed:
             self._report_list(order_list, now_ms, "UPDATED")
+            self._silent_lists[order_list.id] = order_list
         legs = tuple(copy.copy(leg) for leg in self.legs(order_list))
         return Amended(copy.copy(order), amendment, copy.copy(order_list), legs)
 
@@ -85,40 +89,37 @@ class Amending(Placing):
         pair = legs if order_list.kind == "OCO" else legs[1:]
         return [leg for leg in pair if leg.is_open] if order in pair else [order]
 
-    def _resize(self, order: Order, quantity: Decimal, client_id: str, now_ms: int) -> Amendment:
-        """Gives an order its new quantity and client id; its place in the queue stays."""
-        old_quantity, old_client_id = order.quantity, order.client_id
-        order.quantity = quantity
-        order.amends += 1
-        order.updated_ms = now_ms
-        if order.iceberg_quantity is not None:
-            order.iceberg_quantity = min(order.iceberg_quantity, quantity)
-            order.shown = min(order.shown, order.remaining)
+    def _report_amended(
+        self, order: Order, old_quantity: Decimal, client_id: str, now_ms: int
+    ) -> Amendment:
+        """Gives an amended order its new client id and says so."""
+        old_client_id = order.client_id
         if client_id != old_client_id:
             by_client = self._sheet(order).by_client
             by_client.pop(old_client_id, None)
             by_client[client_id] = order.id
             order.client_id = client_id
-        said = self._report(order, "REPLACED", now_ms, cancel_id=old_client_id)
         amendment = Amendment(
             order_id=order.id,
-            execution_id=self.counters.execution,
+            execution_id=self.counters.execution + 1,
             account=order.account,
             symbol=order.symbol,
             old_client_id=old_client_id,
             new_client_id=client_id,
             old_quantity=old_quantity,
-            new_quantity=quantity,
+            new_quantity=order.quantity,
             at_ms=now_ms,
         )
         self._amendments.setdefault(order.id, []).append(amendment)
-        self._events[-1] = OrderUpdated(
-            account=order.account,
-            execution_id=self.counters.execution,
-            execution="REPLACED",
-            order=said,
-            at_ms=now_ms,
-            cancel_id=old_client_id,
-            amendment=amendment,
-        )
+        self._report(order, "REPLACED", now_ms, cancel_id=old_client_id, amendment=amendment)
         return amendment
+
+
+def _resize(order: Order, quantity: Decimal, now_ms: int) -> None:
+    """Gives an order its new quantity; its place in the queue stays."""
+    order.quantity = quantity
+    order.amends += 1
+    order.updated_ms = now_ms
+    if order.iceberg_quantity is not None:
+        order.iceberg_quantity = min(order.iceberg_quantity, quantity)
+        order.shown = min(order.shown, order.remaining)

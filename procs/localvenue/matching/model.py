@@ -29,7 +29,7 @@ from procs.localvenue.matching.words import TimeInForce as TimeInForce
 from shared.units import ZERO
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class Refusal(msgspec.Struct, frozen=True, gc=False):
     """The venue said no; nothing has changed."""
 
     code: int
@@ -37,7 +37,7 @@ class Refusal(msgspec.Struct, frozen=True):
     http_status: int = 400
 
 
-class Order(msgspec.Struct, kw_only=True):
+class Order(msgspec.Struct, kw_only=True, gc=False):
     """One order and how far it came. The core's own copy changes; those it hands out do not."""
 
     id: int
@@ -98,7 +98,7 @@ class Order(msgspec.Struct, kw_only=True):
         return self.quantity - self.executed - self.prevented
 
 
-class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Why a fill is honest: what the market said that was there for it.
 
     level: a published level was taken; quantity is the level's, taken what we had taken of it
@@ -116,7 +116,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     trade_id: int | None = None
 
 
-class Prevention(msgspec.Struct, frozen=True, kw_only=True):
+class Prevention(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One match that did not happen because both orders belong to the same account."""
 
     id: int
@@ -131,7 +131,7 @@ class Prevention(msgspec.Struct, frozen=True, kw_only=True):
     at_ms: int
 
 
-class Amendment(msgspec.Struct, frozen=True, kw_only=True):
+class Amendment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One change of an order's quantity that kept its place in the queue."""
 
     order_id: int
@@ -145,7 +145,7 @@ class Amendment(msgspec.Struct, frozen=True, kw_only=True):
     at_ms: int
 
 
-class Fill(msgspec.Struct, frozen=True, kw_only=True):
+class Fill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One execution of one of our orders; the fee is taken from what was received."""
 
     trade_id: int
@@ -165,7 +165,7 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     """Always there in fills of this version; None only in journals of older ones."""
 
 
-class OrderList(msgspec.Struct, kw_only=True):
+class OrderList(msgspec.Struct, kw_only=True, gc=False):
     """Orders that were placed together; see PlaceOrderList."""
 
     id: int
@@ -181,14 +181,14 @@ class OrderList(msgspec.Struct, kw_only=True):
     """Held for both together until one of them acts; then the survivor holds its own."""
 
 
-class Balance(msgspec.Struct, frozen=True):
+class Balance(msgspec.Struct, frozen=True, gc=False):
     """What an account has of one asset; the sum is what it owns."""
 
     free: Decimal
     locked: Decimal
 
 
-class OrderUpdated(msgspec.Struct, frozen=True, kw_only=True):
+class OrderUpdated(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An order came, traded or ended; `order` is a copy of that moment."""
 
     account: str
@@ -205,7 +205,7 @@ class OrderUpdated(msgspec.Struct, frozen=True, kw_only=True):
     reject_reason: str = "NONE"
 
 
-class BalancesChanged(msgspec.Struct, frozen=True, kw_only=True):
+class BalancesChanged(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The balances that one request or market event may have changed, as they are after it."""
 
     account: str
@@ -213,7 +213,7 @@ class BalancesChanged(msgspec.Struct, frozen=True, kw_only=True):
     at_ms: int
 
 
-class ListChanged(msgspec.Struct, frozen=True, kw_only=True):
+class ListChanged(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An order list started or is done; `orders` are copies of that moment."""
 
     account: str
@@ -222,7 +222,7 @@ class ListChanged(msgspec.Struct, frozen=True, kw_only=True):
     at_ms: int
 
 
-class BalanceMoved(msgspec.Struct, frozen=True, kw_only=True):
+class BalanceMoved(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Money came to an account (or left it) from outside the venue."""
 
     account: str
@@ -234,7 +234,7 @@ class BalanceMoved(msgspec.Struct, frozen=True, kw_only=True):
 VenueEvent = OrderUpdated | BalancesChanged | ListChanged | BalanceMoved
 
 
-class Placed(msgspec.Struct, frozen=True):
+class Placed(msgspec.Struct, frozen=True, gc=False):
     """An accepted order as it stood when the request was done, with the fills it had at once."""
 
     order: Order
@@ -243,7 +243,7 @@ class Placed(msgspec.Struct, frozen=True):
     """Matches with orders of the same account that did not happen."""
 
 
-class PlacedList(msgspec.Struct, frozen=True):
+class PlacedList(msgspec.Struct, frozen=True, gc=False):
     """An accepted order list, and the fills its working order had at once."""
 
     order_list: OrderList
@@ -251,7 +251,7 @@ class PlacedList(msgspec.Struct, frozen=True):
     fills: tuple[Fill, ...] = ()
 
 
-class Canceled(msgspec.Struct, frozen=True):
+class Canceled(msgspec.Struct, frozen=True, gc=False):
     """What a cancel ended: one order, or a whole list when the order was part of one."""
 
     cancel_id: str
@@ -259,7 +259,7 @@ class Canceled(msgspec.Struct, frozen=True):
     order_list: OrderList | None = None
 
 
-class Amended(msgspec.Struct, frozen=True):
+class Amended(msgspec.Struct, frozen=True, gc=False):
     """An order with its new quantity."""
 
     order: Order

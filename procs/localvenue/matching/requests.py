@@ -15,7 +15,7 @@ from procs.localvenue.matching.words import (
 )
 
 
-class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True):
+class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One new order.
 
     MARKET has quantity or quote_quantity; limit types have quantity, price and time in force;
@@ -37,7 +37,7 @@ class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True):
     strategy_type: int | None = None
 
 
-class PlaceOrderList(msgspec.Struct, frozen=True, kw_only=True):
+class PlaceOrderList(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Orders that come together or not at all.
 
     OCO: (below, above), one side and quantity, the first to act ends the other. OTO: (working,

@@ -190,14 +190,15 @@ class Settlement(OrderStore):
         if order_list.kind != "OCO" and order.id == order_list.order_ids[0]:
             return
         siblings = [leg for leg in self.legs(order_list) if leg.id != order.id and leg.is_open]
-        if not siblings:
-            return
-        held = self._held_asset(order)
-        own = min(order_list.locked, hold_of(order))
-        self.accounts[order.account].unlock(held, subtract(order_list.locked, own))
-        order_list.locked = ZERO
-        order.locked = own
-        self._end(siblings[0], "EXPIRED", "EXPIRED", now_ms)
+        if order_list.locked:
+            held = self._held_asset(order)
+            own = min(order_list.locked, hold_of(order))
+            self.accounts[order.account].unlock(held, subtract(order_list.locked, own))
+            order_list.locked = ZERO
+            self._silent_lists[order_list.id] = order_list
+            order.locked = own
+        for sibling in siblings:
+            self._end(sibling, "EXPIRED", "EXPIRED", now_ms)
 
     def _list_order_ended(
         self, order_list: OrderList, order: Order, held: str, now_ms: int
@@ -206,12 +207,12 @@ class Settlement(OrderStore):
         whose orders have all ended is done, and what it still held is freed."""
         legs = self.legs(order_list)
         if order_list.kind != "OCO" and order.id == order_list.order_ids[0]:
-            if order.status == "FILLED":
+            pending = [leg for leg in legs if leg.status == "PENDING_NEW"]
+            if pending and order.status == "FILLED":
                 self._due.append(order_list)
                 return
-            for pending in legs[1:]:
-                if pending.status == "PENDING_NEW":
-                    self._end(pending, "EXPIRED", "EXPIRED", now_ms)
+            for leg in pending:
+                self._end(leg, "EXPIRED", "EXPIRED", now_ms)
         if order_list.status == "ALL_DONE" or any(leg.is_open for leg in legs):
             return
         if order_list.locked:

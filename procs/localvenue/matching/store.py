@@ -79,19 +79,25 @@ class OrderStore:
         self._amendments: dict[int, list[Amendment]] = {}
         self._events: list[VenueEvent] = []
         self._silent: dict[int, Order] = {}
+        self._silent_lists: dict[int, OrderList] = {}
         self._touched: dict[str, dict[str, None]] = {}
         for name, free in balances.items():
             self._open_account(Account(name, free))
             for asset, amount in free.items():
                 self.ledger.deposit(asset, amount)
 
-    def drain_silent(self) -> list[Order]:
-        """Orders that changed since the last call without an event: places in queues, trailing
-        prices, orders that vanished. A restart needs them, clients are not told."""
-        if not self._silent:
+    def drain_silent(self) -> list[Order | OrderList]:
+        """What changed since the last call without an event that says so: places in queues,
+        trailing prices, holds of lists, orders that vanished. A restart needs them, clients are
+        not told."""
+        if not self._silent and not self._silent_lists:
             return []
-        changed = [copy.copy(order) for order in self._silent.values()]
+        changed: list[Order | OrderList] = [
+            *map(copy.copy, self._silent.values()),
+            *map(copy.copy, self._silent_lists.values()),
+        ]
         self._silent.clear()
+        self._silent_lists.clear()
         return changed
 
     def find(
@@ -150,7 +156,7 @@ class OrderStore:
         """The executions of one account on one symbol, by trade id."""
         orders = self.all_orders(account, symbol)
         found = [fill for order in orders for fill in self.fills_of(order.id)]
-        return sorted(found, key=lambda fill: (fill.trade_id, fill.order_id))
+        return sorted(found, key=_fill_key)
 
     def preventions(self, account: str, symbol: str) -> list[Prevention]:
         """The prevented matches of one account on one symbol, oldest first."""
@@ -167,17 +173,20 @@ class OrderStore:
         preventions = [one for sheet in sheets for one in sheet.preventions]
         return VenueState(
             balances={
-                name: {asset: account.balance(asset) for asset in account.free}
-                for name, account in self.accounts.items()
+                name: {asset: account.balance(asset) for asset in sorted(account.free)}
+                for name, account in sorted(self.accounts.items())
             },
             orders=list(self._orders.values()),
             lists=list(self._lists.values()),
-            fills=[fill for fills in self._fills.values() for fill in fills],
+            fills=sorted((fill for fills in self._fills.values() for fill in fills), key=_fill_key),
             counters=self.counters,
             last_prices=self.last_prices(),
             ledger=self.ledger,
             preventions=sorted(preventions, key=lambda one: one.id),
-            amendments=[one for found in self._amendments.values() for one in found],
+            amendments=sorted(
+                (one for found in self._amendments.values() for one in found),
+                key=lambda one: one.execution_id,
+            ),
         )
 
     def last_prices(self) -> dict[str, Decimal]:
@@ -208,7 +217,7 @@ class OrderStore:
             if not order.is_open:
                 sheet.ended(order)
                 self._of[order.account].closed.append(order.id)
-        for fill in sorted(state.fills, key=lambda found: found.trade_id):
+        for fill in sorted(state.fills, key=_fill_key):
             self._fills.setdefault(fill.order_id, []).append(fill)
         for amendment in sorted(state.amendments, key=lambda found: found.execution_id):
             self._amendments.setdefault(amendment.order_id, []).append(amendment)
@@ -279,6 +288,7 @@ class OrderStore:
         cancel_id: str | None = None,
         reject_reason: str = "NONE",
         prevention: Prevention | None = None,
+        amendment: Amendment | None = None,
     ) -> Order:
         """Says what happened to an order; returns the copy that was said."""
         self.counters.execution += 1
@@ -294,6 +304,7 @@ class OrderStore:
                 cancel_id=cancel_id,
                 reject_reason=reject_reason,
                 prevention=prevention,
+                amendment=amendment,
             )
         )
         return said
@@ -334,3 +345,8 @@ class OrderStore:
 
     def _is_list_open(self, list_id: int) -> bool:
         return list_id != NO_LIST and self._lists[list_id].status != "ALL_DONE"
+
+
+def _fill_key(fill: Fill) -> tuple[int, int]:
+    """Fills by trade; the two orders of one trade by their ids."""
+    return fill.trade_id, fill.order_id

@@ -184,6 +184,7 @@ class Taking(Settlement):
             needed = min(pair.locked, max(self._hold(leg) for leg in self._open_legs(pair)))
             account.unlock(held, subtract(pair.locked, needed))
             pair.locked = needed
+            self._silent_lists[pair.id] = pair
         else:
             needed = min(order.locked, self._hold(order))
             account.unlock(held, subtract(order.locked, needed))
