@@ -50,14 +50,14 @@ class MarketData:
 
     def time(self, params: Params) -> Any:
         """GET time."""
-        return {"serverTime": self._venue.now_ms()}
+        return {"serverTime": self._venue.client_ms()}
 
     def exchange_info(self, params: Params) -> Any:
         """GET exchangeInfo, of all symbols, one, or a list."""
         exchange = self._exchange
         return {
             "timezone": "UTC",
-            "serverTime": self._venue.now_ms(),
+            "serverTime": self._venue.client_ms(),
             "rateLimits": [weight_limit(self._limits), *order_limits(self._limits)],
             "exchangeFilters": [],
             "symbols": [

@@ -1,0 +1,364 @@
+"""The WebSocket API: envelopes, sessions, signatures, limits, and what faults may do to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from decimal import Decimal
+
+import aiohttp
+import pytest
+from localvenue_process import RawClient
+
+from procs.localvenue.options import VenueOptions
+from procs.localvenue.protocols.binance_spot.limits import STRIKES
+from procs.localvenue.server import VenueServer
+
+pytestmark = pytest.mark.e2e
+PAIR = {"symbol": "BTCUSDT"}
+BAD_ID = (
+    "Invalid 'id' in JSON request; expected an integer, a string matching "
+    "'^[a-zA-Z0-9-_]{1,36}$', or null."
+)
+
+
+class Sink:
+    """A fault plan that a test steers."""
+
+    def __init__(self):
+        self.skew = 0
+        self.asked = []
+        self.around_answer = None
+
+    def clock_skew_ms(self):
+        return self.skew
+
+    async def around(self, asked, answer):
+        self.asked.append(asked)
+        return answer() if self.around_answer is None else await self.around_answer(answer)
+
+    def outgoing(self, channel, name, data):
+        return None
+
+
+@contextlib.asynccontextmanager
+async def running(**options):
+    """A venue in this process, with a client of it."""
+    server = VenueServer(
+        VenueOptions(
+            **{
+                "profile": "calm",
+                "seed": 5,
+                "unlimited": True,
+                "accounts": 2,
+                "balances": {"USDT": Decimal(100_000), "BTC": Decimal(10)},
+                **options,
+            }
+        )
+    )
+    await server.start()
+    try:
+        async with aiohttp.ClientSession() as session:
+            yield server, RawClient(session, json.loads(server.ready_line()))
+    finally:
+        await server.stop()
+
+
+class Talk:
+    """One connection; events that come between answers are kept aside."""
+
+    def __init__(self, client, socket):
+        self.client = client
+        self.socket = socket
+        self.events = []
+
+    @classmethod
+    async def begin(cls, client, query=""):
+        return cls(client, await client.session.ws_connect(f"{client.line['ws']}/ws-api/v3{query}"))
+
+    async def send(self, request):
+        await (
+            self.socket.send_str(request)
+            if isinstance(request, str)
+            else self.socket.send_json(request)
+        )
+        return await self.answer()
+
+    async def answer(self):
+        while True:
+            message = await self.socket.receive(timeout=5)
+            assert message.type is aiohttp.WSMsgType.TEXT, message
+            decoded = json.loads(message.data)
+            if "event" not in decoded:
+                return decoded
+            self.events.append(decoded)
+
+    async def ask(self, method, request_id=1, **params):
+        return await self.send({"id": request_id, "method": method, "params": params})
+
+    async def signed(self, method, request_id=1, **params):
+        return await self.send(self.client.socket_request(request_id, method, **params))
+
+    async def quiet(self, seconds=0.2):
+        """Everything that comes until nothing comes for so long."""
+        with contextlib.suppress(TimeoutError):
+            while True:
+                self.events.append(json.loads((await self.socket.receive(timeout=seconds)).data))
+        return self.events
+
+
+def run(work):
+    asyncio.run(asyncio.wait_for(work(), 30))
+
+
+def test_ids_are_echoed_and_others_refused():
+    async def work():
+        async with running() as (_, client):
+            talk = await Talk.begin(client)
+            for good in (0, 7, -1, 2**40, "a", "A-b_9", "x" * 36, None):
+                answer = await talk.send({"id": good, "method": "ping"})
+                assert (answer["id"], answer["status"], answer["result"]) == (good, 200, {})
+            for bad in (1.5, True, "", "x" * 37, "ü", "a b", [], {}):
+                answer = await talk.send({"id": bad, "method": "ping"})
+                assert (answer["id"], answer["status"]) == (None, 400)
+                assert answer["error"] == {"code": -1135, "msg": BAD_ID}
+
+    run(work)
+
+
+def test_what_cannot_be_read_is_said_so_and_the_connection_stays():
+    async def work():
+        async with running() as (_, client):
+            talk = await Talk.begin(client)
+            for broken in ("", "{", "[]", "null", "3", '"x"', "{'id':1}", "[" * 2000, "\x00"):
+                answer = await talk.send(broken)
+                assert (answer["id"], answer["status"], answer["error"]["code"]) == (
+                    *(None, 400),
+                    -1135,
+                ), broken
+            for request, code, words in (
+                ({"id": 1}, -1102, "'method'"),
+                ({"id": 1, "method": ""}, -1102, "'method'"),
+                ({"id": 1, "method": 5}, -1135, "Invalid JSON"),
+                ({"id": 1, "method": "ping", "params": []}, -1135, "Invalid JSON"),
+                ({"id": 1, "method": "magic"}, -1020, "not supported"),
+                ({"id": 1, "method": "v4/ping"}, -1020, "not supported"),
+                ({"id": 1, "method": "depth", "params": {"symbol": {}}}, -1130, "'symbol'"),
+                ({"id": 1, "method": "depth"}, -1102, "'symbol'"),
+                ({"id": 1, "method": "depth", "params": {"symbol": "NOPE"}}, -1121, "symbol"),
+                ({"id": 1, "method": "ping", "params": {"x": 1}}, -1101, "Too many"),
+                ({"id": 1, "method": "order.place", "params": {}}, -1102, "'apiKey'"),
+                ({"id": 1, "method": "userDataStream.start"}, -1020, "not supported"),
+                ({"id": 1, "method": "userDataStream.subscribe"}, -1002, "not authorized"),
+                ({"id": 1, "method": "session.status", "params": {"x": 1}}, -1104, "'0'"),
+            ):
+                answer = await talk.send(request)
+                assert (answer["id"], answer["error"]["code"]) == (1, code), request
+                assert words in answer["error"]["msg"]
+            assert (await talk.ask("v3/time"))["status"] == 200
+
+    run(work)
+
+
+def test_rate_limits_are_shown_unless_they_are_not_wanted():
+    async def work():
+        async with running() as (_, client):
+            talk = await Talk.begin(client)
+            assert "rateLimits" in await talk.ask("ping")
+            assert "rateLimits" not in await talk.ask("ping", returnRateLimits=False)
+            silent = await Talk.begin(client, "?returnRateLimits=false")
+            assert "rateLimits" not in await silent.ask("ping")
+            assert "rateLimits" not in await silent.ask("magic")
+            assert "rateLimits" in await silent.ask("ping", returnRateLimits=True)
+            status = (await silent.ask("session.status"))["result"]
+            assert status["returnRateLimits"] is False
+            odd = await talk.ask("ping", returnRateLimits="maybe")
+            assert odd["error"]["code"] == -1130
+
+    run(work)
+
+
+def test_one_subscription_for_each_account_and_its_end():
+    async def work():
+        async with running() as (_, client):
+            talk = await Talk.begin(client)
+            name = "userDataStream.subscribe.signature"
+            assert (await talk.signed(name))["result"] == {"subscriptionId": 0}
+            again = await talk.signed(name)
+            assert (again["status"], again["error"]["code"]) == (400, -1191)
+            first = client.line
+            client.line = {**first, **first["accounts"][1]}
+            assert (await talk.signed(name))["result"] == {"subscriptionId": 1}
+            listed = (await talk.ask("session.subscriptions"))["result"]
+            assert listed == [{"subscriptionId": 0}, {"subscriptionId": 1}]
+            assert (await talk.ask("session.status"))["result"]["userDataStream"] is True
+            # The second account acts, the first one's subscription is silent.
+            order = {**PAIR, "side": "BUY", "type": "MARKET", "quantity": "0.001"}
+            await talk.signed("order.place", **order)
+            assert {one["subscriptionId"] for one in await talk.quiet()} == {1}
+            talk.events.clear()
+            logged_out = (await talk.ask("session.logout"))["result"]
+            assert (logged_out["apiKey"], logged_out["userDataStream"]) == (None, True)
+            assert (await talk.ask("userDataStream.unsubscribe", subscriptionId=9))["result"] == {}
+            assert (await talk.ask("userDataStream.unsubscribe", subscriptionId=1))["result"] == {}
+            (ended,) = await talk.quiet()
+            assert (ended["subscriptionId"], ended["event"]["e"]) == (1, "eventStreamTerminated")
+            talk.events.clear()
+            await talk.signed("order.place", **order)
+            assert await talk.quiet() == []
+            assert (await talk.signed(name))["result"] == {"subscriptionId": 2}
+            await talk.ask("userDataStream.unsubscribe")
+            assert [one["subscriptionId"] for one in await talk.quiet()] == [0, 2]
+            assert (await talk.ask("session.subscriptions"))["result"] == []
+
+    run(work)
+
+
+def test_signed_requests():
+    async def work():
+        async with running() as (_, client):
+            talk = await Talk.begin(client)
+            good = client.socket_request(1, "account.status")
+            shuffled = {**good, "params": dict(reversed(good["params"].items()))}
+            assert (await talk.send(shuffled))["status"] == 200
+            for change, status, code in (
+                ({"signature": "0" * 64}, 400, -1022),
+                ({"apiKey": "k" * 64}, 401, -2015),
+                ({"apiKey": "?"}, 401, -2014),
+                ({"timestamp": None}, 400, -1102),
+                ({"signature": None}, 400, -1102),
+                ({"recvWindow": 5}, 400, -1022),
+            ):
+                answer = await talk.send({**good, "params": {**good["params"], **change}})
+                assert (answer["status"], answer["error"]["code"]) == (status, code), change
+            late = await talk.signed("account.status", timestamp=1)
+            assert late["error"]["code"] == -1021
+            logon = await talk.signed("session.logon")
+            assert logon["error"] == {
+                "code": -4056,
+                "msg": "HMAC_SHA256 API key is not supported.",
+            }
+            unknown = await talk.signed("account.status", nonsense=1)
+            assert unknown["error"]["code"] == -1104
+
+    run(work)
+
+
+def test_fractions_are_signed_with_the_digits_that_were_sent():
+    async def work():
+        async with running() as (_, client):
+            talk = await Talk.begin(client)
+            text = "0.00100000"
+            request = client.socket_request(
+                1, "order.test", **PAIR, side="BUY", type="MARKET", quantity=text
+            )
+            bare = json.dumps(request).replace(f'"{text}"', text)
+            assert f'"quantity": {text},' in bare
+            assert (await talk.send(bare))["status"] == 200
+            signed = client.socket_request(
+                1, "order.test", **PAIR, side="BUY", type="MARKET", quantity="1e-3"
+            )
+            wrong = json.dumps(signed).replace('"1e-3"', "1e-3")
+            assert (await talk.send(wrong))["error"]["code"] == -1100
+
+    run(work)
+
+
+def test_ccxts_own_names_are_let_pass_when_an_order_is_placed():
+    async def work():
+        async with running() as (_, client):
+            talk = await Talk.begin(client)
+            order = {**PAIR, "side": "BUY", "type": "MARKET", "quantity": "0.001"}
+            both = {"newClientOrderId": "mine", "clientOrderId": "mine"}
+            assert (await talk.signed("order.place", **order, **both))["status"] == 200
+            query = await talk.signed("order.status", **PAIR, clientOrderId="mine")
+            assert query["error"]["code"] == -1104
+
+    run(work)
+
+
+def test_times_in_microseconds():
+    async def work():
+        async with running() as (server, client):
+            talk = await Talk.begin(client, "?timeUnit=MICROSECOND")
+            await talk.signed("userDataStream.subscribe.signature")
+            now = (await talk.ask("time"))["result"]["serverTime"]
+            assert abs(now / 1e3 - server.venue.now_ms()) < 1_000
+            order = {**PAIR, "side": "BUY", "type": "MARKET", "quantity": "0.001"}
+            made = (await talk.signed("order.place", **order))["result"]
+            assert made["transactTime"] > 10**15
+            for event in await talk.quiet():
+                times = {name: event["event"].get(name) for name in ("E", "T", "O", "W")}
+                assert all(value is None or value > 10**15 for value in times.values())
+            with pytest.raises(aiohttp.WSServerHandshakeError):
+                await Talk.begin(client, "?timeUnit=FORTNIGHT")
+
+    run(work)
+
+
+def test_beyond_the_limits_429_then_418_and_the_connection_ends():
+    async def work():
+        async with running(unlimited=False) as (_, client):
+            talk = await Talk.begin(client)
+            answers = [await talk.ask("ticker.24hr")]
+            while answers[-1]["status"] != 418:
+                answers.append(await talk.ask("ticker.24hr"))
+            assert (await talk.socket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
+            statuses = [one["status"] for one in answers]
+            assert statuses.count(429) == STRIKES
+            assert statuses[-1] == 418
+            error = answers[-1]["error"]
+            assert "IP banned until" in error["msg"]
+            data = answers[-STRIKES]["error"]["data"]
+            assert data["retryAfter"] > data["serverTime"]
+            assert talk.socket.close_code == 1008
+            with pytest.raises(aiohttp.WSServerHandshakeError):
+                await Talk.begin(client)
+
+    run(work)
+
+
+def test_faults_come_between():
+    async def work():
+        async with running() as (server, client):
+            plan = server.venue.interference = Sink()
+            talk = await Talk.begin(client)
+            await talk.signed("userDataStream.subscribe.signature")
+            order = {**PAIR, "side": "BUY", "type": "MARKET", "quantity": "0.001"}
+            assert (await talk.signed("order.place", **order))["status"] == 200
+            seen = plan.asked[-1]
+            assert (seen.operation, seen.method, seen.symbol, seen.writes) == (
+                *("order.place", "WS", "BTCUSDT"),
+                True,
+            )
+
+            async def slow(answer):
+                await asyncio.sleep(0.3)
+                return answer()
+
+            plan.around_answer = slow
+            late = await talk.signed("order.place", **order, recvWindow=100)
+            assert late["error"]["code"] == -1021, "looked at again before matching"
+            plan.around_answer = None
+            plan.skew = 60_000
+            ahead = await talk.signed("order.place", **order)
+            assert ahead["error"]["code"] == -1021
+            now = server.venue.now_ms()
+            assert (await talk.ask("time"))["result"]["serverTime"] >= now + 60_000
+            made = await talk.signed("order.place", **order, timestamp=now + 60_000)
+            assert made["result"]["transactTime"] >= now + 60_000
+            await talk.quiet()
+            report = talk.events[-2]["event"]
+            assert min(report["E"], report["T"], report["O"], report["W"]) >= now + 60_000
+            plan.skew = 0
+
+            async def nothing(answer):
+                answer()
+
+            plan.around_answer = nothing
+            with pytest.raises(AssertionError):
+                await talk.signed("order.place", **order)
+            assert talk.socket.closed
+
+    run(work)
