@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from procs.localvenue.market.profile_lines import LINES, SYMBOLS_MAX
 from shared.errors import ConfigError, NumberError
 from shared.units import decimal_from_text
 
@@ -27,8 +28,9 @@ class VenueOptions(msgspec.Struct, frozen=True, kw_only=True):
     protocol: str = "binance-spot"
     host: str = "127.0.0.1"
     port: int = 0
-    profile: str = "demo"
+    profile: str = "calm"
     seed: int = 1
+    symbols: int | None = None
     replay: tuple[Path, ...] = ()
     instruments: Path | None = None
     hold: bool = False
@@ -50,7 +52,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--port", type=int, default=0, help="loopback port (default: one that is free)"
     )
     parser.add_argument(
-        "--profile", default="demo", help="the generated market: demo, calm or fast"
+        "--profile",
+        default="calm",
+        metavar="NAME",
+        help="the generated market: "
+        + "; ".join(f"{name} ({line})" for name, line in LINES.items()).replace("%", "%%"),
+    )
+    parser.add_argument(
+        "--symbols",
+        type=int,
+        metavar="N",
+        help=f"how many symbols the generated market has, 1 to {SYMBOLS_MAX} (default: the "
+        "profile's own number)",
     )
     parser.add_argument("--seed", type=int, default=1, help="seed of the generated market")
     parser.add_argument(
@@ -123,6 +136,10 @@ def read_options(args: argparse.Namespace) -> VenueOptions:
     """The options of a parsed command line. Raises ConfigError for values that cannot be."""
     if not 0 <= args.port <= 65_535:
         raise ConfigError(f"--port {args.port}, allowed: 0 to 65535")
+    if args.symbols is not None and not 1 <= args.symbols <= SYMBOLS_MAX:
+        raise ConfigError(f"--symbols {args.symbols}, allowed: 1 to {SYMBOLS_MAX}")
+    if args.symbols is not None and args.replay:
+        raise ConfigError("--symbols goes with generated markets; a recording brings its own")
     if not 1 <= args.accounts <= 100:
         raise ConfigError(f"--accounts {args.accounts}, allowed: 1 to 100")
     if args.instruments is not None and not args.replay:
@@ -138,6 +155,7 @@ def read_options(args: argparse.Namespace) -> VenueOptions:
         port=args.port,
         profile=args.profile,
         seed=args.seed,
+        symbols=args.symbols,
         replay=tuple(args.replay),
         instruments=args.instruments,
         hold=args.hold,

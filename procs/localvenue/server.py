@@ -164,9 +164,10 @@ def open_market(options: VenueOptions, start_ms: int) -> tuple[Market, str]:
             options.replay, options.instruments, start_ms, hold_ms, options.speed
         )
         return market, "replay:" + ",".join(path.name for path in options.replay)
-    return build_market(options.profile, options.seed, start_ms), (
-        f"{options.profile}:{options.seed}"
-    )
+    name = f"{options.profile}:{options.seed}"
+    if options.symbols is not None:
+        name += f":{options.symbols}"
+    return build_market(options.profile, options.seed, start_ms, options.symbols), name
 
 
 def open_audit(

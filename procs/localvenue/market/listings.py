@@ -15,8 +15,6 @@ import msgspec
 
 from shared.domain.instrument import Instrument
 
-SYMBOLS_MAX: Final = 500
-
 
 class Listing(msgspec.Struct, frozen=True):
     """One symbol against USDT; turnover in million USDT a day, volatility in per cent a day."""
@@ -80,7 +78,7 @@ LISTINGS: Final = (
 
 
 def listings(count: int) -> tuple[Listing, ...]:
-    """The first `count` listings, 1 to SYMBOLS_MAX: the named ones, then made-up ones."""
+    """The first `count` listings, 1 to 500: the named ones, then made-up ones."""
     made = (_made_up(number) for number in range(len(LISTINGS) + 1, count + 1))
     return (*LISTINGS[:count], *made)
 

@@ -22,16 +22,19 @@ Their mathematics, in short. Per symbol a fair price S walks on a grid of 100 ms
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from procs.localvenue.market.dips import DipPlan
 from procs.localvenue.market.events import Market
 from procs.localvenue.market.flow import FlowMarket, FlowProfile
 from procs.localvenue.market.generated import GeneratedMarket, Profile
 from procs.localvenue.market.ladder_book import Shape
-from procs.localvenue.market.listings import LISTINGS, SYMBOLS_MAX, listings
+from procs.localvenue.market.listings import LISTINGS, listings
+from procs.localvenue.market.profile_lines import LINES, SYMBOLS_MAX, describe
 from procs.localvenue.market.tides import ChopTide, CrashTide
 from shared.errors import ConfigError
+
+__all__ = ["PROFILES", "build_market", "describe"]
 
 FAST_SYMBOLS: Final = 3
 FLOOD_SYMBOLS: Final = 6
@@ -160,34 +163,18 @@ def _illiquid(count: int) -> Profile:
     )
 
 
-class _Kind(NamedTuple):
-    """A profile as it is offered."""
-
-    make: Callable[[int], Profile | FlowProfile]
-    usual: int
-    """How many symbols it has when nobody says otherwise."""
-    line: str
-
-
-_KINDS: Final[dict[str, _Kind]] = {
-    "calm": _Kind(_calm, len(LISTINGS), "an ordinary day, as recordings of real markets show it"),
-    "demo": _Kind(_demo, len(LISTINGS), "a symbol falls 5 % about every ten seconds and returns"),
-    "fast": _Kind(_fast, FAST_SYMBOLS, "three small books that fall every few seconds"),
-    "crash": _Kind(_crash, len(LISTINGS), "everything falls together by 8 to 25 %, twice an hour"),
-    "chop": _Kind(_chop, len(LISTINGS), "sideways, with false breakouts and whipsaws of 1 to 3 %"),
-    "illiquid": _Kind(
-        _illiquid, len(LISTINGS), "thin books, spreads of 4 to 80 bps, few trades, sudden jumps"
-    ),
-    "flood": _Kind(_flood, FLOOD_SYMBOLS, "2,500 messages a second on one symbol"),
+_MAKERS: Final[dict[str, tuple[Callable[[int], Profile | FlowProfile], int]]] = {
+    "calm": (_calm, len(LISTINGS)),
+    "demo": (_demo, len(LISTINGS)),
+    "fast": (_fast, FAST_SYMBOLS),
+    "crash": (_crash, len(LISTINGS)),
+    "chop": (_chop, len(LISTINGS)),
+    "illiquid": (_illiquid, len(LISTINGS)),
+    "flood": (_flood, FLOOD_SYMBOLS),
 }
+"""How each profile is made, and how many symbols it has when nobody says otherwise."""
 
-PROFILES: Final = tuple(_KINDS)
-
-
-def describe() -> str:
-    """A line for each profile: name and what happens there."""
-    width = max(map(len, _KINDS))
-    return "\n".join(f"{name:{width}}  {kind.line}" for name, kind in _KINDS.items())
+PROFILES: Final = tuple(LINES)
 
 
 def build_market(profile: str, seed: int, start_ms: int, symbols: int | None = None) -> Market:
@@ -195,13 +182,13 @@ def build_market(profile: str, seed: int, start_ms: int, symbols: int | None = N
 
     `symbols` is how many listings there are, the named ones first. Raises ConfigError for an
     unknown profile or an impossible count."""
-    if profile not in _KINDS:
+    if profile not in _MAKERS:
         raise ConfigError(f"market profile {profile!r}, allowed: {', '.join(PROFILES)}")
-    kind = _KINDS[profile]
-    count = kind.usual if symbols is None else symbols
+    make, usual = _MAKERS[profile]
+    count = usual if symbols is None else symbols
     if not 1 <= count <= SYMBOLS_MAX:
         raise ConfigError(f"{count} symbols for the market, allowed: 1 to {SYMBOLS_MAX}")
-    made = kind.make(count)
+    made = make(count)
     if isinstance(made, FlowProfile):
         return FlowMarket(made, seed, start_ms)
     return GeneratedMarket(made, seed, start_ms)
