@@ -82,6 +82,8 @@ class FlowMarket:
         """Owner's time minus market time."""
         self._said = 0
         """Events so far."""
+        self._books_ms = 0
+        """When in market time the whole books are due, if they are."""
         self._whole_books_due = True
         self._resumed = False
 
@@ -98,13 +100,13 @@ class FlowMarket:
         shift_ms, line = self._shift_ms, self._said
         if self._whole_books_due:
             self._whole_books_due = False
-            at_ms = int(turns[0][0]) + shift_ms
+            at_ms = self._books_ms + shift_ms
             for one in symbols:
                 one.whole_book(at_ms, said, line)
         until_ms = now_ms - shift_ms
         while turns[0][0] <= until_ms:
             market_ms, place = turns[0]
-            at_ms = int(market_ms) + shift_ms
+            at_ms = ceil(market_ms) + shift_ms
             again_ms = symbols[place].step(market_ms, at_ms, random, said, line)
             heapq.heapreplace(turns, (again_ms, place))
         self._said += len(said)
@@ -161,6 +163,7 @@ class FlowMarket:
             one.load(saved_one)
         self._turns, self._said = saved.turns, saved.said
         heapq.heapify(self._turns)
+        self._books_ms = ceil(self._turns[0][0])
         self._whole_books_due = self._resumed = True
 
     def ended(self) -> bool:

@@ -15,7 +15,7 @@ import msgspec
 SHARES: Final = (0.62, 0.9, 1.0)
 """Cumulative: the first hand sends 62 % of the orders, the second 28 %, the third 10 %."""
 SHORTEST: Final = (2.0, 2.0, 3.0)
-LONGEST: Final = 33
+LONGEST: Final = 31
 TAIL: Final = 1.5
 """P(parent longer than n pieces) falls as n to the power of minus this."""
 

@@ -61,8 +61,8 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
 
 def usual_quotes(turnover_millions: float) -> float:
     """Changes of the touch in a second that go with a day's turnover in million USDT."""
-    busy = min(turnover_millions / BUSY_MILLIONS, 1.0)
-    return max(QUOTES_MAX * busy**0.6, QUOTES_MIN)
+    busy: float = min(turnover_millions / BUSY_MILLIONS, 1.0) ** 0.6
+    return max(QUOTES_MAX * busy, QUOTES_MIN)
 
 
 def rates_for(listing: Listing, quotes: float | None = None) -> Rates:
@@ -73,8 +73,8 @@ def rates_for(listing: Listing, quotes: float | None = None) -> Rates:
         openings = 0.0175 * quotes * (QUOTES_MAX / quotes) ** 0.2
     else:
         openings = 0.0175 * QUOTES_MAX * sqrt(quotes / QUOTES_MAX)
-    takes = 0.125 * quotes
-    levels = min(takes * 27, 1_500.0)
+    takes = 0.15 * quotes
+    levels = min(takes * 26, 1_500.0)
     deep_levels = 7.0 if levels < 600 else 24.0
     return Rates(
         takes=takes,

@@ -40,9 +40,9 @@ BARS_SAVED: Final = 120
 
 LEAN: Final = 1.4
 """How strongly the pressure shapes the queues at the touch."""
-FORESIGHT: Final = 1.1
+FORESIGHT: Final = 1.2
 """How strongly the queues tell which side opens: 1 would be always the shorter one, if empty."""
-PRESSURE_KEPT: Final = 0.8
+PRESSURE_KEPT: Final = 0.88
 """What a move leaves of the pressure that made it."""
 REVERTED_SHARE: Final = 0.3
 """Openings after which the same side comes back, where ticks are small."""
