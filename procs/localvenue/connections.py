@@ -21,6 +21,8 @@ KEEPALIVE_S: Final = 75.0
 HEAD_LINE_MAX_BYTES: Final = 64 * 1024
 """A request line may name five hundred symbols."""
 BODY_MAX_BYTES: Final = 1024 * 1024
+LINGER_S: Final = 2.0
+"""What is left of a refused body is read for so long, so that the client can read the answer."""
 BACKLOG: Final = 1_024
 """Connections that wait to be accepted."""
 
@@ -46,6 +48,7 @@ class Connections:
             access_log=None,
             shutdown_timeout=shutdown_s,
             keepalive_timeout=KEEPALIVE_S,
+            lingering_time=LINGER_S,
             max_line_size=HEAD_LINE_MAX_BYTES,
         )
 

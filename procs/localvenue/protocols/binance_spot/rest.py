@@ -7,8 +7,7 @@ from typing import Any, Final
 
 import msgspec
 import orjson
-from aiohttp import ClientPayloadError, web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp import web
 
 from procs.localvenue.interference import Answer, Asked
 from procs.localvenue.matching.model import Refusal
@@ -178,13 +177,14 @@ async def _body_of(request: web.Request) -> tuple[bytes, Refusal | None]:
         return b"", BODY_TOO_LARGE
     try:
         async with asyncio.timeout(BODY_S):
-            return await request.read(), None
+            body = await request.read()
     except web.HTTPRequestEntityTooLarge:
         return b"", BODY_TOO_LARGE
     except TimeoutError:
         return b"", BODY_TOO_SLOW
-    except (ClientPayloadError, HttpProcessingError):
+    except web.RequestPayloadError:
         return b"", BODY_BROKEN
+    return (body, None) if len(body) <= BODY_MAX_BYTES else (b"", BODY_TOO_LARGE)
 
 
 def _is_form(request: web.Request) -> bool:
