@@ -12,9 +12,10 @@ from procs.localvenue.market.events import Candle, Traded
 from procs.localvenue.matching.account import multiply
 from procs.localvenue.matching.model import Refusal
 from procs.localvenue.matching.refusals import INVALID_SYMBOL
-from procs.localvenue.protocols.binance_spot.limits import RateLimits, order_limits, weight_limit
+from procs.localvenue.protocols.binance_spot.exchange_info import exchange_info
+from procs.localvenue.protocols.binance_spot.limits import RateLimits
 from procs.localvenue.protocols.binance_spot.params import SYMBOL, Params, RefusedError
-from procs.localvenue.protocols.binance_spot.render import eight, symbol_info
+from procs.localvenue.protocols.binance_spot.render import eight
 from procs.localvenue.shell import Venue
 from procs.localvenue.tape import Day
 
@@ -53,20 +54,8 @@ class MarketData:
         return {"serverTime": self._venue.client_ms()}
 
     def exchange_info(self, params: Params) -> Any:
-        """GET exchangeInfo, of all symbols, one, or a list."""
-        exchange = self._exchange
-        return {
-            "timezone": "UTC",
-            "serverTime": self._venue.client_ms(),
-            "rateLimits": [weight_limit(self._limits), *order_limits(self._limits)],
-            "exchangeFilters": [],
-            "symbols": [
-                symbol_info(
-                    exchange.instruments[symbol], exchange.max_orders, exchange.max_stop_orders
-                )
-                for symbol in self._symbols(params)
-            ],
-        }
+        """GET exchangeInfo, of all symbols, some, or one."""
+        return exchange_info(self._venue, self._limits, params)
 
     def depth(self, params: Params) -> Any:
         """GET depth: the book as it is now, with the id of the last change in it."""
