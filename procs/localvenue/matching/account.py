@@ -50,7 +50,7 @@ class Account:
     def lock(self, asset: str, amount: Decimal) -> None:
         """Holds amount of what is free. Raises LedgerBroken when that is not there."""
         rest = subtract(self.free.get(asset, ZERO), amount)
-        if rest < 0 or amount < 0:
+        if rest < ZERO or amount < ZERO:
             raise LedgerBroken(f"{self.name}: cannot lock {amount} {asset}: free is short")
         self.free[asset] = rest
         self.locked[asset] = add(self.locked.get(asset, ZERO), amount)
@@ -64,7 +64,7 @@ class Account:
         """Pays out of a hold; what is released beyond the payment becomes free."""
         self._take_locked(asset, released)
         back = subtract(released, paid)
-        if back < 0 or paid < 0:
+        if back < ZERO or paid < ZERO:
             raise LedgerBroken(f"{self.name}: {paid} {asset} paid out of a hold of {released}")
         self.free[asset] = add(self.free.get(asset, ZERO), back)
         self._owned[asset] = subtract(self._owned.get(asset, ZERO), paid)
@@ -94,6 +94,6 @@ class Account:
 
     def _take_locked(self, asset: str, amount: Decimal) -> None:
         rest = subtract(self.locked.get(asset, ZERO), amount)
-        if rest < 0 or amount < 0:
+        if rest < ZERO or amount < ZERO:
             raise LedgerBroken(f"{self.name}: cannot release {amount} {asset}: less is held")
         self.locked[asset] = rest

@@ -46,7 +46,7 @@ class Admission(Triggers):
             return fault
         if request.client_id and sheet.is_client_id_open(request.client_id):
             return refusals.DUPLICATE_ORDER
-        if request.type == "LIMIT_MAKER" and would_match(desk, request.side, request.price):
+        if request.type == "LIMIT_MAKER" and meets(desk, request):
             return refusals.WOULD_MATCH
         if is_stop and would_trigger(desk, request):
             return refusals.WOULD_TRIGGER
@@ -81,14 +81,9 @@ class Admission(Triggers):
         return None
 
 
-def would_match(desk: Desk, side: Side, price: Decimal | None) -> bool:
-    """Whether a price meets the other side's best, published or ours."""
-    if price is None:
-        return False
-    bests = (desk.published.opposite(side).best(), desk.opposite(side).best())
-    return any(
-        best is not None and (price >= best if side == "BUY" else price <= best) for best in bests
-    )
+def meets(desk: Desk, request: PlaceOrder) -> bool:
+    """Whether an order would take at once."""
+    return request.price is None or desk.would_match(request.side, request.price)
 
 
 def would_trigger(desk: Desk, request: PlaceOrder) -> bool:

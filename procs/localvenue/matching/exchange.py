@@ -84,7 +84,7 @@ class Exchange(Amending):
             return refusals.CANCEL_UNKNOWN
         if restriction is not None and order.status != restriction.removeprefix("ONLY_"):
             return refusals.CANCEL_RESTRICTED
-        cancel_id = cancel_id or f"cancel{self.counters.execution + 1:016d}"
+        cancel_id = cancel_id or self._cancel_id()
         if order.list_id != NO_LIST:
             order_list = self._lists[order.list_id]
             if len(self._open_legs(order_list)) > 1:
@@ -107,9 +107,7 @@ class Exchange(Amending):
         found = self.find_list(account, list_id, client_id)
         if found is None or found.symbol != symbol or found.status == "ALL_DONE":
             return refusals.CANCEL_UNKNOWN
-        return self._cancel_list(
-            found, now_ms, cancel_id or f"cancel{self.counters.execution + 1:016d}"
-        )
+        return self._cancel_list(found, now_ms, cancel_id or self._cancel_id())
 
     def cancel_all(self, account: str, symbol: str, now_ms: int) -> list[Canceled] | Refusal:
         """Cancels every open order of a symbol; refuses when there is none."""
@@ -201,6 +199,9 @@ class Exchange(Amending):
                 desk.own(order.side).add(limit_of(order), order)
             else:
                 desk.wait(order)
+
+    def _cancel_id(self) -> str:
+        return f"cancel{10**15 + self.counters.execution + 1}"
 
     def _cancel_list(self, found: OrderList, now_ms: int, cancel_id: str) -> Canceled:
         # Pending orders first: the end of the working one would expire them.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from procs.localvenue.matching import filters, refusals
-from procs.localvenue.matching.admission import Admission, would_match
+from procs.localvenue.matching.admission import Admission, meets
 from procs.localvenue.matching.model import Refusal
 from procs.localvenue.matching.requests import PlaceOrder, PlaceOrderList
 from procs.localvenue.matching.shapes import shape_fault
@@ -45,7 +45,7 @@ class ListAdmission(Admission):
         if request.kind == "OCO":
             return self._pair_prices_fault(orders)
         working = orders[0]
-        if working.type == "LIMIT_MAKER" and would_match(desk, working.side, working.price):
+        if working.type == "LIMIT_MAKER" and meets(desk, working):
             return refusals.WOULD_MATCH
         return None
 
@@ -91,7 +91,7 @@ class ListAdmission(Admission):
         ):
             return refusals.PRICES_UNRELATED
         for leg in orders:
-            if leg.type == "LIMIT_MAKER" and would_match(desk, leg.side, leg.price):
+            if leg.type == "LIMIT_MAKER" and meets(desk, leg):
                 return refusals.WOULD_MATCH
         return None
 

@@ -6,8 +6,10 @@ the same core. Refusals carry the code, text and HTTP status of Binance spot's p
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Literal
+from operator import methodcaller
+from typing import Final, Literal
 
 import msgspec
 
@@ -95,7 +97,12 @@ class Order(msgspec.Struct, kw_only=True, gc=False):
     @property
     def remaining(self) -> Decimal:
         """Base units that can still be executed."""
-        return self.quantity - self.executed - self.prevented
+        rest = self.quantity - self.executed
+        return rest - self.prevented if self.prevented else rest
+
+
+copy_of: Final[Callable[[Order], Order]] = methodcaller("__copy__")
+"""An order as it stands now; `copy.copy` would do the same at twice the price."""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from procs.localvenue.matching.account import down_to_unit, multiply, subtract
 from procs.localvenue.matching.model import Order
@@ -20,7 +22,7 @@ from shared.units import ZERO, floor_to
 ENDS_TAKER: Final = frozenset({"EXPIRE_TAKER", "EXPIRE_BOTH"})
 
 
-class Step(NamedTuple):
+class Step(msgspec.Struct, frozen=True, gc=False):
     """One thing that a taker meets: a part of a level, or of a resting order of ours."""
 
     price: Decimal
@@ -179,7 +181,7 @@ def cut(plan: Plan, quantity: Decimal) -> Plan:
         if quantity <= 0:
             break
         if not step.prevented:
-            step = step._replace(quantity=min(step.quantity, quantity))
+            step = Step(step.price, min(step.quantity, quantity), step.maker)
             quantity = subtract(quantity, step.quantity)
         kept.append(step)
     return kept

@@ -14,6 +14,7 @@ from typing import Final
 
 from procs.localvenue.market.events import BookChanged, Levels, Traded
 from procs.localvenue.matching.account import add, multiply, subtract
+from procs.localvenue.matching.model import Evidence
 from procs.localvenue.matching.words import Side
 from shared.units import ZERO
 
@@ -81,9 +82,17 @@ class BookSide:
             if left > 0:
                 yield price, left
 
-    def take(self, price: Decimal, quantity: Decimal) -> None:
-        """Remembers that we used quantity of the level at price."""
-        self._taken[price] = add(self._taken.get(price, ZERO), quantity)
+    def take(self, price: Decimal, quantity: Decimal) -> Evidence:
+        """Uses quantity of the level at price; the evidence says what was there before."""
+        taken = self._taken.get(price, ZERO)
+        self._taken[price] = add(taken, quantity)
+        return Evidence(
+            kind="level",
+            source=self.lines[price],
+            price=price,
+            quantity=self.quantities[price],
+            taken=taken,
+        )
 
 
 class Published:

@@ -93,6 +93,14 @@ class Desk:
         """The resting orders that an order of `side` meets."""
         return self.asks if side == "BUY" else self.bids
 
+    def would_match(self, side: Side, price: Decimal) -> bool:
+        """Whether a limit price meets the other side's best, published or ours."""
+        if side == "BUY":
+            level, our = self.published.asks.best(), self.asks.best()
+            return (level is not None and price >= level) or (our is not None and price >= our)
+        level, our = self.published.bids.best(), self.bids.best()
+        return (level is not None and price <= level) or (our is not None and price <= our)
+
     def held_asset(self, side: Side) -> str:
         """What an order of `side` holds: quote for a buy, base for a sell."""
         return self.quote if side == "BUY" else self.base
@@ -106,13 +114,13 @@ class Desk:
 
     def leave(self, order: Order) -> None:
         """An order that waits or rests does so no longer."""
-        if order.type in STOP_TYPES and not order.is_working:
+        if order.working_ms == -1 and order.type in STOP_TYPES:
             if order.trailing_delta_bps is not None:
                 self.trailing.pop(order.id, None)
             else:
                 self._waiting(order).remove(stop_of(order), order)
         elif order.price is not None:
-            self.own(order.side).remove(order.price, order)
+            (self.bids if order.side == "BUY" else self.asks).remove(order.price, order)
 
     def _waiting(self, order: Order) -> PriceQueue:
         rises = rises_to_trigger(order.type, order.side)

@@ -36,15 +36,7 @@ class Resting(Taking):
                 if not order.is_open:
                     break
                 quantity = min(available, order.remaining)
-                evidence = Evidence(
-                    kind="level",
-                    source=levels.lines[price],
-                    price=price,
-                    quantity=levels.quantities[price],
-                    taken=levels.taken(price),
-                )
-                levels.take(price, quantity)
-                self._fill_maker(desk, order, quantity, evidence, now_ms)
+                self._fill_maker(desk, order, quantity, levels.take(price, quantity), now_ms)
 
     def _fill_traded(self, desk: Desk, trade: Traded, line: int, now_ms: int) -> None:
         """A print better than an order's price, or at its price after the queue before it, fills

@@ -35,16 +35,22 @@ class Rules:
             return self._unpriced_fault(request, average)
         price, quantity = request.price, request.quantity
         assert quantity is not None, "the shape check wants a quantity with a price"
+        # What passes everything is let through before anything is looked for that has a name.
+        low, high, tick = self._price
+        least, most, step = self._lot
+        cheapest, dearest = self._notional
         if (
-            request.stop_price is None
+            low <= price <= high
+            and not price % tick
+            and least <= quantity <= most
+            and not quantity % step
+            and cheapest <= multiply(price, quantity) <= dearest
+            and request.stop_price is None
             and request.iceberg_quantity is None
             and request.trailing_delta_bps is None
-            and self._is_price(price)
             and self._is_in_band(price, average)
-            and self.is_lot(quantity)
-            and self._notional[0] <= multiply(price, quantity) <= self._notional[1]
         ):
-            return None  # The usual order: nothing to name.
+            return None
         return (
             _precision_fault("quantity", quantity)
             or _precision_fault("price", price)

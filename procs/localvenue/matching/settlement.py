@@ -53,15 +53,17 @@ class Settlement(OrderStore):
     ) -> Fill:
         """One execution: sibling, balances, fee, status, events."""
         there = subtract(subtract(evidence.quantity, evidence.taken), evidence.queue_ahead)
-        if quantity > there or quantity <= 0 or quantity > order.remaining:
+        remaining = subtract(order.remaining, quantity)
+        if quantity > there or quantity <= ZERO or remaining < ZERO:
             raise LedgerBroken(f"order {order.id}: {quantity} filled of {there}, {evidence}")
-        self._end_sibling(order, now_ms)
+        if order.list_id != NO_LIST:
+            self._end_sibling(order, now_ms)
         quote = down_to_unit(multiply(price, quantity))
         order.executed = add(order.executed, quantity)
         order.executed_quote = add(order.executed_quote, quote)
         order.updated_ms = now_ms
         is_buyer = order.side == "BUY"
-        fee, fee_asset = self._pay(desk, order, quantity, quote)
+        fee, fee_asset = self._pay(desk, order, quantity, quote, remaining)
         if order.iceberg_quantity is not None:
             self._show_slice(desk, order, order.iceberg_quantity, quantity, is_maker)
         fill = Fill(
@@ -85,7 +87,7 @@ class Settlement(OrderStore):
             self._fills[order.id] = [fill]
         else:
             fills.append(fill)
-        if order.remaining > 0:
+        if remaining > ZERO:
             order.status = "PARTIALLY_FILLED"
             self._report(order, "TRADE", now_ms, fill)
         else:
@@ -93,16 +95,17 @@ class Settlement(OrderStore):
         return fill
 
     def _pay(
-        self, desk: Desk, order: Order, quantity: Decimal, quote: Decimal
+        self, desk: Desk, order: Order, quantity: Decimal, quote: Decimal, remaining: Decimal
     ) -> tuple[Decimal, str]:
-        """Moves the money of one fill between the account, the market and the fees."""
+        """Moves the money of one fill between the account, the market and the fees; the order
+        holds from now on what its remaining quantity needs."""
         account = self.accounts[order.account]
         if order.side == "BUY":
             paid, paid_asset, got, got_asset = quote, desk.quote, quantity, desk.base
             still = (
                 subtract(order.locked, paid)
                 if order.price is None
-                else up_to_unit(multiply(order.price, order.remaining))
+                else up_to_unit(multiply(order.price, remaining))
             )
         else:
             paid, paid_asset, got, got_asset = quantity, desk.base, quote, desk.quote
@@ -164,7 +167,7 @@ class Settlement(OrderStore):
         if order.locked:
             self.accounts[order.account].unlock(held, order.locked)
             order.locked = ZERO
-        self._touch(order.account, held)
+            self._touch(order.account, held)
         order.status = status
         order.updated_ms = now_ms
         self._forget_open(order)
@@ -197,6 +200,7 @@ class Settlement(OrderStore):
             order_list.locked = ZERO
             self._silent_lists[order_list.id] = order_list
             order.locked = own
+            self._touch(order.account, held)
         for sibling in siblings:
             self._end(sibling, "EXPIRED", "EXPIRED", now_ms)
 
@@ -218,6 +222,7 @@ class Settlement(OrderStore):
         if order_list.locked:
             self.accounts[order_list.account].unlock(held, order_list.locked)
             order_list.locked = ZERO
+            self._touch(order_list.account, held)
         order_list.status = "ALL_DONE"
         order_list.updated_ms = now_ms
         self._of[order_list.account].sheets[order_list.symbol].open_lists -= 1

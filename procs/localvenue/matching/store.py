@@ -22,6 +22,7 @@ from procs.localvenue.matching.model import (
     OrderUpdated,
     Prevention,
     VenueEvent,
+    copy_of,
 )
 from procs.localvenue.matching.queues import Desk
 from procs.localvenue.matching.sheets import AccountOrders, Sheet
@@ -292,7 +293,7 @@ class OrderStore:
     ) -> Order:
         """Says what happened to an order; returns the copy that was said."""
         self.counters.execution += 1
-        said = copy.copy(order)
+        said = copy_of(order)
         self._events.append(
             OrderUpdated(
                 account=said.account,
@@ -338,8 +339,9 @@ class OrderStore:
             return
         for name, assets in self._touched.items():
             account = self.accounts[name]
-            named = sorted(assets) if len(assets) > 1 else assets
-            balances = {asset: account.balance(asset) for asset in named}
+            balances: dict[str, Balance] = {}
+            for asset in sorted(assets) if len(assets) > 1 else assets:
+                balances[asset] = account.balance(asset)
             self._events.append(BalancesChanged(account=name, balances=balances, at_ms=now_ms))
         self._touched.clear()
 

@@ -27,7 +27,18 @@ class Taking(Settlement):
 
     def _plan(self, desk: Desk, order: Order, budget: Decimal | None = None) -> Plan:
         """What an order would meet now, within an amount of quote when there is a budget."""
-        if order.price is not None and not self._crosses(desk, order):
+        is_buy, limit = order.side == "BUY", order.price
+        levels = desk.published.asks if is_buy else desk.published.bids
+        best, our = levels.best(), (desk.asks if is_buy else desk.bids).best()
+        if our is None:
+            # The usual order: nobody of ours is there, and it meets nothing or one level.
+            if best is None:
+                return []
+            if limit is not None and (best > limit if is_buy else best < limit):
+                return []
+            if budget is None and levels.left(best) >= order.remaining:
+                return [Step(best, order.remaining)]
+        elif not self._crosses(desk, order):
             return []
         wanted = Wanted(
             order.account,
@@ -37,20 +48,11 @@ class Taking(Settlement):
             budget,
             desk.instrument.step_size,
         )
-        return make_plan(desk, wanted, order.price)
+        return make_plan(desk, wanted, limit)
 
     def _crosses(self, desk: Desk, order: Order) -> bool:
         """Whether the best of the other side, published or ours, is within the order's limit."""
-        price = order.price
-        if order.side == "BUY":
-            level, our = desk.published.asks.best(), desk.asks.best()
-            return price is None or (
-                (level is not None and price >= level) or (our is not None and price >= our)
-            )
-        level, our = desk.published.bids.best(), desk.bids.best()
-        return price is None or (
-            (level is not None and price <= level) or (our is not None and price <= our)
-        )
+        return order.price is None or desk.would_match(order.side, order.price)
 
     def _work(self, desk: Desk, order: Order, now_ms: int, plan: Plan | None = None) -> None:
         """Takes what an order can take now; the rest goes on the book or expires."""
@@ -67,11 +69,11 @@ class Taking(Settlement):
 
     def _take(self, desk: Desk, order: Order, plan: Plan, now_ms: int) -> None:
         """Carries a plan out, as far as FOK and the fault of partial fills let it."""
-        could = traded(plan)
         if order.time_in_force == "FOK":
-            if could < order.remaining:
+            if traded(plan) < order.remaining:
                 return
-        elif self.fill_share is not None and could > 0:
+        elif self.fill_share is not None:
+            could = traded(plan)
             share = floor_to(self.fill_share(order, could), desk.instrument.step_size)
             plan = cut(plan, max(ZERO, min(could, share)))
         for step in plan:
@@ -86,18 +88,10 @@ class Taking(Settlement):
 
     def _take_level(self, desk: Desk, order: Order, step: Step, now_ms: int) -> None:
         """Takes a part of a published level, which stays published as it is."""
-        levels = desk.published.opposite(order.side)
-        price = step.price
-        evidence = Evidence(
-            kind="level",
-            source=levels.lines[price],
-            price=price,
-            quantity=levels.quantities[price],
-            taken=levels.taken(price),
-        )
-        levels.take(price, step.quantity)
+        evidence = desk.published.opposite(order.side).take(step.price, step.quantity)
         self.counters.trade += 1
-        self._fill(desk, order, price, step.quantity, self.counters.trade, evidence, now_ms, False)
+        trade_id = self.counters.trade
+        self._fill(desk, order, step.price, step.quantity, trade_id, evidence, now_ms, False)
 
     def _match(self, desk: Desk, taker: Order, step: Step, maker: Order, now_ms: int) -> None:
         """Two orders of this venue trade with each other: one trade, told to both."""
