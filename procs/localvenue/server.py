@@ -16,6 +16,7 @@ import uvloop
 from aiohttp import web
 
 from procs.localvenue.audit import FillAudit
+from procs.localvenue.candle_files import open_candles
 from procs.localvenue.connections import BACKLOG, Connections, allow_open_files
 from procs.localvenue.journal import VenueJournal
 from procs.localvenue.market.events import Market
@@ -40,6 +41,8 @@ TICK_S: Final = 0.025
 """The market is moved to now this often, and before each request."""
 
 SHUTDOWN_S: Final = 2.0
+LAST_WORDS_S: Final = 0.02
+"""What clients get to hear that the venue goes, before their connections are closed."""
 SWEEP_TICKS: Final = 200
 """Silent connections are looked for every 5 s."""
 
@@ -112,6 +115,8 @@ class VenueServer:
         if self._ticker is not None:
             self._ticker.cancel()
             await asyncio.gather(self._ticker, return_exceptions=True)
+        self._socket_api.announce_shutdown()
+        await asyncio.sleep(LAST_WORDS_S)
         clients: set[ClientSocket] = self._streams.open | self._socket_api.open
         closing = [client.socket.close(code=1001, message=b"venue stops") for client in clients]
         if closing:
@@ -143,13 +148,15 @@ class VenueServer:
             await asyncio.sleep(TICK_S)
 
     async def _market(self, request: web.Request) -> web.Response:
-        replay = bool(self.options.replay)
+        options = self.options
+        generated = not (options.replay or options.candles)
+        kind = "recorded" if options.replay else "candles" if options.candles else "generated"
         return web.json_response(
             {
                 "ended": self.venue.market.ended(),
-                "kind": "recorded" if replay else "generated",
-                "profile": None if replay else self.options.profile,
-                "seed": None if replay else self.options.seed,
+                "kind": kind,
+                "profile": options.profile if generated else None,
+                "seed": options.seed if generated else None,
                 "symbols": list(self.venue.exchange.instruments),
                 "server_time_ms": self.venue.now_ms(),
             }
@@ -164,6 +171,16 @@ def open_market(options: VenueOptions, start_ms: int) -> tuple[Market, str]:
             options.replay, options.instruments, start_ms, hold_ms, options.speed
         )
         return market, "replay:" + ",".join(path.name for path in options.replay)
+    if options.candles:
+        market_of_candles = open_candles(
+            options.candles,
+            options.instruments,
+            start_ms,
+            options.speed,
+            options.candles_from,
+            options.seed,
+        )
+        return market_of_candles, "candles:" + ",".join(path.name for path in options.candles)
     name = f"{options.profile}:{options.seed}"
     if options.symbols is not None:
         name += f":{options.symbols}"

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 from localvenue_process import RawClient
 
+from procs.localvenue.interference import Passage
 from procs.localvenue.options import VenueOptions
 from procs.localvenue.protocols.binance_spot.limits import STRIKES
 from procs.localvenue.server import VenueServer
@@ -30,6 +31,7 @@ class Sink:
         self.skew = 0
         self.asked = []
         self.around_answer = None
+        self.leaves = None
 
     def clock_skew_ms(self):
         return self.skew
@@ -39,7 +41,8 @@ class Sink:
         return answer() if self.around_answer is None else await self.around_answer(answer)
 
     def outgoing(self, channel, name, data):
-        return None
+        assert channel == "user"
+        return None if self.leaves is None else self.leaves(name, data)
 
 
 @contextlib.asynccontextmanager
@@ -360,5 +363,35 @@ def test_faults_come_between():
             with pytest.raises(AssertionError):
                 await talk.signed("order.place", **order)
             assert talk.socket.closed
+
+    run(work)
+
+
+def test_user_events_can_be_lost_doubled_late_or_the_last():
+    async def work():
+        async with running() as (server, client):
+            plan = server.venue.interference = Sink()
+            talk = await Talk.begin(client)
+            await talk.signed("userDataStream.subscribe.signature")
+            order = {**PAIR, "side": "BUY", "type": "MARKET", "quantity": "0.001"}
+
+            async def told(leaves):
+                talk.events.clear()
+                plan.leaves = leaves
+                await talk.signed("order.place", **order)
+                return [one["event"]["e"] for one in await talk.quiet(0.4)]
+
+            report, position = "executionReport", "outboundAccountPosition"
+            assert await told(None) == [report, report, position]
+            assert await told(lambda name, data: () if name == report else None) == [position]
+            doubled = await told(lambda name, data: [Passage(data), Passage(data)])
+            assert doubled.count(position) == 2
+            late = await told(
+                lambda name, data: [Passage(data, after_ms=200)] if name == report else None
+            )
+            assert late == [position, report, report]
+            plan.leaves = lambda name, data: [Passage(b"", cut=True)]
+            with pytest.raises(AssertionError):
+                await talk.signed("order.place", **order)
 
     run(work)

@@ -207,6 +207,8 @@ def _wallet_routes(wallet: Wallet) -> list[Route]:
     signed: Iterable[tuple[str, str, Answer]] = (
         ("GET", "/sapi/v1/capital/config/getall", wallet.coins),
         ("GET", "/sapi/v1/account/apiRestrictions", wallet.restrictions),
+        ("GET", "/sapi/v1/account/status", wallet.account_status),
+        ("GET", "/sapi/v1/account/apiTradingStatus", wallet.trading_status),
         ("GET", "/sapi/v1/asset/tradeFee", wallet.trade_fees),
         ("POST", "/sapi/v3/asset/getUserAsset", wallet.assets),
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
 import orjson
 
+from procs.localvenue.interference import Interference
 from procs.localvenue.matching.model import Refusal
 from procs.localvenue.protocols.binance_spot import user_events
 from procs.localvenue.protocols.binance_spot.params import RefusedError
@@ -81,16 +83,30 @@ class Session:
                 del self.subscriptions[subscription]
                 self._ended.append(subscription)
 
-    def tell(self, subscription: int, kind: str, event: bytes) -> None:
-        """Sends one event of an account."""
-        self.client.send(b'{"subscriptionId":%d,"event":%b}' % (subscription, event))
+    def tell(
+        self, interference: Interference | None, subscription: int, kind: str, event: bytes
+    ) -> None:
+        """Sends one event of an account, or what a fault makes of it."""
+        data = b'{"subscriptionId":%d,"event":%b}' % (subscription, event)
+        passages = None if interference is None else interference.outgoing("user", kind, data)
+        if passages is None:
+            self.client.send(data)
+            return
+        for passage in passages:
+            if passage.cut:
+                self.client.drop()
+            elif passage.after_ms:
+                later_s = passage.after_ms / 1000
+                asyncio.get_running_loop().call_later(later_s, self.client.send, passage.data)
+            else:
+                self.client.send(passage.data)
 
-    def say_ended(self, now_ms: int) -> None:
+    def say_ended(self, interference: Interference | None, now_ms: int) -> None:
         """Tells the subscriptions that have ended; called when the answer is on its way."""
         ended, self._ended = self._ended, []
         for subscription in ended:
             event = user_events.stream_terminated(now_ms * self.factor)
-            self.tell(subscription, event["e"], orjson.dumps(event))
+            self.tell(interference, subscription, event["e"], orjson.dumps(event))
 
 
 class SessionMethods:

@@ -84,6 +84,21 @@ class Wallet:
             if symbol in (None, one)
         ]
 
+    def account_status(self, account: str, params: Params) -> Any:
+        """GET account/status."""
+        return {"data": "Normal"}
+
+    def trading_status(self, account: str, params: Params) -> Any:
+        """GET account/apiTradingStatus: nothing is locked, no rule was broken."""
+        return {
+            "data": {
+                "isLocked": False,
+                "plannedRecoverTime": 0,
+                "triggerCondition": {"GCR": 150, "IFER": 150, "UFR": 300},
+                "updateTime": self._venue.client_ms(),
+            }
+        }
+
     def restrictions(self, account: str, params: Params) -> Any:
         """GET account/apiRestrictions: the key reads and trades spot, and cannot withdraw."""
         return {

@@ -79,6 +79,7 @@ class SocketApi:
         if not listeners:
             return
         skew_ms = self._venue.skew_ms()
+        interference = self._venue.interference
         heard = {account for _, _, account in listeners}
         for event in events:
             if event.account not in heard:
@@ -91,7 +92,7 @@ class SocketApi:
                 if session.factor not in texts:
                     finer = user_events.in_microseconds(body, session.factor)
                     texts[session.factor] = orjson.dumps(finer)
-                session.tell(subscription, body["e"], texts[session.factor])
+                session.tell(interference, subscription, body["e"], texts[session.factor])
 
     def announce_shutdown(self) -> None:
         """Tells every session that the venue goes."""
@@ -173,7 +174,7 @@ class SocketApi:
 
     async def _reply(self, session: Session, answer: Answer) -> None:
         session.client.send(answer.body)
-        session.say_ended(self._venue.client_ms())
+        session.say_ended(self._venue.interference, self._venue.client_ms())
         if answer.status == 418:
             await asyncio.sleep(ANSWER_FIRST_S)
             await session.client.socket.close(code=POLICY_VIOLATION, message=b"disconnected")
