@@ -159,8 +159,7 @@ def _new_order(
     now_ms: int,
     list_id: int = NO_LIST,
 ) -> Order:
-    # In the order of the fields: that is the fastest way to make one.
-    return Order(
+    order = Order(
         id=order_id,
         account=account,
         symbol=request.symbol,
@@ -171,13 +170,21 @@ def _new_order(
         created_ms=now_ms,
         updated_ms=now_ms,
         price=request.price,
-        stop_price=request.stop_price,
-        quote_quantity=request.quote_quantity,
         time_in_force=request.time_in_force or "GTC",
         list_id=list_id,
-        iceberg_quantity=request.iceberg_quantity,
-        trailing_delta_bps=request.trailing_delta_bps,
         prevention=request.prevention,
-        strategy_id=request.strategy_id,
-        strategy_type=request.strategy_type,
     )
+    # What few orders have is set afterwards: each name given above costs every order.
+    if request.stop_price is not None:
+        order.stop_price = request.stop_price
+    if request.quote_quantity is not None:
+        order.quote_quantity = request.quote_quantity
+    if request.iceberg_quantity is not None:
+        order.iceberg_quantity = request.iceberg_quantity
+    if request.trailing_delta_bps is not None:
+        order.trailing_delta_bps = request.trailing_delta_bps
+    if request.strategy_id is not None:
+        order.strategy_id = request.strategy_id
+    if request.strategy_type is not None:
+        order.strategy_type = request.strategy_type
+    return order

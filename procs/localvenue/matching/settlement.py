@@ -19,7 +19,7 @@ from procs.localvenue.matching.account import (
 from procs.localvenue.matching.model import Evidence, Fill, Order, OrderList, Prevention
 from procs.localvenue.matching.queues import Desk
 from procs.localvenue.matching.store import OrderStore
-from procs.localvenue.matching.words import NO_LIST, Execution, OrderStatus, Side
+from procs.localvenue.matching.words import NO_LIST, Execution, OrderStatus
 from shared.domain.instrument import Instrument
 from shared.units import ZERO
 
@@ -234,11 +234,7 @@ def hold_of(order: Order) -> Decimal:
 
     A buy stop without a price of its own holds its quantity at its stop price, or at the price
     that it trails; what it needs beyond that is looked for when it triggers."""
-    return hold_for(order.side, order.price or order.stop_price or order.trailing_price, order)
-
-
-def hold_for(side: Side, price: Decimal | None, order: Order) -> Decimal:
-    """What the rest of an order holds at a price."""
-    if side == "SELL":
+    if order.side == "SELL":
         return order.remaining
+    price = order.price or order.stop_price or order.trailing_price
     return ZERO if price is None else up_to_unit(multiply(price, order.remaining))
