@@ -122,7 +122,7 @@ class CancelReplace:
                 else render_orders.canceled(canceled)
             ),
             "newOrderResponse": (
-                self._orders.placed(placed, response)
+                render_orders.placed(placed, response)
                 if isinstance(placed, Placed)
                 else None
                 if placed is None

@@ -8,9 +8,7 @@ from procs.localvenue.matching.exchange import FEE_RATE
 from procs.localvenue.matching.model import (
     Canceled,
     CancelRestriction,
-    Order,
     Placed,
-    Prevention,
     Refusal,
 )
 from procs.localvenue.protocols.binance_spot import render_orders
@@ -43,11 +41,7 @@ class Orders:
         answer: Placed = self._desk.placing(
             account, 1, lambda now_ms: self._exchange.place(account, request, now_ms)
         )
-        return self.placed(answer, response)
-
-    def placed(self, answer: Placed, response: str) -> dict[str, Any]:
-        """The answer to a new order, with the matches that self-trade prevention kept from it."""
-        return render_orders.placed(answer, response, self._preventions(answer.order))
+        return render_orders.placed(answer, response)
 
     def test(self, account: str, params: Params) -> Any:
         """POST order/test: every check, no order; with its commission rates if wanted."""
@@ -170,12 +164,3 @@ class Orders:
         order = self._exchange.find(account, symbol, order_id, None)
         if order is not None and order.client_id != client_id:
             raise RefusedError(OTHER_CLIENT_ID)
-
-    def _preventions(self, order: Order) -> list[Prevention]:
-        if order.prevented_match_id is None:
-            return []
-        return [
-            one
-            for one in self._exchange.preventions(order.account, order.symbol)
-            if one.taker_order_id == order.id
-        ]

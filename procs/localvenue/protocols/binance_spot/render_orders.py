@@ -27,9 +27,9 @@ CONTINGENCIES: Final = {"OCO": "OCO", "OTO": "OTO", "OTOCO": "OTO"}
 """An OTOCO is an OTO whose pending orders are an OCO; the exchange says OTO."""
 
 
-def placed(answer: Placed, response: str, preventions: Iterable[Prevention]) -> dict[str, Any]:
+def placed(answer: Placed, response: str) -> dict[str, Any]:
     """The answer to a new order in its newOrderRespType."""
-    return report(answer.order, response, answer.fills, preventions)
+    return report(answer.order, response, answer.fills, answer.preventions)
 
 
 def report(
