@@ -32,6 +32,8 @@ class VenueOptions(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
     symbols: int | None = None
     replay: tuple[Path, ...] = ()
+    candles: tuple[Path, ...] = ()
+    candles_from: str | None = None
     instruments: Path | None = None
     hold: bool = False
     speed: float = 1.0
@@ -75,7 +77,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="recorded traffic instead of a generated market",
     )
     parser.add_argument(
-        "--instruments", type=Path, metavar="FILE", help="order rules of a recording's symbols"
+        "--candles",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="a market along the candles of CSV files (plain, .xz or .gz)",
+    )
+    parser.add_argument(
+        "--candles-from",
+        metavar="TIME",
+        help="begin with the candle that opens then (2024-01-03T12:00, UTC); those before it are "
+        "what clients see as history",
+    )
+    parser.add_argument(
+        "--instruments",
+        type=Path,
+        metavar="FILE",
+        help="order rules of the symbols of a recording or of candles",
     )
     parser.add_argument(
         "--hold",
@@ -88,7 +107,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=1.0,
         metavar="X",
-        help="play a recording X times as fast as it was recorded (default 1)",
+        help="play a recording or candles X times as fast as they were (default 1)",
     )
     parser.add_argument(
         "--audit",
@@ -138,18 +157,27 @@ def read_options(args: argparse.Namespace) -> VenueOptions:
         raise ConfigError(f"--port {args.port}, allowed: 0 to 65535")
     if args.symbols is not None and not 1 <= args.symbols <= SYMBOLS_MAX:
         raise ConfigError(f"--symbols {args.symbols}, allowed: 1 to {SYMBOLS_MAX}")
-    if args.symbols is not None and args.replay:
-        raise ConfigError("--symbols goes with generated markets; a recording brings its own")
+    if args.symbols is not None and (args.replay or args.candles):
+        raise ConfigError("--symbols goes with generated markets; files bring their own")
     if not 1 <= args.accounts <= 100:
         raise ConfigError(f"--accounts {args.accounts}, allowed: 1 to 100")
-    if args.instruments is not None and not args.replay:
-        raise ConfigError("--instruments goes with --replay; generated markets bring their own")
+    if args.candles and args.replay:
+        raise ConfigError("--candles and --replay are two markets; choose one")
+    if args.candles_from is not None and not args.candles:
+        raise ConfigError("--candles-from goes with --candles")
+    from_files = bool(args.replay or args.candles)
+    if args.instruments is not None and not from_files:
+        raise ConfigError(
+            "--instruments goes with --replay or --candles; generated markets bring their own"
+        )
     if args.hold and not args.replay:
         raise ConfigError("--hold goes with --replay; generated markets have always been there")
     if not 0 < args.speed < float("inf"):
         raise ConfigError(f"--speed {args.speed}, allowed: more than 0")
-    if args.speed != 1.0 and not args.replay:
-        raise ConfigError("--speed goes with --replay; a generated market has its own pace")
+    if args.speed != 1.0 and not from_files:
+        raise ConfigError(
+            "--speed goes with --replay or --candles; a generated market has its own pace"
+        )
     return VenueOptions(
         protocol=args.protocol,
         port=args.port,
@@ -157,6 +185,8 @@ def read_options(args: argparse.Namespace) -> VenueOptions:
         seed=args.seed,
         symbols=args.symbols,
         replay=tuple(args.replay),
+        candles=tuple(args.candles),
+        candles_from=args.candles_from,
         instruments=args.instruments,
         hold=args.hold,
         speed=args.speed,

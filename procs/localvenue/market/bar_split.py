@@ -25,8 +25,8 @@ def split(bar: Bar, parts: int, part_ms: int, least: int, random: Random) -> lis
     highest, lowest = tops.index(max(tops)), feet.index(min(feet))
     reach = (bar.high - bar.low) * 0.5 / sqrt(parts)
     weights = [0.25 + random.expovariate(1.0) for _ in range(parts)]
-    volumes = _shares(bar.volume, weights, least)
-    trades = _shares(bar.trades, weights, least)
+    volumes = shares(bar.volume, weights, least)
+    trades = shares(bar.trades, weights, least)
     made = []
     for number in range(parts):
         high = min(tops[number] + int(random.expovariate(1.0) * reach), bar.high)
@@ -63,8 +63,8 @@ def _path(bar: Bar, parts: int, random: Random) -> list[int]:
     return nodes
 
 
-def _shares(total: int, weights: list[float], least: int) -> list[int]:
-    """The total in whole numbers by weight, none below `least`."""
+def shares(total: int, weights: list[float], least: int) -> list[int]:
+    """The total in whole numbers by weight, none below `least`; it must suffice for that."""
     left = total - least * len(weights)
     whole = sum(weights)
     shares = [int(left * (weight / whole)) for weight in weights]
