@@ -37,15 +37,10 @@ class SocketRequest(msgspec.Struct, frozen=True, kw_only=True):
     id: RequestId
     method: str
     given: dict[str, str]
+    params: Params
+    """The parameters that the operation reads."""
     wants_limits: bool | None
     """returnRateLimits of this request; None when it did not say."""
-
-    @property
-    def params(self) -> Params:
-        """The parameters that the operation reads."""
-        return Params(
-            {name: value for name, value in self.given.items() if name not in ENVELOPE_PARAMS}
-        )
 
     @property
     def signed_text(self) -> str:
@@ -89,6 +84,9 @@ def read_request(data: str | bytes) -> SocketRequest:
         id=request_id,
         method=_VERSION.sub("", method),
         given=texts,
+        params=Params(
+            {name: value for name, value in texts.items() if name not in ENVELOPE_PARAMS}
+        ),
         wants_limits=wants_limits,
     )
 
