@@ -37,6 +37,7 @@ def measure() -> dict[str, Any]:
         "versions": {name: version(name) for name in PEERS},
         "hot": _seawall("bench", "hot", "--json"),
         "path": _seawall("bench", "path", "--json"),
+        "venue": _seawall("bench", "venue", "--json"),
         "demo": demo,
         "calm": calm,
         "simulate": _seawall("simulate", "--seeds", SEEDS, "--json"),
@@ -57,6 +58,9 @@ def tables(results: dict[str, Any]) -> str:
         peers = ", ".join(f"{n.replace('_', ' ')} {x:g}×" for n, x in row["ratio_to"].items())
         figures = f"{row['p50']:g} {row['unit']} | {row['p99']:g} {row['unit']}"
         lines.append(f"| {row['name'].replace('_', ' ')} | {figures} | {peers} |")
+    if "venue" in results:
+        lines += ["", "| `seawall bench venue` | p50 | p99 | wanted | times as good as |"]
+        lines += ["|---|---|---|---|---|", *map(_venue_row, results["venue"])]
     lines += ["", "| `seawall run` | demo, 75 s | calm, 60 s |", "|---|---|---|"]
     lines += [f"| {name} | {a} | {b} |" for name, a, b in _run_rows(results)]
     simulated = results["simulate"]
@@ -69,6 +73,15 @@ def tables(results: dict[str, Any]) -> str:
         f"{len(simulated['violations'])} violations.",
     ]
     return "\n".join(lines)
+
+
+def _venue_row(row: dict[str, Any]) -> str:
+    """Rates in the server's own time where they were counted so: a neighbour does not slow them."""
+    peers = ", ".join(f"{n.replace('_', ' ')} {x:g}×" for n, x in row["ratio_to"].items())
+    own_time = f" ({row['cpu']:,} in its own time)" if "cpu" in row else ""
+    figures = f"{row['p50']:,} {row['unit']}{own_time} | {row['p99']:,} {row['unit']}"
+    wanted = f"{row['wanted']:,} {row['unit']}" if "wanted" in row else "-"
+    return f"| {row['name'].replace('_', ' ')} | {figures} | {wanted} | {peers} |"
 
 
 def render() -> str:

@@ -1,4 +1,4 @@
-"""The local venue on one core: orders in, messages out, memory, and whether slow clients disturb.
+"""The local venue on one core: orders in, the matching core, memory, whether slow clients disturb.
 
 The venue is the real process, held on one core; clients are processes of their own on another. The
 peers in ratio_to did the same work in the same run.
@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from bench import venue_memory, venue_orders, venue_slow
+from bench.micro import matching
 
 PARTS: Sequence[tuple[str, Callable[[], list[dict[str, Any]]]]] = (
     ("orders", venue_orders.run),
+    ("matching core", matching.rows),
     ("slow client", venue_slow.run),
     ("memory", venue_memory.run),
 )
@@ -22,7 +24,8 @@ PARTS: Sequence[tuple[str, Callable[[], list[dict[str, Any]]]]] = (
 def run(json_output: bool = False) -> list[dict[str, Any]]:
     """Measures and returns the rows {name, unit, p50, p99, p999, ratio_to, operation, …}.
 
-    Of rates, p99 and p999 are what 99 and 99.9 % of the slices reach. Prints a table unless
+    Of rates, p99 and p999 are what 99 and 99.9 % of the slices reach; `wanted` is what the venue
+    promises, at least for rates and at most for memory. Prints a table unless
     json_output; progress goes to stderr. Raises SeawallError when orders are refused, DeadlineError
     when a process does not answer."""
     rows: list[dict[str, Any]] = []
