@@ -180,7 +180,7 @@ def test_a_saved_market_goes_on_with_the_same_trades(rows, stop_ms, more_ms):
     seen = Books(resumed)
     seen.see(books)
     seen.see(resumed.advance(later_ms + more_ms))
-    theirs = [event for event in market.advance(START_MS + stop_ms + more_ms)]
+    theirs = market.advance(START_MS + stop_ms + more_ms)
     trades = [event for event in theirs if isinstance(event, Traded)]
     ours = seen.trades["XUSDT"]
     assert [(one.trade_id, one.price, one.quantity) for one in ours] == [
@@ -276,7 +276,7 @@ def test_bad_rows_are_named_with_file_and_line(tmp_path, place, row, named):
 def test_bad_files_are_refused(tmp_path):
     with pytest.raises(NotFoundError, match="no such file of candles"):
         open_candles([tmp_path / "none.csv"], None, START_MS)
-    with pytest.raises(RecordingError, match="the header lacks a time .*, volume"):
+    with pytest.raises(RecordingError, match=r"the header lacks a time .*, volume"):
         open_candles([write(tmp_path, GOOD, "symbol,when,open,high,low,close,v")], None, START_MS)
     with pytest.raises(RecordingError, match="no candles"):
         open_candles([write(tmp_path, [])], None, START_MS)
@@ -291,7 +291,7 @@ def test_bad_files_are_refused(tmp_path):
         open_candles([path], None, START_MS, speed=0.0)
     rules = tmp_path / "rules.json"
     rules.write_text('{"BTCUSDT": {"tick_size": "0.5"}}')
-    with pytest.raises(RecordingError, match="line 2: BTCUSDT: a price is not in ticks of 0.5"):
+    with pytest.raises(RecordingError, match=r"line 2: BTCUSDT: a price is not in ticks of 0\.5"):
         open_candles([path], rules, START_MS)
     market = open_candles([path], None, START_MS)
     with pytest.raises(NotFoundError, match="no symbol 'XUSDT'"):

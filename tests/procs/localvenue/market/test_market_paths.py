@@ -42,6 +42,7 @@ class Seen:
                 else:
                     del side[price]
         bid, ask = float(max(self.sides[0])), float(min(self.sides[1]))
+        assert bid < ask
         passed_ms = self.at_ms - START_MS
         self.spreads_bps.append((passed_ms, (ask / bid - 1) * 1e4))
         self.states += 1
