@@ -1,0 +1,48 @@
+"""The log of faults that happened: one JSON line each, counted, the newest kept to be shown."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter, deque
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import orjson
+
+from shared.errors import ConfigError
+
+RECENT: Final = 200
+
+
+class FaultLog:
+    """Writes to a file, or to stderr when none is named."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Raises ConfigError when the file cannot be opened."""
+        self.counts: Counter[str] = Counter()
+        self.recent: deque[dict[str, Any]] = deque(maxlen=RECENT)
+        self._file: BinaryIO = sys.stderr.buffer
+        self._path = path
+        if path is not None:
+            try:
+                self._file = path.open("ab")
+            except OSError as error:
+                raise ConfigError(f"--fault-log {path}: {error.strerror or error}") from error
+
+    def write(
+        self, at_ms: int, fault: int, kind: str, where: str, detail: dict[str, Any] | None = None
+    ) -> None:
+        """One fault: when, its number in the plan, its kind, the operation, stream or order it
+        struck, and how."""
+        line: dict[str, Any] = {"at_ms": at_ms, "fault": fault, "kind": kind, "where": where}
+        if detail:
+            line["detail"] = detail
+        self.counts[kind] += 1
+        self.recent.append(line)
+        self._file.write(orjson.dumps(line) + b"\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Closes the file; stderr stays."""
+        if self._path is not None:
+            self._file.close()
