@@ -58,8 +58,8 @@ class Admission(Triggers):
         """A market order over an amount of quote: funds, and whether there is anything to take."""
         if side == "BUY" and self.accounts[account].available(desk.quote) < amount:
             return refusals.INSUFFICIENT_BALANCE
-        level = desk.published.opposite(side).best()
-        if level is None and desk.opposite(side).best() is None:
+        level = desk.published.opposite(side).first
+        if level is None and desk.opposite(side).first is None:
             return refusals.NO_LIQUIDITY
         return None
 

@@ -25,7 +25,6 @@ from procs.localvenue.matching.model import (
     Refusal,
     VenueEvent,
 )
-from procs.localvenue.matching.queues import limit_of
 from procs.localvenue.matching.store import VenueState
 from procs.localvenue.matching.words import NO_LIST, CancelRestriction
 from shared.domain.instrument import Instrument
@@ -58,7 +57,8 @@ class Exchange(Amending):
 
     def drain(self) -> list[VenueEvent]:
         """Everything that happened since the last drain, in order; LedgerBroken as `verify`."""
-        events, self._events = self._events, []
+        events = self._events
+        self._events = []
         self._unproven += len(events)
         if self._unproven >= PROVEN_EVERY:
             self._unproven = 0
@@ -196,7 +196,7 @@ class Exchange(Amending):
             if desk is None or order.status == "PENDING_NEW":
                 continue
             if order.is_working:
-                desk.own(order.side).add(limit_of(order), order)
+                desk.rest(order)
             else:
                 desk.wait(order)
 

@@ -28,7 +28,7 @@ class Placing(ListAdmission):
         fault = self.place_fault(account, request)
         if fault is not None:
             return fault
-        desk = self.desks[request.symbol]
+        desk, sheet = self.desks[request.symbol], self._of[account].sheets[request.symbol]
         plan: Plan | None = None
         quantity = request.quantity
         if request.quote_quantity is not None:
@@ -48,7 +48,7 @@ class Placing(ListAdmission):
         owner.lock(held, hold)
         order.locked = hold
         self._touch(account, held)
-        self._remember(order, self._of[account].sheet(request.symbol))
+        self._remember(order, sheet)
         already = self.counters.prevention
         said = self._report(order, "NEW", now_ms)
         if order.working_ms == -1:

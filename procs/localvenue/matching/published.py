@@ -33,6 +33,8 @@ class BookSide:
         self.lines: dict[Decimal, int] = {}
         """Where each level was last said: the line of the event that did."""
         self._taken: dict[Decimal, Decimal] = {}
+        self.first: Decimal | None = None
+        """The best published price."""
 
     def apply(self, levels: Levels, line: int) -> None:
         """Takes over absolute quantities; zero deletes. What we took there is forgotten."""
@@ -48,12 +50,11 @@ class BookSide:
             elif quantities.pop(price, None) is not None:
                 del prices[bisect_left(prices, price)]
                 del lines[price]
+        self.first = None if not prices else prices[-1] if self._is_bid else prices[0]
 
     def best(self) -> Decimal | None:
         """The best published price."""
-        if not self._prices:
-            return None
-        return self._prices[-1] if self._is_bid else self._prices[0]
+        return self.first
 
     def levels(self, limit: int) -> list[tuple[Decimal, Decimal]]:
         """The best `limit` levels as (price, published quantity)."""

@@ -20,6 +20,8 @@ class PriceQueue:
         self._high_first = high_first
         self._prices: list[Decimal] = []
         self._at: dict[Decimal, dict[int, Order]] = {}
+        self.first: Decimal | None = None
+        """The price that is served first."""
 
     def add(self, price: Decimal, order: Order) -> None:
         """Puts an order behind all others at its price."""
@@ -27,6 +29,7 @@ class PriceQueue:
         if orders is None:
             insort(self._prices, price)
             self._at[price] = {order.id: order}
+            self._find_first()
         else:
             orders[order.id] = order
 
@@ -38,13 +41,8 @@ class PriceQueue:
         if not orders:
             del self._at[price]
             del self._prices[bisect_left(self._prices, price)]
+            self._find_first()
         return True
-
-    def best(self) -> Decimal | None:
-        """The price that is served first."""
-        if not self._prices:
-            return None
-        return self._prices[-1] if self._high_first else self._prices[0]
 
     def prices(self) -> Iterator[Decimal]:
         """Prices that have orders, the first served first."""
@@ -57,7 +55,7 @@ class PriceQueue:
 
     def reached(self, price: Decimal) -> list[Order]:
         """Orders at `price` or served before it, best price and oldest first."""
-        best = self.best()
+        best = self.first
         if best is None or (best < price if self._high_first else best > price):
             return []
         found: list[Order] = []
@@ -66,6 +64,10 @@ class PriceQueue:
                 break
             found.extend(self._at[one].values())
         return found
+
+    def _find_first(self) -> None:
+        prices = self._prices
+        self.first = None if not prices else prices[-1] if self._high_first else prices[0]
 
 
 class Desk:
@@ -96,14 +98,18 @@ class Desk:
     def would_match(self, side: Side, price: Decimal) -> bool:
         """Whether a limit price meets the other side's best, published or ours."""
         if side == "BUY":
-            level, our = self.published.asks.best(), self.asks.best()
+            level, our = self.published.asks.first, self.asks.first
             return (level is not None and price >= level) or (our is not None and price >= our)
-        level, our = self.published.bids.best(), self.bids.best()
+        level, our = self.published.bids.first, self.bids.first
         return (level is not None and price <= level) or (our is not None and price <= our)
 
     def held_asset(self, side: Side) -> str:
         """What an order of `side` holds: quote for a buy, base for a sell."""
         return self.quote if side == "BUY" else self.base
+
+    def rest(self, order: Order) -> None:
+        """An order goes on the book, behind all others at its price."""
+        (self.bids if order.side == "BUY" else self.asks).add(limit_of(order), order)
 
     def wait(self, order: Order) -> None:
         """A stop waits for the last price to come to its stop price, or follows it."""

@@ -23,8 +23,8 @@ class Resting(Taking):
 
     def _fill_crossed(self, desk: Desk, now_ms: int) -> None:
         """Resting orders that the opposite best has come to are filled at their own price."""
-        bid, ask = desk.published.bids.best(), desk.published.asks.best()
-        our_bid, our_ask = desk.bids.best(), desk.asks.best()
+        bid, ask = desk.published.bids.first, desk.published.asks.first
+        our_bid, our_ask = desk.bids.first, desk.asks.first
         if our_bid is not None and ask is not None and our_bid >= ask:
             self._meet_levels(desk, desk.bids.reached(ask), desk.published.asks, now_ms)
         if our_ask is not None and bid is not None and our_ask <= bid:
@@ -43,7 +43,7 @@ class Resting(Taking):
         it. All our orders share what the print says, in the order of price and time."""
         got = ZERO
         for queue, is_bid in ((desk.bids, True), (desk.asks, False)):
-            best = queue.best()
+            best = queue.first
             if best is None or (best < trade.price if is_bid else best > trade.price):
                 continue
             got = self._fill_passed(desk, queue, trade, line, got, now_ms)

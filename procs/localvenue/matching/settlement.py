@@ -139,8 +139,9 @@ class Settlement(OrderStore):
         """Gives an order its place: behind what is published at its price, and behind ours."""
         if order.price is None:
             return
-        quantities = desk.published.own(order.side).quantities
-        order.queue_ahead = quantities.get(order.price, ZERO)
+        published = desk.published
+        own = published.bids if order.side == "BUY" else published.asks
+        order.queue_ahead = own.quantities.get(order.price, ZERO)
         self.counters.queue += 1
         order.queue_number = self.counters.queue
         if order.iceberg_quantity is not None:
@@ -160,10 +161,10 @@ class Settlement(OrderStore):
         """An order leaves the book for good: its hold is freed, its list may be done.
 
         Without an execution clients are not told. Returns the order as it was then."""
-        desk = self.desks.get(order.symbol)
-        if desk is not None and order.status != "PENDING_NEW":
+        desk = self.desks[order.symbol]
+        if order.status != "PENDING_NEW":
             desk.leave(order)
-        held = self._held_asset(order)
+        held = desk.quote if order.side == "BUY" else desk.base
         if order.locked:
             self.accounts[order.account].unlock(held, order.locked)
             order.locked = ZERO

@@ -28,6 +28,7 @@ from procs.localvenue.matching.queues import Desk
 from procs.localvenue.matching.sheets import AccountOrders, Sheet
 from procs.localvenue.matching.words import NO_LIST, Execution, ListStatus
 from shared.domain.instrument import Instrument
+from shared.units import ZERO
 
 CLOSED_ORDERS_KEPT: Final = 20_000
 """Closed orders that stay askable per account; older ones live on in the venue's journal only."""
@@ -264,6 +265,14 @@ class OrderStore:
         old = self._orders.get(order_id)
         if old is None:
             return  # It went together with the other orders of its list.
+        if old.list_id == NO_LIST:
+            del self._orders[order_id]
+            if old.executed:
+                self._fills.pop(order_id, None)
+            if old.amends:
+                self._amendments.pop(order_id, None)
+            own.sheets[old.symbol].forget(old)
+            return
         order_list = self._lists.get(old.list_id)
         if order_list is not None and any(leg.is_open for leg in self.legs(order_list)):
             own.closed.append(order_id)
@@ -338,10 +347,10 @@ class OrderStore:
         if not self._touched:
             return
         for name, assets in self._touched.items():
-            account = self.accounts[name]
+            free, locked = self.accounts[name].free, self.accounts[name].locked
             balances: dict[str, Balance] = {}
             for asset in sorted(assets) if len(assets) > 1 else assets:
-                balances[asset] = account.balance(asset)
+                balances[asset] = Balance(free.get(asset, ZERO), locked.get(asset, ZERO))
             self._events.append(BalancesChanged(account=name, balances=balances, at_ms=now_ms))
         self._touched.clear()
 

@@ -16,7 +16,7 @@ from procs.localvenue.matching.plans import (
     make_plan,
     traded,
 )
-from procs.localvenue.matching.queues import Desk, limit_of
+from procs.localvenue.matching.queues import Desk
 from procs.localvenue.matching.settlement import Settlement, hold_of
 from procs.localvenue.matching.words import MARKET_TYPES, NO_LIST, SelfTradePrevention
 from shared.units import ZERO, floor_to
@@ -29,7 +29,7 @@ class Taking(Settlement):
         """What an order would meet now, within an amount of quote when there is a budget."""
         is_buy, limit = order.side == "BUY", order.price
         levels = desk.published.asks if is_buy else desk.published.bids
-        best, our = levels.best(), (desk.asks if is_buy else desk.bids).best()
+        best, our = levels.first, (desk.asks if is_buy else desk.bids).first
         if our is None:
             # The usual order: nobody of ours is there, and it meets nothing or one level.
             if best is None:
@@ -65,7 +65,7 @@ class Taking(Settlement):
         if order.type in MARKET_TYPES or order.time_in_force != "GTC":
             self._end(order, "EXPIRED", "EXPIRED", now_ms)
         else:
-            desk.own(order.side).add(limit_of(order), order)
+            desk.rest(order)
 
     def _take(self, desk: Desk, order: Order, plan: Plan, now_ms: int) -> None:
         """Carries a plan out, as far as FOK and the fault of partial fills let it."""
