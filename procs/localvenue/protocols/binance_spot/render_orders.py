@@ -21,7 +21,10 @@ from procs.localvenue.matching.model import (
     Prevention,
 )
 from procs.localvenue.protocols.binance_spot.render import eight
-from procs.localvenue.protocols.binance_spot.user_events import NO_TRADE_GROUP
+from procs.localvenue.protocols.binance_spot.user_events import (
+    NO_TRADE_GROUP,
+    expiry_reason,
+)
 
 CONTINGENCIES: Final = {"OCO": "OCO", "OTO": "OTO", "OTOCO": "OTO"}
 """An OTOCO is an OTO whose pending orders are an OCO; the exchange says OTO."""
@@ -246,6 +249,8 @@ def _conditional(order: Order) -> dict[str, Any]:
     if order.prevented_match_id is not None:
         fields["preventedMatchId"] = order.prevented_match_id
         fields["preventedQuantity"] = eight(order.prevented)
+    if order.status == "EXPIRED":
+        fields["expiryReason"] = expiry_reason(order)
     return fields
 
 

@@ -107,7 +107,7 @@ def execution_report(event: OrderUpdated, now_ms: int) -> dict[str, Any]:
 
 
 def expiry_reason(order: Order) -> str:
-    """Why an order ended by itself: eR of the executionReport."""
+    """Why an order ended by itself: eR of the executionReport, expiryReason of answers."""
     if order.list_id != NO_LIST and not order.is_working:
         return "OTO_PHASE_ONE_EXPIRED" if order.stop_price is None else "OCO_TRIGGER"
     if order.type in MARKET_TYPES:

@@ -283,6 +283,8 @@ def test_fields_that_appear_under_conditions(venue, door_name):
             assert (found["strategyId"], found["strategyType"]) == (7, 1_000_001)
             gone = await good(door, "order.cancel", "canceled", **PAIR, orderId=made["orderId"])
             assert gone["icebergQty"] == "0.00500000"
+            gone = await good(door, "order.place", "full", **limit(price * 0.9, timeInForce="FOK"))
+            assert gone["expiryReason"] == "UNFILLED_FOK_ORDER_EXPIRED"
             trailing = {**PAIR, "side": "SELL", "type": "STOP_LOSS", "quantity": "0.001"}
             made = await good(
                 door,
