@@ -6,15 +6,17 @@ import copy
 import json
 import random
 from decimal import Decimal as D
-from pathlib import Path
 
 import pytest
 from audit_recording import write_recording
 from audit_trader import START_MS, Trader, VirtualVenue
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from procs.cli.main import main
 from procs.localvenue.audit import FillAudit
-from procs.localvenue.market.profiles import build_market
+from procs.localvenue.market.profiles import PROFILES, build_market
+from procs.localvenue.matching.requests import PlaceOrder
 from procs.localvenue.options import VenueOptions
 from procs.localvenue.replay import open_recording
 from procs.localvenue.server import VenueServer
@@ -22,7 +24,6 @@ from shared.errors import ConfigError, JournalError, NotFoundError, RecordingErr
 from shared.recordings.fill_audit import check
 
 STEP = D("0.00001")
-BOOKS = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "book"
 
 
 class Run:
@@ -294,21 +295,78 @@ def test_the_verb_says_what_it_found(run, capsys):
     assert said["fills"] == len(run.places("fill"))
 
 
-def test_a_generated_market_is_written_down_beside_the_audit(tmp_path):
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_generated_market_is_written_down_beside_the_audit(profile, tmp_path):
     path = tmp_path / "fills.jsonl"
-    market = build_market("calm", 5, START_MS)
-    symbols = [one.symbol for one in market.instruments][:3]
-    virtual = VirtualVenue(market, "calm", path, start_ms=START_MS)
-    virtual.run(Trader(7, symbols), until_ms=12_000, step_ms=40)
+    market = build_market(profile, 5, START_MS)
+    symbols = [one.symbol for one in market.instruments][:2]
+    virtual = VirtualVenue(market, profile, path, start_ms=START_MS)
+    virtual.run(Trader(7, symbols, busy=1.0), until_ms=4_000, step_ms=20)
     virtual.venue.close()
     done = check(path, [])
     assert [one.shown() for one in done.findings] == []
-    assert done.fills > 50
+    assert done.fills > 30
     records = [json.loads(line) for line in path.read_text().splitlines()]
     taken = next(one for one in records if one.get("evidence", {}).get("kind") == "level")
     taken["quantity"] = "99999"
     path.write_text("".join(json.dumps(one) + "\n" for one in records))
     assert check(path, []).findings
+
+
+def test_partial_fills_by_a_fault_are_honest_too(tmp_path):
+    recordings = write_recording(tmp_path, lines=800)
+    path = tmp_path / "fills.jsonl"
+    virtual = VirtualVenue(open_recording(recordings, None, START_MS), "walk", path, recordings)
+    virtual.venue.exchange.fill_share = lambda order, could: could / 3
+    virtual.run(Trader(6, ["BTCUSDT"], busy=1.0))
+    virtual.venue.close()
+    done = check(path, recordings)
+    assert [one.shown() for one in done.findings] == []
+    assert done.fills > 100
+
+
+def test_an_order_that_vanishes_has_left_its_queue(tmp_path):
+    recordings = write_recording(tmp_path, lines=400)
+    path = tmp_path / "fills.jsonl"
+    virtual = VirtualVenue(open_recording(recordings, None, START_MS), "walk", path, recordings)
+    virtual.run(Trader(6, ["BTCUSDT"], busy=0.0), until_ms=1_000)
+    exchange, account = virtual.venue.exchange, virtual.accounts[0]
+    price = exchange.published["BTCUSDT"].bids.best() - 10
+    request = PlaceOrder(
+        symbol="BTCUSDT", side="BUY", type="LIMIT", price=price, quantity=D("0.1"),
+        time_in_force="GTC",
+    )  # fmt: skip
+    placed = virtual.venue.turn(lambda now_ms: exchange.place(account, request, now_ms))
+    virtual.venue.turn(lambda now_ms: exchange.vanish(placed.order.id, now_ms))
+    virtual.venue.close()
+    records = [json.loads(line)["record"] for line in path.read_text().splitlines()]
+    assert records == ["start", "order", "join", "leave"]
+    assert check(path, recordings).findings == []
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from(["NaN", "1"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=3,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_whatever_stands_in_a_record_is_a_finding_not_a_crash(run, data):
+    fills = run.places("fill")[:40]
+    at = data.draw(st.sampled_from(fills))
+    record = copy.deepcopy(run.records[at])
+    inside = data.draw(st.booleans())
+    target = record["evidence"] if inside else record
+    name = data.draw(st.sampled_from(sorted(target)))
+    value = data.draw(JSON.filter(lambda one: one != target[name]))
+    target[name] = value
+    records = [*run.records[:at], record]
+    found = run.findings(records)
+    unused = {"at_ms", "account"}
+    if name not in unused and not (name == "maker" and bool(value) == record["maker"]):
+        assert found or name in ("queue_ahead", "fill"), (name, value)
 
 
 def test_the_account_is_a_number_and_no_key_is_written(run):
