@@ -188,6 +188,15 @@ def test_an_oto_and_an_otoco_wait_for_their_working_order(venue):
         ({"aboveStrategyType": 5}, -1134),
         ({"abovePegPriceType": "PRIMARY_PEG"}, -2010),
         ({"aboveprice": "1"}, -1104),
+        (
+            {
+                "belowType": "STOP_LOSS_LIMIT",
+                "belowPrice": "1",
+                "belowTimeInForce": "IOC",
+                "belowIcebergQty": "0.0005",
+            },
+            -1160,
+        ),
         ({"abovePrice": "1.00"}, None),
     ],
 )

@@ -194,6 +194,8 @@ def test_times_are_shown_in_microseconds_to_those_who_ask(venue):
         ("depth?symbol=BTCUSDT&limit=", (400, -1105)),
         ("depth?&symbol=BTCUSDT&&", (200, None)),
         ("depth?symbol=%ZZ", (400, -1100)),
+        ("depth?symbol=%EF%BC%91%EF%BC%92", (400, -1121)),
+        (f"depth?symbol={'A' * 51}", (400, -1100)),
         ("depth?symbol=%00", (400, -1100)),
         ("depth?symbol=BTCUSDT&" + "&".join(f"a{n}=1" for n in range(300)), (400, -1101)),
         ("nothing", (404, -1020)),

@@ -9,7 +9,13 @@ import orjson
 from procs.localvenue.matching.model import Refusal
 from procs.localvenue.matching.refusals import BAD_COMBINATION, INVALID_SYMBOL
 from procs.localvenue.protocols.binance_spot.limits import RateLimits, rate_limits
-from procs.localvenue.protocols.binance_spot.params import SYMBOL, Params, RefusedError, invalid
+from procs.localvenue.protocols.binance_spot.params import (
+    SYMBOL,
+    Params,
+    RefusedError,
+    illegal,
+    invalid,
+)
 from procs.localvenue.protocols.binance_spot.render import symbol_info
 from procs.localvenue.shell import Venue
 
@@ -18,13 +24,11 @@ PERMISSION: Final = r"^[A-Z0-9_]{1,30}$"
 OURS: Final = "SPOT"
 """The one permission that every symbol of this venue has."""
 
-LISTED: Final = r'^\[("[A-Z0-9-_.]{1,20}"(,"[A-Z0-9-_.]{1,20}"){0,}){0,1}\]$'
+LISTED: Final = r'^\[("[\w\-._&&[^a-z]]{1,50}"(,"[\w\-._&&[^a-z]]{1,50}"){0,}){0,1}\]$'
 """How the exchange says what a list of symbols may look like."""
 LONGEST_LIST: Final = r"^.{2,60000}$"
 
-BAD_LIST: Final = Refusal(
-    -1100, f"Illegal characters found in parameter 'symbols'; legal range is '{LISTED}'."
-)
+BAD_LIST: Final = illegal("symbols", LISTED)
 SYMBOL_TWICE: Final = Refusal(-1151, "Symbol is present multiple times in the list.")
 BAD_STATUS: Final = Refusal(-1122, "Invalid symbolStatus.")
 

@@ -251,6 +251,10 @@ def _order(
         raise RefusedError(BAD_TYPE)
     if place.endswith(("above", "below", "Above", "Below")) and kind not in OCO_TYPES:
         raise RefusedError(OCO_TYPE)
+    iceberg_quantity = params.number(named(place, "icebergQty"))
+    time_in_force = params.word(named(place, "timeInForce"), TIMES_IN_FORCE, BAD_TIME_IN_FORCE)
+    if place and iceberg_quantity is not None and time_in_force not in (None, "GTC"):
+        raise RefusedError(_iceberg_wants_gtc(place))
     return PlaceOrder(
         symbol=symbol,
         side=side,
@@ -260,8 +264,8 @@ def _order(
         price=params.number(named(place, "price")),
         stop_price=params.number(named(place, "stopPrice")),
         trailing_delta_bps=params.integer(named(place, "trailingDelta")),
-        iceberg_quantity=params.number(named(place, "icebergQty")),
-        time_in_force=params.word(named(place, "timeInForce"), TIMES_IN_FORCE, BAD_TIME_IN_FORCE),
+        iceberg_quantity=iceberg_quantity,
+        time_in_force=time_in_force,
         client_id=params.text(
             named(place, "clientOrderId") if place else "newClientOrderId", CLIENT_ID
         ),
@@ -269,6 +273,12 @@ def _order(
         strategy_id=params.integer(named(place, "strategyId")),
         strategy_type=_strategy_type(params, named(place, "strategyType")),
     )
+
+
+def _iceberg_wants_gtc(place: str) -> Refusal:
+    quantity, time_in_force = named(place, "icebergQty"), named(place, "timeInForce")
+    text = f"Parameter '{quantity}' is not supported if '{time_in_force}' is not GTC."
+    return Refusal(-1160, text)
 
 
 def _order_list(

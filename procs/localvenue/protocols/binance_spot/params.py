@@ -17,8 +17,11 @@ from shared.units import decimal_from_text
 NUMBER: Final = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
 INTEGER: Final = r"^[0-9]{1,20}$"
 CLIENT_ID: Final = r"^[a-zA-Z0-9-_]{1,36}$"
-SYMBOL: Final = r"^[A-Z0-9-_.]{1,20}$"
+SYMBOL: Final = r"^(?u:(?:(?![a-z])[\w\-.]){1,50})$"
 ANYTHING: Final = r"^.{1,200}$"
+
+SHOWN: Final = {SYMBOL: r"^[\w\-._&&[^a-z]]{1,50}$"}
+"""Ranges that the exchange, which is written in another language, writes otherwise."""
 
 LONG_MAX: Final = 2**63 - 1
 """The exchange's LONG; anything above overflows."""
@@ -69,12 +72,7 @@ class Params:
         if value == "":
             raise RefusedError(Refusal(-1105, f"Parameter '{name}' was empty."))
         if _pattern(legal).fullmatch(value) is None:
-            raise RefusedError(
-                Refusal(
-                    -1100,
-                    f"Illegal characters found in parameter '{name}'; legal range is '{legal}'.",
-                )
-            )
+            raise RefusedError(illegal(name, SHOWN.get(legal, legal)))
         return value
 
     def needed(self, name: str, legal: str = ANYTHING) -> str:
@@ -161,6 +159,12 @@ class Params:
         value = self.word(name, words, refusal)
         assert value is not None, "it was sent"
         return value
+
+
+def illegal(name: str, legal: str) -> Refusal:
+    """A parameter has characters that it may not have."""
+    text = f"Illegal characters found in parameter '{name}'; legal range is '{legal}'."
+    return Refusal(-1100, text)
 
 
 def invalid(name: str) -> Refusal:

@@ -26,6 +26,7 @@ BODY_S: Final = 10.0
 """A body that takes longer to come is not waited for."""
 
 COMPRESS_FROM_BYTES: Final = 16 * 1024
+JSON: Final = "application/json;charset=UTF-8"
 FORM: Final = "application/x-www-form-urlencoded"
 
 NO_ENDPOINT: Final = Refusal(-1020, "This operation is not supported.", 404)
@@ -212,9 +213,7 @@ def _response(
     response = web.Response(
         body=answer.body,
         status=answer.status,
-        headers=answer.headers,
-        content_type="application/json",
-        charset="UTF-8",
+        headers={"Content-Type": JSON, **answer.headers},
     )
     if route is not None and route.compressed and len(answer.body) > COMPRESS_FROM_BYTES:
         response.enable_compression()

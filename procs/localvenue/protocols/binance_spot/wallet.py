@@ -95,7 +95,7 @@ class Wallet:
                 "isLocked": False,
                 "plannedRecoverTime": 0,
                 "triggerCondition": {"GCR": 150, "IFER": 150, "UFR": 300},
-                "updateTime": self._venue.client_ms(),
+                "updateTime": self._venue.now_ms(),
             }
         }
 
