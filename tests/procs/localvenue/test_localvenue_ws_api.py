@@ -395,3 +395,61 @@ def test_user_events_can_be_lost_doubled_late_or_the_last():
                 await talk.signed("order.place", **order)
 
     run(work)
+
+
+async def raw_connection(client):
+    """A connection after its handshake, without any WebSocket library."""
+    host, port = client.line["ws"].removeprefix("ws://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(
+        b"GET /ws-api/v3 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+    return reader, writer
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"\x83\x80\x00\x00\x00\x00",  # an opcode that is reserved
+        b"\xf1\x80\x00\x00\x00\x00",  # reserved bits
+        b"\x81\x82\x00\x00\x00\x00\xff\xfe",  # text that is no UTF-8
+        b"\x80\x80\x00\x00\x00\x00",  # a continuation of nothing
+        b"\x89\xfe\x01\x00\x00\x00\x00\x00" + b"x" * 256,  # a ping that is too long
+        b"\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00",  # a message without end
+        b"\x88\x81\x00\x00\x00\x00\x01",  # a close frame of one byte
+        b"\x16\x03\x01\x02\x00" * 40,  # a TLS greeting
+    ],
+)
+def test_frames_that_are_none_end_their_connection_only(frame):
+    async def work():
+        async with running() as (_, client):
+            other = await Talk.begin(client)
+            reader, writer = await raw_connection(client)
+            writer.write(frame)
+            with contextlib.suppress(ConnectionError):
+                await asyncio.wait_for(reader.read(), 5)
+            writer.transport.abort()
+            assert (await other.ask("ping"))["status"] == 200
+
+    run(work)
+
+
+def test_hundreds_of_connections_come_and_go():
+    async def work():
+        async with running() as (server, client):
+            other = await Talk.begin(client)
+            for _ in range(3):
+                opened = await asyncio.gather(*(raw_connection(client) for _ in range(100)))
+                assert len(server._socket_api.open) >= 100
+                for _, writer in opened:
+                    writer.transport.abort()
+            assert (await other.ask("ping"))["status"] == 200
+            for _ in range(100):
+                if len(server._socket_api.open) == 1:
+                    break
+                await asyncio.sleep(0.02)
+            assert len(server._socket_api.open) == 1
+
+    run(work)
