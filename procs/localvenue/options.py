@@ -53,6 +53,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=int, default=0, help="loopback port (default: one that is free)"
     )
+    _add_market_options(parser)
+    _add_account_options(parser)
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON line on stdout when connections are accepted"
+    )
+
+
+def _add_market_options(parser: argparse.ArgumentParser) -> None:
+    """Which market, and how it passes."""
     parser.add_argument(
         "--profile",
         default="calm",
@@ -116,6 +125,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="write down why each fill was honest, for `seawall audit` (a new file; a generated "
         "market goes to FILE.market.jsonl)",
     )
+
+
+def _add_account_options(parser: argparse.ArgumentParser) -> None:
+    """Who trades, and what is kept."""
     parser.add_argument(
         "--data",
         type=Path,
@@ -132,9 +145,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--accounts", type=int, default=1, help="how many accounts, with own keys")
     parser.add_argument(
         "--unlimited", action="store_true", help="count requests but enforce no rate limits"
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="one JSON line on stdout when connections are accepted"
     )
 
 
