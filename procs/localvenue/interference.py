@@ -27,6 +27,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """Empty when the request names none."""
     writes: bool
     """Whether it may change orders."""
+    request_id: int | str | None = None
+    """What the answer must say again; of the WebSocket API only."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

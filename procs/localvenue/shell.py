@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, Protocol, TypeVar
 
@@ -21,8 +21,9 @@ from procs.localvenue.journal import VenueJournal
 from procs.localvenue.market.events import Market, MarketEvent, Traded
 from procs.localvenue.matching.account import LedgerBroken
 from procs.localvenue.matching.exchange import Exchange
-from procs.localvenue.matching.model import VenueEvent
+from procs.localvenue.matching.model import PlaceOrder, Refusal, VenueEvent
 from procs.localvenue.matching.store import VenueState
+from procs.localvenue.reads import Reads
 from procs.localvenue.tape import Tape
 from shared.errors import ConfigError, JournalError, MessageError
 
@@ -81,6 +82,9 @@ class Venue:
         self.market_listeners: list[MarketListener] = []
         self.user_listeners: list[UserListener] = []
         self.interference: Interference | None = None
+        self.order_refusal: Callable[[Sequence[PlaceOrder]], Refusal | None] | None = None
+        """A fault: asked before orders that come together are placed."""
+        self.turns = self.market_events = self.account_events = 0
         self._audit: FillAudit | None = None
         self._heard: list[VenueEvent] = []
         """What the audit has noted of this turn already, market event by market event."""
@@ -90,6 +94,8 @@ class Venue:
             known = {} if state is None else state.balances
             new = {key: dict(balances) for key in self.secrets if key not in known}
             self.exchange = Exchange(market.instruments, new)
+        self.reads: Reads = self.exchange
+        """What answers about accounts are read from; a fault may let it lag behind."""
         self._resume(state)
         with self._fatal():
             opened = {key: self.exchange.balances(key) for key in new}
@@ -126,6 +132,8 @@ class Venue:
         now_ms = self.now_ms()
         with self._fatal():
             events = self.market.advance(now_ms)
+            self.turns += 1
+            self.market_events += len(events)
             for event in events:
                 self._on_event(event, now_ms)
             self._commit(now_ms)
@@ -134,6 +142,15 @@ class Venue:
         for listener in self.market_listeners:
             listener.on_market(events, now_ms)
         return now_ms
+
+    @contextlib.contextmanager
+    def reading(self, reads: Reads) -> Iterator[None]:
+        """Answers are read from there while the block lasts, which must not wait for anything."""
+        self.reads = reads
+        try:
+            yield
+        finally:
+            self.reads = self.exchange
 
     def keep_audit(self, audit: FillAudit) -> None:
         """Writes down from now on why each fill was honest, before clients hear of it."""
@@ -196,6 +213,7 @@ class Venue:
             events, self._heard = self._heard + events, []
         if not events and not silent:
             return
+        self.account_events += len(events)
         self.journal.write(events, exchange.counters, exchange.ledger, silent)
         for listener in self.user_listeners if events else ():
             listener.on_user(events, now_ms)

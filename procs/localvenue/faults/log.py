@@ -21,28 +21,24 @@ class FaultLog:
         """Raises ConfigError when the file cannot be opened."""
         self.counts: Counter[str] = Counter()
         self.recent: deque[dict[str, Any]] = deque(maxlen=RECENT)
-        self._file: BinaryIO = sys.stderr.buffer
-        self._path = path
+        self._file: BinaryIO | None = None
         if path is not None:
             try:
                 self._file = path.open("ab")
             except OSError as error:
                 raise ConfigError(f"--fault-log {path}: {error.strerror or error}") from error
 
-    def write(
-        self, at_ms: int, fault: int, kind: str, where: str, detail: dict[str, Any] | None = None
-    ) -> None:
-        """One fault: when, its number in the plan, its kind, the operation, stream or order it
-        struck, and how."""
-        line: dict[str, Any] = {"at_ms": at_ms, "fault": fault, "kind": kind, "where": where}
-        if detail:
-            line["detail"] = detail
+    def write(self, at_ms: int, fault: int, kind: str, **detail: Any) -> None:
+        """One fault: when, its number in the plan, its kind; `detail` holds the operation, the
+        stream or the order that it struck, and how."""
+        line: dict[str, Any] = {"at_ms": at_ms, "fault": fault, "kind": kind, **detail}
         self.counts[kind] += 1
         self.recent.append(line)
-        self._file.write(orjson.dumps(line) + b"\n")
-        self._file.flush()
+        file = sys.stderr.buffer if self._file is None else self._file
+        file.write(orjson.dumps(line) + b"\n")
+        file.flush()
 
     def close(self) -> None:
         """Closes the file; stderr stays."""
-        if self._path is not None:
+        if self._file is not None:
             self._file.close()

@@ -60,7 +60,7 @@ class AccountData:
             "accountType": "SPOT",
             "balances": [
                 {"asset": asset, "free": eight(one.free), "locked": eight(one.locked)}
-                for asset, one in self._exchange.balances(account).items()
+                for asset, one in self._desk.reads.balances(account).items()
                 if not omit_zero or one.free or one.locked
             ],
             "permissions": ["SPOT"],
@@ -77,10 +77,10 @@ class AccountData:
         only_together(params, ("orderId", "startTime", "endTime", "fromId"), TRADE_WINDOWS)
         order_id = params.integer("orderId")
         if order_id is None:
-            fills = self._exchange.fills(account, symbol)
+            fills = self._desk.reads.fills(account, symbol)
         else:
-            order = self._exchange.find(account, symbol, order_id, None)
-            fills = self._exchange.fills_of(order_id) if order is not None else []
+            order = self._desk.reads.find(account, symbol, order_id, None)
+            fills = self._desk.reads.fills_of(order_id) if order is not None else []
         rows = ((fill, fill.trade_id, fill.at_ms) for fill in fills)
         return [render_orders.my_trade(fill) for fill in window_of(params, rows, "fromId")]
 

@@ -66,7 +66,7 @@ class CancelReplace:
                 return canceled, None
             if over is not None:
                 return canceled, over.refusal
-            placed = self._desk.exchange.place(account, request, now_ms)
+            placed = self._desk.place(account, request, now_ms)
             if isinstance(canceled, Canceled) and isinstance(placed, Refusal):
                 self._desk.exchange.reject(account, request, placed, now_ms)
             return canceled, placed

@@ -65,7 +65,7 @@ class OrderLists:
     def query(self, account: str, params: Params) -> Any:
         """GET orderList."""
         list_id, client_id = list_ids(params, "origClientOrderId")
-        found = self._exchange.find_list(account, list_id, client_id)
+        found = self._desk.reads.find_list(account, list_id, client_id)
         if found is None:
             raise RefusedError(NO_SUCH_LIST)
         return self._listed(found)
@@ -91,14 +91,14 @@ class OrderLists:
         """GET openOrderList."""
         return [
             self._listed(found)
-            for found in self._exchange.lists(account)
+            for found in self._desk.reads.lists(account)
             if found.status != "ALL_DONE"
         ]
 
     def all_lists(self, account: str, params: Params) -> Any:
         """GET allOrderList."""
         only_together(params, ("fromId", "startTime", "endTime"), LIST_WINDOWS)
-        lists = ((found, found.id, found.created_ms) for found in self._exchange.lists(account))
+        lists = ((found, found.id, found.created_ms) for found in self._desk.reads.lists(account))
         return [self._listed(found) for found in window_of(params, lists, "fromId")]
 
     def _place(self, account: str, params: Params, request: PlaceOrderList) -> Any:
@@ -106,9 +106,9 @@ class OrderLists:
         answer: PlacedList = self._desk.placing(
             account,
             len(request.orders),
-            lambda now_ms: self._exchange.place_list(account, request, now_ms),
+            lambda now_ms: self._desk.place_list(account, request, now_ms),
         )
         return render_orders.placed_list(answer, response)
 
     def _listed(self, found: OrderList) -> dict[str, Any]:
-        return render_orders.listed(found, self._exchange.legs(found))
+        return render_orders.listed(found, self._desk.reads.legs(found))

@@ -25,6 +25,7 @@ from procs.localvenue.protocols.binance_spot.order_params import (
 )
 from procs.localvenue.protocols.binance_spot.params import CLIENT_ID, Params, RefusedError
 from procs.localvenue.protocols.binance_spot.render import commission_rates
+from procs.localvenue.reads import Reads
 
 
 class Orders:
@@ -39,7 +40,7 @@ class Orders:
         request = single_order(params, self._desk.symbol(params))
         response = response_of(params, usual_response(request))
         answer: Placed = self._desk.placing(
-            account, 1, lambda now_ms: self._exchange.place(account, request, now_ms)
+            account, 1, lambda now_ms: self._desk.place(account, request, now_ms)
         )
         return render_orders.placed(answer, response)
 
@@ -57,10 +58,9 @@ class Orders:
         """GET order."""
         symbol = self._desk.symbol(params)
         order_id, client_id = order_ids(params)
-        self._same_order(account, symbol, order_id, client_id)
-        return render_orders.queried(
-            granted(self._exchange.order(account, symbol, order_id, client_id))
-        )
+        reads = self._desk.reads
+        self._same_order(account, symbol, order_id, client_id, reads)
+        return render_orders.queried(granted(reads.order(account, symbol, order_id, client_id)))
 
     def cancel(self, account: str, params: Params) -> Any:
         """DELETE order; one order of a list cancels the list."""
@@ -144,23 +144,28 @@ class Orders:
     def open_orders(self, account: str, params: Params) -> Any:
         """GET openOrders, of one symbol or of all."""
         symbol = self._desk.symbol(params) if "symbol" in params.values else None
-        return [render_orders.queried(one) for one in self._exchange.open_orders(account, symbol)]
+        return [render_orders.queried(one) for one in self._desk.reads.open_orders(account, symbol)]
 
     def all_orders(self, account: str, params: Params) -> Any:
         """GET allOrders."""
         symbol = self._desk.symbol(params)
-        orders = self._exchange.all_orders(account, symbol)
+        orders = self._desk.reads.all_orders(account, symbol)
         chosen = window_of(
             params, ((order, order.id, order.created_ms) for order in orders), "orderId"
         )
         return [render_orders.queried(order) for order in chosen]
 
     def _same_order(
-        self, account: str, symbol: str, order_id: int | None, client_id: str | None
+        self,
+        account: str,
+        symbol: str,
+        order_id: int | None,
+        client_id: str | None,
+        reads: Reads | None = None,
     ) -> None:
         """Raises RefusedError when both ids were sent and the order has another client id."""
         if order_id is None or client_id is None:
             return
-        order = self._exchange.find(account, symbol, order_id, None)
+        order = (reads or self._exchange).find(account, symbol, order_id, None)
         if order is not None and order.client_id != client_id:
             raise RefusedError(OTHER_CLIENT_ID)

@@ -68,7 +68,7 @@ class Wallet:
                 "ipoable": "0",
                 "btcValuation": "0",
             }
-            for asset, one in self._exchange.balances(account).items()
+            for asset, one in self._venue.reads.balances(account).items()
             if wanted in (None, asset) and (one.free or one.locked)
         ]
 

@@ -165,6 +165,7 @@ class SocketApi:
             path=PATH,
             symbol=request.given.get("symbol", ""),
             writes=route is not None and route.writes,
+            request_id=request.id,
         )
         answer = await interference.around(asked, self._prepare(session, request))
         if answer is None:
