@@ -14,7 +14,8 @@ from typing import Any
 
 from core_ext.histogram import Histogram
 
-ORDER_EVERY_S = 0.5
+ORDER_EVERY_S = 2.0
+"""The venue remembers closed orders; a small loop keeps that apart from what would be a leak."""
 SYMBOL = "BTC/USDT"
 QUANTITY = 0.001
 

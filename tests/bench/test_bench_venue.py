@@ -91,7 +91,7 @@ def test_every_part_gives_rows_of_the_contract(monkeypatch, capsys):
 def test_the_hour_in_ten_seconds():
     found = venue_hour.measure("flood", 10 / 60, sample_s=1.0)
     assert found["errors"] == []
-    assert found["orders"] > 5
+    assert found["orders"] > 3
     assert found["messages"] > 1_000
     assert found["rss_mb"]["p50"] > 20
     assert found["lag_ms"]["p50"] >= 0
