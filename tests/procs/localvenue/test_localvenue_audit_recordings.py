@@ -17,9 +17,11 @@ from localvenue_process import ROOT, raw_client
 from procs.cli.main import main
 from procs.localvenue.protocols.binance_spot.limits import RateLimits
 from procs.localvenue.protocols.binance_spot.market_data import MarketData
+from procs.localvenue.protocols.binance_spot.params import Params
 from procs.localvenue.protocols.binance_spot.streams import StreamHub, Subscriber
 from procs.localvenue.replay import open_recording
 from shared.recordings.fill_audit import check
+from shared.recordings.lines import read_lines
 
 BOOKS = ROOT.parent / "shared" / "data" / "book"
 STREAMS = ("depth", "depth@100ms", "depth20@100ms", "bookTicker", "trade", "aggTrade", "kline_1m",
@@ -110,6 +112,57 @@ def test_our_fills_never_change_what_is_published(tmp_path):
     assert len(quiet) > 500
     assert [without_event_time(one) for one in busy] == [without_event_time(one) for one in quiet]
     assert busy_book == quiet_book
+
+
+def recorded_ids(paths):
+    """(U, u) of every recorded depth update, and the ids of snapshots."""
+    deltas, snapshots = set(), set()
+    for line in read_lines(paths):
+        body = json.loads(line.frame)
+        data = body.get("data", body)
+        if data.get("e") == "depthUpdate":
+            deltas.add((data["U"], data["u"]))
+        elif "lastUpdateId" in data:
+            snapshots.add(data["lastUpdateId"])
+    return deltas, snapshots
+
+
+def test_a_client_joins_the_book_by_recorded_ids_while_we_trade(tmp_path):
+    """depth answers from the maintained book, and U, u and lastUpdateId are the recorded ones."""
+    paths = write_recording(tmp_path, lines=1_200)
+    deltas, snapshots = recorded_ids(paths)
+    virtual = VirtualVenue(open_recording(paths, None, START_MS), "walk")
+    market_data = MarketData(virtual.venue, RateLimits())
+    hub = StreamHub(virtual.venue, market_data)
+    virtual.venue.market_listeners.append(hub)
+    ears = Ears()
+    hub.subscribe(Subscriber(ears, False), "btcusdt@depth@100ms")
+    trader = Trader(9, ["BTCUSDT"], busy=1.0)
+    virtual.run(trader, until_ms=3_000)
+    snapshot = market_data.depth(Params({"symbol": "BTCUSDT", "limit": "5000"}))
+    virtual.run(trader)
+    virtual.ms += 200
+    virtual.venue.pump()  # What the stream's pace still held back leaves.
+    books = [dict(map(tuple, snapshot[side])) for side in ("bids", "asks")]
+    last_id = snapshot["lastUpdateId"]
+    assert last_id in snapshots | {u for _, u in deltas}
+    ends = {u for _, u in deltas} | snapshots
+    firsts = {first for first, _ in deltas}
+    for change in map(json.loads, ears.heard):
+        assert change["u"] in ends
+        if change["u"] <= last_id:
+            continue
+        assert change["U"] <= last_id + 1 <= change["u"] + 1
+        assert change["U"] in firsts or change["U"] - 1 in ends
+        for book, levels in zip(books, (change["b"], change["a"]), strict=True):
+            for price, quantity in levels:
+                book[price] = quantity
+        last_id = change["u"]
+    now = market_data.depth(Params({"symbol": "BTCUSDT", "limit": "5000"}))
+    assert last_id == now["lastUpdateId"]
+    for book, side in zip(books, ("bids", "asks"), strict=True):
+        shown = {price: size for price, size in book.items() if float(size)}
+        assert shown == dict(map(tuple, now[side]))
 
 
 async def trade_over_http(venue, seconds, symbols):
