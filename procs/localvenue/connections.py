@@ -86,6 +86,6 @@ def allow_open_files() -> None:
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    """Whether the log needs it: requests that are no HTTP are the client's fault, and answered."""
+    """Whether the log needs it: clients that speak no HTTP are answered, others hang up."""
     error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, HttpProcessingError)
+    return not isinstance(error, HttpProcessingError | ConnectionError)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import re
 import socket
@@ -286,6 +287,31 @@ def test_a_body_that_does_not_come_is_not_waited_for(venue, monkeypatch):
         while chunk := client.recv(65536):
             said += chunk
     assert statuses(said) == [408]
+
+
+def test_clients_that_hang_up_or_speak_no_http_do_not_fill_the_log(venue, caplog):
+    half = b"POST /api/v3/order HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc"
+    for data in (b"\x16\x03\x01 not http", half, b"GET / HTTP/1.1\r\nbroken\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", venue.port)) as client:
+            client.sendall(data)
+            time.sleep(0.05)
+        assert venue.get("ping").status == 200
+    venue.server.venue.interference = _Cut()
+    try:
+        with pytest.raises((http.client.RemoteDisconnected, ConnectionError)):
+            venue.get("ping")
+    finally:
+        venue.server.venue.interference = None
+    assert venue.get("ping").status == 200
+    assert [record.getMessage() for record in caplog.records] == []
+
+
+class _Cut:
+    def clock_skew_ms(self):
+        return 0
+
+    async def around(self, asked, answer):
+        return None
 
 
 def test_connections_that_ask_nothing_are_closed_and_the_others_stay(venue, monkeypatch):

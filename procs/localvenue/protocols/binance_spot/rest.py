@@ -79,7 +79,7 @@ class RestApi:
         if answer is None:
             if request.transport is not None:
                 request.transport.abort()
-            raise ConnectionResetError("cut by a fault")
+            return web.Response()  # Nobody hears it: the fault has cut the connection.
         return _response(request, arrived.route, answer, fault)
 
     def _arrive(
@@ -183,7 +183,7 @@ async def _body_of(request: web.Request) -> tuple[bytes, Refusal | None]:
         return b"", BODY_TOO_LARGE
     except TimeoutError:
         return b"", BODY_TOO_SLOW
-    except web.RequestPayloadError:
+    except (web.RequestPayloadError, ConnectionError):
         return b"", BODY_BROKEN
     return (body, None) if len(body) <= BODY_MAX_BYTES else (b"", BODY_TOO_LARGE)
 
