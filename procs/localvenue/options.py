@@ -38,6 +38,8 @@ class VenueOptions(msgspec.Struct, frozen=True, kw_only=True):
     hold: bool = False
     speed: float = 1.0
     audit: Path | None = None
+    faults: Path | None = None
+    fault_log: Path | None = None
     data: Path | None = None
     balances: dict[str, Decimal] = msgspec.field(default_factory=lambda: dict(DEFAULT_BALANCE))
     accounts: int = 1
@@ -117,6 +119,18 @@ def _add_market_options(parser: argparse.ArgumentParser) -> None:
         default=1.0,
         metavar="X",
         help="play a recording or candles X times as fast as they were (default 1)",
+    )
+    parser.add_argument(
+        "--faults",
+        type=Path,
+        metavar="FILE",
+        help="what shall go wrong, and when (TOML; docs/faults.md)",
+    )
+    parser.add_argument(
+        "--fault-log",
+        type=Path,
+        metavar="FILE",
+        help="write there which faults happened (default: stderr)",
     )
     parser.add_argument(
         "--audit",
@@ -201,6 +215,8 @@ def read_options(args: argparse.Namespace) -> VenueOptions:
         hold=args.hold,
         speed=args.speed,
         audit=args.audit,
+        faults=args.faults,
+        fault_log=args.fault_log,
         data=args.data,
         balances=_balances(args.balance) or dict(DEFAULT_BALANCE),
         accounts=args.accounts,

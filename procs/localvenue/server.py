@@ -15,9 +15,13 @@ import orjson
 import uvloop
 from aiohttp import web
 
+from procs.localvenue.admin import Admin, Counts
 from procs.localvenue.audit import FillAudit
 from procs.localvenue.candle_files import open_candles
 from procs.localvenue.connections import BACKLOG, Connections, allow_open_files
+from procs.localvenue.faults.injector import Injector
+from procs.localvenue.faults.log import FaultLog
+from procs.localvenue.faults.plan import read_plan
 from procs.localvenue.journal import VenueJournal
 from procs.localvenue.market.events import Market
 from procs.localvenue.market.profiles import build_market
@@ -53,6 +57,8 @@ class VenueServer:
     def __init__(self, options: VenueOptions) -> None:
         """Builds market, journal and protocol. Raises SeawallError when one of them cannot be."""
         self.options = options
+        plan = None if options.faults is None else read_plan(options.faults)
+        self._fault_log = FaultLog(options.fault_log)
         market, name = open_market(options, wall_ms())
         journal = VenueJournal(options.data)
         try:
@@ -81,7 +87,11 @@ class VenueServer:
         RestApi(self.venue, budget, table).register(self._app)
         self._streams.register(self._app)
         self._socket_api.register(self._app)
-        self._app.router.add_get("/seawall/market", self._market)
+        injector = Injector(self.venue, self._fault_log)
+        if plan is not None:
+            injector.replace(plan)
+        announce = self._socket_api.announce_shutdown
+        Admin(self.venue, injector, about(options), self._counts, announce).register(self._app)
         self._runner = self._connections.runner(self._app, SHUTDOWN_S)
         self._ticker: asyncio.Task[None] | None = None
 
@@ -123,6 +133,7 @@ class VenueServer:
             await asyncio.wait([asyncio.ensure_future(one) for one in closing], timeout=1.0)
         await self._runner.cleanup()
         self.venue.close()
+        self._fault_log.close()
 
     def ready_line(self) -> bytes:
         """What a client needs, as `seawall venue --json` prints it."""
@@ -147,20 +158,23 @@ class VenueServer:
                 self._connections.sweep(self._runner.server, loop.time())
             await asyncio.sleep(TICK_S)
 
-    async def _market(self, request: web.Request) -> web.Response:
-        options = self.options
-        generated = not (options.replay or options.candles)
-        kind = "recorded" if options.replay else "candles" if options.candles else "generated"
-        return web.json_response(
-            {
-                "ended": self.venue.market.ended(),
-                "kind": kind,
-                "profile": options.profile if generated else None,
-                "seed": options.seed if generated else None,
-                "symbols": list(self.venue.exchange.instruments),
-                "server_time_ms": self.venue.now_ms(),
-            }
+    def _counts(self) -> Counts:
+        server = self._runner.server
+        return Counts(
+            connections=0 if server is None else len(server.connections),
+            sockets=len(self._streams.open | self._socket_api.open),
+            slow_dropped=ClientSocket.slow_dropped,
         )
+
+
+def about(options: VenueOptions) -> dict[str, Any]:
+    """What market this is, as GET /seawall/market says it."""
+    generated = not (options.replay or options.candles)
+    return {
+        "kind": "recorded" if options.replay else "candles" if options.candles else "generated",
+        "profile": options.profile if generated else None,
+        "seed": options.seed if generated else None,
+    }
 
 
 def open_market(options: VenueOptions, start_ms: int) -> tuple[Market, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Final
+from typing import ClassVar, Final
 
 from aiohttp import WSMsgType, web
 
@@ -17,6 +17,9 @@ PING_S: Final = 30.0
 
 class ClientSocket:
     """Sends in order, never blocks the sender, drops a client that does not read."""
+
+    slow_dropped: ClassVar[int] = 0
+    """Clients of this process that were dropped because they did not read."""
 
     def __init__(self, request: web.Request, socket: web.WebSocketResponse) -> None:
         self._request = request
@@ -41,6 +44,7 @@ class ClientSocket:
         self._queue.append(data)
         self._queued_bytes += len(data)
         if self._queued_bytes > QUEUED_BYTES_MAX:
+            ClientSocket.slow_dropped += 1
             self.drop()
             return
         self._wake.set()
