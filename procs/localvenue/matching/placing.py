@@ -57,15 +57,18 @@ class Placing(ListAdmission):
             self._work(desk, order, now_ms, plan)
             if order.status != "NEW" or order.prevented:
                 said = copy_of(order)
+        # The answer tells how the order stood when it had been matched; what it set off, such as
+        # pending orders of a list, comes after it.
+        fills = self._fills.get(order.id)
+        answer = Placed(said, () if fills is None else tuple(fills))
         if self._due:
             self._place_due(now_ms)
         self._report_balances(now_ms)
-        fills = self._fills.get(order.id)
         if already == self.counters.prevention:
-            return Placed(said, () if fills is None else tuple(fills))
+            return answer
         prevented = self.preventions(account, request.symbol)
         mine = tuple(one for one in prevented if one.taker_order_id == order.id)
-        return Placed(said, () if fills is None else tuple(fills), mine)
+        return Placed(answer.order, answer.fills, mine)
 
     def reject(self, account: str, request: PlaceOrder, refusal: Refusal, now_ms: int) -> None:
         """Tells of a new order that was refused when the cancel before it had succeeded, as only
@@ -131,10 +134,11 @@ class Placing(ListAdmission):
             if order.is_open:
                 self._start(desk, order, now_ms)
         reports = tuple(copy.copy(order) for order in orders)
+        fills = tuple(fill for order in live for fill in self.fills_of(order.id))
+        said = copy.copy(order_list)
         self._place_due(now_ms)
         self._report_balances(now_ms)
-        fills = tuple(fill for order in live for fill in self.fills_of(order.id))
-        return PlacedList(copy.copy(order_list), reports, fills)
+        return PlacedList(said, reports, fills)
 
     def _quote_plan(self, desk: Desk, account: str, request: PlaceOrder) -> tuple[Plan, Decimal]:
         """What a market order over an amount of quote would meet, and its quantity: what the

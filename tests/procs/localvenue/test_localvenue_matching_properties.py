@@ -400,8 +400,11 @@ class Venue(RuleBasedStateMachine):
         placed = self.exchange.place(account, request, self.now)
         self.hear()
         if isinstance(placed, Placed):
-            now = self.exchange.order(account, COIN.symbol, placed.order.id)
-            assert (now.status, now.executed) == (placed.order.status, placed.order.executed)
+            order, now = placed.order, self.exchange.order(account, COIN.symbol, placed.order.id)
+            assert order.executed == sum(fill.quantity for fill in placed.fills)
+            # A pending order that this one set off may have met its rest since.
+            assert order.executed <= now.executed
+            assert order.status == now.status or order.is_open
         return placed
 
     def place_list(self, account, kind, *orders):
