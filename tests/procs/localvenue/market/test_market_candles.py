@@ -1,5 +1,6 @@
 """Candles of a file as a market: exact bars, sound books, any speed, clear refusals."""
 
+import argparse
 import lzma
 from array import array
 from decimal import Decimal
@@ -14,6 +15,8 @@ from procs.localvenue.market.bar_columns import Bar, BarColumns
 from procs.localvenue.market.candle_market import CandleMarket
 from procs.localvenue.market.candle_path import CandleSeries
 from procs.localvenue.market.events import BookChanged, Traded
+from procs.localvenue.options import add_options, read_options
+from procs.localvenue.server import open_market
 from shared.domain.instrument import Instrument
 from shared.errors import ConfigError, MessageError, NotFoundError, RecordingError
 from shared.messages.base import encode
@@ -340,3 +343,43 @@ def test_the_recorded_candles_come_out_as_they_are(name, begin, interval):
             assert abs(bar.volume - volume) <= one.step_size / 2
             checked += 1
     assert checked == 6 * len(market.instruments)
+
+
+def parsed(*words):
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    return read_options(parser.parse_args(words))
+
+
+def test_the_options_open_the_market_that_they_name(tmp_path):
+    path = write(tmp_path, minutes("BTCUSDT", SOME, 0) + minutes("ETHUSDT", SOME, 1))
+    begin = str(FILE_MS + MINUTE_MS)
+    options = parsed("--candles", str(path), "--speed", "30", "--candles-from", begin)
+    market, name = open_market(options, START_MS)
+    assert isinstance(market, CandleMarket)
+    assert name == "candles:c.csv"
+    books = Books(market)
+    for now_ms in range(START_MS, START_MS + 12_001, 100):
+        books.see(market.advance(now_ms))
+    assert market.ended()
+    assert set(books.sides) == {"BTCUSDT", "ETHUSDT"}
+    market, name = open_market(parsed("--symbols", "31"), START_MS)
+    assert (len(market.instruments), name) == (31, "calm:1:31")
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--candles", "a.csv", "--replay", "b.jsonl"), "two markets"),
+        (("--candles-from", "2024-01-01"), "goes with --candles"),
+        (("--candles", "a.csv", "--symbols", "3"), "files bring their own"),
+        (("--symbols", "0"), "--symbols 0, allowed: 1 to 500"),
+        (("--symbols", "501"), "allowed: 1 to 500"),
+        (("--candles", "a.csv", "--speed", "0"), "--speed 0.0, allowed: more than 0"),
+        (("--candles", "a.csv", "--speed", "nan"), "allowed: more than 0"),
+        (("--instruments", "a.json"), "goes with --replay or --candles"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(words, named):
+    with pytest.raises(ConfigError, match=named):
+        parsed(*words)
