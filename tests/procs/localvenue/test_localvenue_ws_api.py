@@ -453,3 +453,27 @@ def test_hundreds_of_connections_come_and_go():
             assert len(server._socket_api.open) == 1
 
     run(work)
+
+
+def test_money_from_outside_is_a_balance_update():
+    async def work():
+        async with running() as (server, client):
+            talk = await Talk.begin(client)
+            await talk.signed("userDataStream.subscribe.signature")
+            account = client.line["api_key"]
+            for amount, text in ((Decimal("2.5"), "2.50000000"), (Decimal(-1), "-1.00000000")):
+                talk.events.clear()
+                server.venue.turn(
+                    lambda now_ms, amount=amount: server.venue.exchange.move_balance(
+                        account, "BTC", amount, now_ms
+                    )
+                )
+                moved, position = [one["event"] for one in await talk.quiet()]
+                assert moved.keys() == {"e", "E", "a", "d", "T"}
+                assert (moved["e"], moved["a"], moved["d"]) == ("balanceUpdate", "BTC", text)
+                assert position["e"] == "outboundAccountPosition"
+            assert [row for row in position["B"] if row["a"] == "BTC"] == [
+                {"a": "BTC", "f": "11.50000000", "l": "0.00000000"}
+            ]
+
+    run(work)
