@@ -6,12 +6,14 @@ of what they hold; they join on to the REST snapshot by these ids.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import orjson
 
+from procs.localvenue.interference import Passage
 from procs.localvenue.market.events import BookChanged, MarketEvent, Ticked, Traded
 from procs.localvenue.protocols.binance_spot.market_data import (
     INTERVALS_MS,
@@ -234,8 +236,27 @@ class StreamHub:
 
     def _send(self, stream: Stream, message: dict[str, Any]) -> None:
         data = orjson.dumps(message)
+        interference = self._venue.interference
+        if interference is not None:
+            passages = interference.outgoing("market", stream.name, data)
+            if passages is not None:
+                for passage in passages:
+                    self._pass(stream.name, passage)
+                return
         for subscriber in self._subscribers[stream.name]:
             subscriber.send(stream.name, data)
+
+    def _pass(self, name: str, passage: Passage) -> None:
+        """What a fault made of a message: now, later, or the end of the connections."""
+        if passage.after_ms:
+            later = Passage(passage.data, cut=passage.cut)
+            asyncio.get_running_loop().call_later(passage.after_ms / 1_000, self._pass, name, later)
+            return
+        for subscriber in tuple(self._subscribers.get(name, ())):
+            if passage.cut:
+                subscriber.socket.drop()
+            else:
+                subscriber.send(name, passage.data)
 
     def _index(self) -> None:
         """Streams by symbol and kind, and those with a pace; made anew when streams come or go."""
