@@ -328,25 +328,6 @@ def test_the_account_and_what_belongs_to_it(venue):
     assert {"LOT_SIZE", "NOTIONAL", "TRAILING_DELTA", "MAX_NUM_ORDER_LISTS"} <= names
 
 
-def test_self_trades_are_prevented_and_told(venue):
-    resting = venue.call("POST", "order", **limit(venue, 0.999, side="BUY", quantity="0.01")).body
-    if resting["status"] != "NEW":
-        pytest.skip("the market traded through the resting order at once")
-    hit = venue.call(
-        "POST",
-        "order",
-        **limit(
-            venue,
-            0.9,
-            side="SELL",
-            quantity="0.01",
-            price=resting["price"],
-            selfTradePreventionMode="EXPIRE_MAKER",
-        ),
-    ).body
-    assert hit["selfTradePreventionMode"] == "EXPIRE_MAKER"
-
-
 def test_wallet_calls_that_clients_make_while_they_load(venue):
     coins = venue.call("GET", "/sapi/v1/capital/config/getall").body
     assert {"BTC", "USDT"} <= {coin["coin"] for coin in coins}
@@ -356,6 +337,8 @@ def test_wallet_calls_that_clients_make_while_they_load(venue):
     fees = venue.call("GET", "/sapi/v1/asset/tradeFee", symbol="BTCUSDT").body
     assert fees == [{"symbol": "BTCUSDT", "makerCommission": "0.001", "takerCommission": "0.001"}]
     assert venue.call("GET", "/sapi/v1/asset/tradeFee", symbol="NOTHING").code == -1121
+    assert venue.call("GET", "/sapi/v1/account/status").body == {"data": "Normal"}
+    assert venue.call("GET", "/sapi/v1/account/apiTradingStatus").body["data"]["isLocked"] is False
     assets = venue.call("POST", "/sapi/v3/asset/getUserAsset").body
     assert {row["asset"] for row in assets} == {"BTC", "USDT"}
     assert venue.raw("GET", "/sapi/v1/system/status").body == {"status": 0, "msg": "normal"}

@@ -117,8 +117,7 @@ def oto(params: Params, symbol: str) -> PlaceOrderList:
 
 
 def otoco(params: Params, symbol: str) -> PlaceOrderList:
-    """The list of POST orderList/otoco; the below order may be left out of the parameters' sight
-    only as far as the exchange says: its type must be sent when it has anything else."""
+    """The list of POST orderList/otoco: both pending orders on one side, of one quantity."""
     working = _order_of_place(params, symbol, "working")
     side = params.needed_word("pendingSide", SIDES, BAD_SIDE)
     quantity = params.needed_number("pendingQuantity")
