@@ -77,8 +77,14 @@ class Checkers:
         decide = self.world.nodes["decide"]
         if decision is None or order.side != "BUY" or not decide.alive:
             return
+        if decision in self.world.forgotten:
+            return  # Its reservation went with the journal, and no entry is allowed meanwhile.
         if decision not in decide.actor.state.reservations:
             self._say("L2", f"{decision} still buys, its reservation is gone")
+
+    def restored(self) -> None:
+        """The engine knows less than before: what was booked may be booked again."""
+        self._booked = 0
 
     # ── after every turn ────────────────────────────────────────────────────────────────────────
 

@@ -34,6 +34,8 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     """Per turn with effects: the process dies between two of them."""
     crash_pair: float = 0.0
     """A second process dies with the first."""
+    restored: bool = False
+    """Everything dies, and the journals of some seconds before come back (L12)."""
 
 
 NONE = Faults()
@@ -73,7 +75,13 @@ def refusing(random: Random) -> Faults:
     return Faults(refused=0.10)
 
 
-PROFILES = {"swarm": swarm, "refusing": refusing, "none": calm}
+def restored(random: Random) -> Faults:
+    """A backup comes back while the venue has gone on; now and then something is lost besides."""
+    few = 0.05 if random.random() < 0.5 else 0.0
+    return Faults(restored=True, lost_push=few, late_push=few, lost_say=few, lost_answer=few)
+
+
+PROFILES = {"swarm": swarm, "refusing": refusing, "restored": restored, "none": calm}
 
 
 def draw(profile: str, random: Random) -> Faults:

@@ -121,6 +121,10 @@ class World:
         self.run = run_id(START_MS // 1000)
         self.nodes = {role: self._node(role) for role in ROLES}
         self.checkers = Checkers(self)
+        self.latch = ""
+        """The kill switch's text, as after a restore until a person has looked (L12)."""
+        self.forgotten: set[str] = set()
+        """Decisions that the restored journals have never seen."""
 
     def _node(self, role: str) -> Node:
         def build(incarnation: int) -> Any:
@@ -139,6 +143,8 @@ class World:
         for node in self.nodes.values():
             node.start()
         self._say_status()
+        if self.faults.restored:
+            self._plan_restore()
         end_ns = self.heal_at_ns + HEALED_NS
         while not self.checkers.violations:
             next_ns = self.agenda.next_ns()
@@ -166,6 +172,36 @@ class World:
         self.healed = True
         self.faults = Faults()
         self.venue.heal()
+
+    def _plan_restore(self) -> None:
+        """A backup is taken, the engine goes on, everything dies, the backup comes back."""
+        kept: dict[str, int] = {}
+
+        def back_up() -> None:
+            kept.update({role: len(node.rows) for role, node in self.nodes.items()})
+
+        def restore() -> None:
+            self._count("restored")
+            self.died_ns = self.agenda.now_ns
+            for role, node in self.nodes.items():
+                node.die()
+                del node.rows[kept[role] :]
+            known = b"".join(self.nodes["route"].rows)
+            self.forgotten = {d for d in self.intents if f'"{d}"'.encode() not in known}
+            self.checkers.restored()
+            # The supervisor's next run: its ids are new, its latch is set.
+            self.run = run_id(self.agenda.now_ns // NS_PER_S)
+            self.latch = "restored"
+            for node in self.nodes.values():
+                self._restart_later(node)
+            self.agenda.after(self.random.randint(6_000, 10_000) * NS_PER_MS, rearm)
+
+        def rearm() -> None:
+            self.latch = ""
+
+        taken_ms = self.random.randint(2_000, 12_000)
+        self.agenda.after(taken_ms * NS_PER_MS, back_up)
+        self.agenda.after((taken_ms + self.random.randint(500, 10_000)) * NS_PER_MS, restore)
 
     def _hash(self) -> str:
         digest = hashlib.sha256()
@@ -206,10 +242,11 @@ class World:
         whole = all(node.alive for node in self.nodes.values())
         return EngineStatus(
             run_id=self.run,
-            state=TradingState.ACTIVE if whole else TradingState.REDUCING,
+            state=TradingState.REDUCING if self.latch or not whole else TradingState.ACTIVE,
             at_ns=self.agenda.now_ns,
             uptime_s=(self.agenda.now_ns - self.began_ns) / NS_PER_S,
             stopping=False,
+            latch=self.latch,
             reasons=() if whole else ("a process is missing",),
             processes={role: self._process(node) for role, node in self.nodes.items()},
         )

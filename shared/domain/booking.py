@@ -12,12 +12,12 @@ from decimal import Decimal
 import msgspec
 
 from shared.domain.account import Account
-from shared.domain.order import Order
+from shared.domain.order import Order, OrderStatus
 from shared.domain.position import Position, PositionStatus
-from shared.ids import attempt_of
-from shared.messages.account import FillBooked
+from shared.ids import attempt_of, leg_of
+from shared.messages.account import FillBooked, Purpose
 from shared.messages.entry import FirstProtection
-from shared.messages.venue import Side
+from shared.messages.venue import OrderKind, Side, TimeInForce
 from shared.units import LEDGER, ZERO
 
 DEFAULT_PROTECTION = FirstProtection(
@@ -29,25 +29,64 @@ DEFAULT_PROTECTION = FirstProtection(
 """For a position whose intent is not remembered: an adopted stray must be protected somehow."""
 
 
+PURPOSES = {"e": Purpose.ENTRY, "t": Purpose.TAKE_PROFIT, "s": Purpose.STOP, "x": Purpose.EXIT}
+"""What the leg letter of a client id stands for."""
+
+
 def position_for(account: Account, event: FillBooked) -> Position | None:
     """The position a fill belongs to; a late buy opens it again, so that it gets protected (L2)."""
     position = account.positions.get(event.decision_id)
     if position is None and event.side is Side.BUY:
-        remembered = account.ended_intents.get(event.decision_id)
-        first = remembered.intent.protection if remembered else DEFAULT_PROTECTION
-        position = Position(
-            position_id=event.decision_id,
-            symbol=event.symbol,
-            opened_ns=event.at_ns,
-            first_protection=first,
-        )
-        # Ids of earlier protections of this decision may exist; go on well behind them.
-        position.attempts = max(_attempts(account, event.decision_id), default=0)
+        position = _found(account, event)
         account.positions[event.decision_id] = position
     if position is not None and position.status is PositionStatus.NEW and event.side is Side.BUY:
         position.opened_ns = event.at_ns
         account.count("positions_opened")
     return position
+
+
+def _found(account: Account, event: FillBooked) -> Position:
+    """A position that was closed, or that the journal has never seen (L12).
+
+    Of the latter its sales may be known already: they are part of it, or it would be sold twice."""
+    remembered = account.ended_intents.get(event.decision_id)
+    position = Position(
+        position_id=event.decision_id,
+        symbol=event.symbol,
+        opened_ns=event.at_ns,
+        first_protection=remembered.intent.protection if remembered else DEFAULT_PROTECTION,
+    )
+    # Ids of earlier protections of this decision may exist; go on well behind them.
+    position.attempts = max(_attempts(account, event.decision_id), default=0)
+    if any(trade.position_id == event.decision_id for trade in account.closed):
+        return position
+    for order in (*account.orders.values(), *account.tombstones.values()):
+        if order.decision_id == event.decision_id and order.side is Side.SELL:
+            position.sold = LEDGER.add(position.sold, order.filled)
+            position.received = LEDGER.add(position.received, order.filled_quote)
+            position.base_fees = LEDGER.add(position.base_fees, order.base_fees)
+            position.quote_fees = LEDGER.add(position.quote_fees, order.quote_fees)
+    return position
+
+
+def found_order(event: FillBooked) -> Order:
+    """The order of a fill that came before any word of it: nothing is known but what it filled."""
+    return Order(
+        client_id=event.client_id,
+        decision_id=event.decision_id,
+        symbol=event.symbol,
+        side=event.side,
+        kind=OrderKind.LIMIT,
+        purpose=PURPOSES[leg_of(event.client_id) or "x"],
+        quantity=event.quantity,
+        time_in_force=TimeInForce.GTC,
+        price=event.price,
+        stop_price=ZERO,
+        list_id="",
+        expires_ns=0,
+        submitted_ns=event.at_ns,
+        status=OrderStatus.OPEN,
+    )
 
 
 def _attempts(account: Account, decision_id: str) -> Iterator[int]:
@@ -86,6 +125,11 @@ def book(
     bought = event.side is Side.BUY
     if order is not None:
         order.filled = LEDGER.add(order.filled, quantity)
+        order.filled_quote = LEDGER.add(order.filled_quote, cost)
+        if fee and event.fee_asset == event.base:
+            order.base_fees = LEDGER.add(order.base_fees, fee)
+        elif fee and event.fee_asset == event.quote:
+            order.quote_fees = LEDGER.add(order.quote_fees, fee)
     _move(account, event.base, quantity if bought else -quantity)
     _move(account, event.quote, -cost if bought else cost)
     if fee:

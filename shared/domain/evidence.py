@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from shared.domain.account import Account, fill_key
+from shared.domain.booking import PURPOSES
 from shared.domain.instrument import Instrument
 from shared.domain.order import Order, OrderStatus
 from shared.ids import decision_of, leg_of
@@ -21,12 +22,10 @@ from shared.messages.account import (
     OrderEnd,
     OrderEnded,
     OrderTriggered,
-    Purpose,
 )
 from shared.messages.venue import VenueBalance, VenueOrder, VenueStatus, VenueTrade
 from shared.units import NS_PER_S, NS_PER_US, ZERO
 
-_PURPOSES = {"e": Purpose.ENTRY, "t": Purpose.TAKE_PROFIT, "s": Purpose.STOP, "x": Purpose.EXIT}
 _ENDS = {
     VenueStatus.FILLED: OrderEnd.FILLED,
     VenueStatus.CANCELED: OrderEnd.CANCELED,
@@ -82,7 +81,7 @@ def _adopt(said: VenueOrder, decision: str, now_ns: int) -> OrderAdopted:
         symbol=said.symbol,
         side=said.side,
         kind=said.kind,
-        purpose=_PURPOSES[leg_of(said.client_id) or "x"],
+        purpose=PURPOSES[leg_of(said.client_id) or "x"],
         quantity=said.quantity,
         price=said.price,
         stop_price=said.stop_price,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from shared.domain.account import Account, ClosedTrade, IntentState, fill_key
-from shared.domain.booking import book, position_for, replace_inferred
+from shared.domain.booking import book, found_order, position_for, replace_inferred
 from shared.domain.order import END_STATUS, FINAL, ILLEGAL, Order, OrderFact, OrderStatus, step
 from shared.domain.position import Position, PositionFact, PositionStatus
 from shared.ids import attempt_of, client_id
@@ -274,7 +274,10 @@ def _filled(account: Account, event: FillBooked) -> str | None:
     if len(account.fills) > FILLS_MAX:
         del account.fills[next(iter(account.fills))]
     order = account.order(event.client_id)
+    unheard_of = order is None
     position = position_for(account, event)
+    if order is None:
+        order = account.orders[event.client_id] = found_order(event)
     if event.inferred:
         before = account.inferred.get(event.client_id)
         if before is not None:
@@ -293,11 +296,11 @@ def _filled(account: Account, event: FillBooked) -> str | None:
             position.advance(PositionFact.ENTRY_ENDED)
             if account.live_sells(event.decision_id):
                 position.advance(PositionFact.PROTECTION_SENT)
-    if order is None:
-        return f"a fill of an order nobody knows: {event.client_id}"
     complete = order.filled >= order.quantity
     fact = OrderFact.COMPLETED if complete else OrderFact.PART_FILLED
     fault = _meet(account, event.client_id, fact, event.at_ns)
+    if unheard_of:
+        return f"a fill of an order nobody knows: {event.client_id}"
     if position is None and event.side is Side.SELL:
         return f"a late sale of a closed position: {event.client_id}"
     return fault
