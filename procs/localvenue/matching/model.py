@@ -6,10 +6,8 @@ the same core. Refusals carry the code, text and HTTP status of Binance spot's p
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
-from operator import methodcaller
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -84,6 +82,10 @@ class Order(msgspec.Struct, kw_only=True, gc=False):
     strategy_id: int | None = None
     strategy_type: int | None = None
 
+    if TYPE_CHECKING:  # Every struct has it; called by name it costs half of copy.copy.
+
+        def __copy__(self) -> Order: ...
+
     @property
     def is_open(self) -> bool:
         """Whether it can still be filled or canceled."""
@@ -99,10 +101,6 @@ class Order(msgspec.Struct, kw_only=True, gc=False):
         """Base units that can still be executed."""
         rest = self.quantity - self.executed
         return rest - self.prevented if self.prevented else rest
-
-
-copy_of: Final[Callable[[Order], Order]] = methodcaller("__copy__")
-"""An order as it stands now; `copy.copy` would do the same at twice the price."""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -8,7 +8,7 @@ from typing import Final
 
 from procs.localvenue.matching import refusals
 from procs.localvenue.matching.list_admission import ListAdmission
-from procs.localvenue.matching.model import Order, OrderList, Placed, PlacedList, Refusal, copy_of
+from procs.localvenue.matching.model import Order, OrderList, Placed, PlacedList, Refusal
 from procs.localvenue.matching.plans import Plan, Wanted, cost, make_plan, quantity_of
 from procs.localvenue.matching.queues import Desk
 from procs.localvenue.matching.requests import PlaceOrder, PlaceOrderList
@@ -56,7 +56,7 @@ class Placing(ListAdmission):
         else:
             self._work(desk, order, now_ms, plan)
             if order.status != "NEW" or order.prevented:
-                said = copy_of(order)
+                said = copy.copy(order)
         # The answer tells how the order stood when it had been matched; what it set off, such as
         # pending orders of a list, comes after it.
         fills = self._fills.get(order.id)

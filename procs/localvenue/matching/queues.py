@@ -27,9 +27,10 @@ class PriceQueue:
         """Puts an order behind all others at its price."""
         orders = self._at.get(price)
         if orders is None:
-            insort(self._prices, price)
+            prices = self._prices
+            insort(prices, price)
             self._at[price] = {order.id: order}
-            self._find_first()
+            self.first = prices[-1] if self._high_first else prices[0]
         else:
             orders[order.id] = order
 
@@ -40,8 +41,9 @@ class PriceQueue:
             return False
         if not orders:
             del self._at[price]
-            del self._prices[bisect_left(self._prices, price)]
-            self._find_first()
+            prices = self._prices
+            del prices[bisect_left(prices, price)]
+            self.first = None if not prices else prices[-1] if self._high_first else prices[0]
         return True
 
     def prices(self) -> Iterator[Decimal]:
@@ -64,10 +66,6 @@ class PriceQueue:
                 break
             found.extend(self._at[one].values())
         return found
-
-    def _find_first(self) -> None:
-        prices = self._prices
-        self.first = None if not prices else prices[-1] if self._high_first else prices[0]
 
 
 class Desk:

@@ -48,7 +48,11 @@ class Rules:
             and request.stop_price is None
             and request.iceberg_quantity is None
             and request.trailing_delta_bps is None
-            and self._is_in_band(price, average)
+            and (
+                self._band[0] <= price <= self._band[1]
+                if average is self._average and average is not None
+                else self._is_in_band(price, average)
+            )
         ):
             return None
         return (

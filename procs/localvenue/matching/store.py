@@ -22,7 +22,6 @@ from procs.localvenue.matching.model import (
     OrderUpdated,
     Prevention,
     VenueEvent,
-    copy_of,
 )
 from procs.localvenue.matching.queues import Desk
 from procs.localvenue.matching.sheets import AccountOrders, Sheet
@@ -302,7 +301,7 @@ class OrderStore:
     ) -> Order:
         """Says what happened to an order; returns the copy that was said."""
         self.counters.execution += 1
-        said = copy_of(order)
+        said = order.__copy__()
         self._events.append(
             OrderUpdated(
                 account=said.account,
