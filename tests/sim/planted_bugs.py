@@ -13,11 +13,13 @@ import msgspec
 import procs.route.drive as drive
 import procs.simulate.node as node
 import shared.domain.answers as answers
+import shared.domain.booking as booking
 import shared.domain.evidence as evidence
 import shared.domain.exits as exits
 import shared.domain.fold as fold
 import shared.domain.protection as protection
 import shared.domain.reconcile as reconcile
+from procs.route.reconciler import Reconciler
 from shared.domain.account import fill_key
 from shared.domain.effects import Say
 from shared.domain.order import FINAL, OrderFact, OrderStatus
@@ -240,6 +242,23 @@ def cancel_is_the_end(patch: Any) -> None:
     patch.setitem(fold.FOLDS, CancelAsked, wrong)
 
 
+def history_never_asked(patch: Any) -> None:
+    """L12: what the venue holds beyond the ledger is nobody's."""
+    patch.setattr(Reconciler, "_is_unexplained", lambda *given: False)
+
+
+def earlier_sales_forgotten(patch: Any) -> None:
+    """L6: a position that is found again does not count what was sold of it before."""
+    right = booking._found
+
+    def wrong(account, event):
+        position = right(account, event)
+        position.sold = position.received = ZERO
+        return position
+
+    patch.setattr(booking, "_found", wrong)
+
+
 class Planted(NamedTuple):
     """One bug: how to plant it, where it shows, and within how many seeds."""
 
@@ -264,4 +283,6 @@ BUGS = (
     Planted(reservation_freed_on_unknown),
     Planted(blind_resend),
     Planted(cancel_is_the_end),
+    Planted(history_never_asked, profile="restored"),
+    Planted(earlier_sales_forgotten, profile="restored", within=60),
 )
