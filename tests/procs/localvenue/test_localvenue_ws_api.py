@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 from decimal import Decimal
+from random import Random
 
 import aiohttp
 import pytest
@@ -475,5 +476,48 @@ def test_money_from_outside_is_a_balance_update():
             assert [row for row in position["B"] if row["a"] == "BTC"] == [
                 {"a": "BTC", "f": "11.50000000", "l": "0.00000000"}
             ]
+
+    run(work)
+
+
+JUNK = (
+    *("", " ", "-1", "0", "1e9", "NaN", "null", "9" * 25, "0.000000000000001", "A" * 300, "\u0000"),
+    *("\uff11", "'; --", "%41", 0, -1, 1e-9, 2**70, True, False, None, [], ["BTCUSDT"], {}),
+)
+NAMES = (
+    *("symbol", "side", "type", "quantity", "price", "timeInForce", "stopPrice", "trailingDelta"),
+    *("icebergQty", "newClientOrderId", "recvWindow", "newOrderRespType", "quoteOrderQty"),
+    *("selfTradePreventionMode", "strategyType", "orderId", "limit", "orderListId", "newQty"),
+)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_requests_with_anything_in_them_are_answered(seed):
+    dice = Random(seed)
+
+    async def work():
+        async with running() as (server, client):
+            talk = await Talk.begin(client)
+            methods = [name for name in server._socket_api._routes if "." in name]
+            good = {**PAIR, "side": "BUY", "type": "LIMIT", "quantity": "0.001", "price": "60000"}
+            statuses = set()
+            for number in range(300):
+                params = {**good, "timeInForce": "GTC"}
+                for name in dice.sample(NAMES, dice.randrange(3)):
+                    params[name] = dice.choice(JUNK)
+                for name in dice.sample(list(params), dice.randrange(2)):
+                    del params[name]
+                method = dice.choice([*methods, *["order.place"] * len(methods)])
+                texts = {name: value for name, value in params.items() if isinstance(value, str)}
+                request = client.socket_request(number, method, **texts)
+                others = {name: value for name, value in params.items() if name not in texts}
+                request["params"] |= others if dice.random() < 0.5 else {}
+                answer = await talk.send(request)
+                assert answer["id"] == number
+                assert ("result" in answer) != ("error" in answer)
+                statuses.add(answer["status"])
+            assert statuses <= {200, 400, 401, 409}
+            assert {200, 400} <= statuses
+            server.venue.exchange.verify()
 
     run(work)
