@@ -1,0 +1,43 @@
+"""Five hundred symbols in one process: quick to start, small, whatever clients ask for."""
+
+import json
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from localvenue_process import VenueProcess
+
+MEBIBYTE = 2**20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("profile", ["calm", "crash"])
+def test_five_hundred_symbols_stay_small(tmp_path, profile):
+    began_s = time.monotonic()
+    venue = VenueProcess(tmp_path, "--profile", profile, "--symbols", "500", "--unlimited")
+    try:
+        # The promise is 5 s; a loaded machine must not fail the test by itself.
+        assert time.monotonic() - began_s < 15
+        process = psutil.Process(venue.process.pid)
+        rest = venue.line["rest"]
+
+        def get(path):
+            with urllib.request.urlopen(rest + path, timeout=60) as answer:
+                return json.loads(answer.read())
+
+        assert len(venue.line["symbols"]) == 500
+        for symbol in venue.line["symbols"]:
+            assert len(get(f"/api/v3/klines?symbol={symbol}&interval=1m&limit=1000")) == 1000
+            assert len(get(f"/api/v3/klines?symbol={symbol}&interval=1d&limit=1000")) > 500
+        assert len(get("/api/v3/ticker/24hr")) == 500
+        # Recent trades, a thousand a symbol, come to some 200 MB within ten minutes.
+        assert process.memory_info().rss < 300 * MEBIBYTE
+    finally:
+        venue.process.terminate()
+        venue.process.wait(10)
