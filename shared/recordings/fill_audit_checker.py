@@ -64,8 +64,9 @@ class Order:
 class Queue:
     """A resting order's place: what stands before it, by the recording alone."""
 
-    def __init__(self, order: Order, price: Decimal, ahead: Decimal) -> None:
+    def __init__(self, order: Order, price: Decimal, ahead: Decimal, line: int) -> None:
         self.order = order
+        self.line = line
         self.price = price
         self.ahead = ahead
 
@@ -247,7 +248,7 @@ class FillChecker:
             self._find(
                 f"order {order.id} joins behind {record['queue_ahead']}, the book says {ahead}"
             )
-        market.queues[order.id] = Queue(order, price, market.behind(order, ahead))
+        market.queues[order.id] = Queue(order, price, market.behind(order, ahead), market.line)
 
     def _leave(self, record: Record, market: Market) -> None:
         order = self._known(record)
@@ -275,8 +276,13 @@ class FillChecker:
         if order.executed > order.quantity:
             self._find(f"order {order.id} got {order.executed} of {order.quantity}")
         evidence = record["evidence"]
-        if record["maker"] and order.id not in market.queues:
+        queue = market.queues.get(order.id)
+        if not isinstance(record["maker"], bool):
+            self._find(f"maker is {record['maker']!r}, neither true nor false")
+        elif record["maker"] and queue is None:
             self._find(f"order {order.id} was not in a queue")
+        elif not record["maker"] and queue is not None and queue.line != market.line:
+            self._find(f"order {order.id} takes, but has stood in the queue since {queue.line}")
         if evidence["kind"] == "level":
             self._check_level(record, evidence, order, market, price, quantity)
         elif evidence["kind"] == "trade":
