@@ -50,6 +50,9 @@ def venue_command(
     command = [sys.executable, "-P", "-m", "procs.localvenue"]
     command += ["--port", str(port), "--data", str(data_dir), "--ready-fd", str(ready_fd)]
     command += ["--balance", f"{settings.universe.quote}={settings.venue.start_quote}"]
+    if settings.venue.faults:
+        # The child may run elsewhere: the path is meant from where the engine was started.
+        command += ["--faults", str(Path(settings.venue.faults).expanduser().absolute())]
     if replay:
         # The engine needs a second or two until it listens; the recording waits for it.
         command += ["--hold", "--replay", *map(str, replay)]

@@ -41,6 +41,9 @@ class Venue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     name: Annotated[str, Doc(description="local, or a ccxt exchange id such as binance")] = "local"
     profile: Annotated[str, Doc(description="market of the local venue: demo | calm | …")] = "demo"
     port: Annotated[int, Doc(ge=0, le=65535, description="of the local venue; 0 picks one")] = 0
+    faults: Annotated[
+        str, Doc(description="fault plan of the local venue (docs/faults.md); empty is none")
+    ] = ""
     start_quote: Annotated[
         int, Doc(ge=0, description="quote balance of the local venue's demo account")
     ] = 10_000

@@ -18,6 +18,7 @@ from procs.localvenue.matching.model import (
     VenueEvent,
 )
 from procs.localvenue.shell import Venue
+from shared.units import plain
 
 STOP_REFUSED: Final = Refusal(-2010, "Stop loss orders are not supported for this symbol.")
 
@@ -129,7 +130,7 @@ class MatchingFaults:
                 one.kind,
                 order_id=order.id,
                 symbol=order.symbol,
-                detail={"share": str(share), "could": str(could)},
+                detail={"share": plain(share), "could": plain(could)},
             )
         return got
 
