@@ -56,6 +56,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--port", type=int, default=0, help="loopback port (default: one that is free)"
     )
     _add_market_options(parser)
+    _add_file_options(parser)
     _add_account_options(parser)
     parser.add_argument(
         "--json", action="store_true", help="one JSON line on stdout when connections are accepted"
@@ -63,7 +64,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_market_options(parser: argparse.ArgumentParser) -> None:
-    """Which market, and how it passes."""
+    """Which generated market."""
     parser.add_argument(
         "--profile",
         default="calm",
@@ -79,6 +80,10 @@ def _add_market_options(parser: argparse.ArgumentParser) -> None:
         "profile's own number)",
     )
     parser.add_argument("--seed", type=int, default=1, help="seed of the generated market")
+
+
+def _add_file_options(parser: argparse.ArgumentParser) -> None:
+    """Markets from files, and how they pass."""
     parser.add_argument(
         "--replay",
         nargs="+",

@@ -98,13 +98,14 @@ def _fast(count: int) -> Profile:
 def _crash(count: int) -> Profile:
     """Everything falls together, and again half an hour later.
 
-    The first fall begins 2 to 5 minutes after the start, the next ones about every 32 minutes. From
-    the first slide to the low it takes 2 to 6 minutes; each symbol loses 8 to 25 % of its highest
-    price of the ten minutes before, the first symbol least. On the way down there is one bounce,
-    after the low a rebound of a third, two aftershocks, a recovery to a loss of about a third of
-    the fall in 5 to 8 minutes, and a slow climb back. Minute returns of two symbols correlate by
-    0.7 and more while it falls. In the worst minutes spreads are ten times as wide as before and
-    half a per cent of the book holds less than half; quiet, they are 1 tick in most cases."""
+    The first slide begins 1 to 3 minutes after the start, the next ones about every 32 minutes.
+    From there to the low it takes 2 to 6 minutes; each symbol loses 8 to 25 % of its highest price
+    of the ten minutes before, the first symbol least. On the way down there is one bounce; after
+    the low a rebound of a third, two aftershocks, a recovery of about two thirds of the fall in all
+    and a slow climb back. Minute returns of two symbols correlate by 0.7 and more while it falls.
+    In the worst minute spreads are on average 2.5 to 6 bps wider than before, at most 32, and half
+    a per cent of the book holds less than half of what it held; in quiet times a spread is 1 tick
+    in most cases."""
     return Profile(
         name="crash",
         shape=Shape(pull=0.002, restlessness=0.8),
@@ -119,7 +120,7 @@ def _chop(count: int) -> Profile:
 
     Every 80 s each symbol drifts to the edge of its range, breaks out to 1.1-1.6 % from the middle
     in 5 to 14 s, stays for seconds, and snaps back through the middle in 8 to 20 s: a whipsaw of
-    1 to 3 %, about 45 an hour. It never goes farther than 4 % from where it began."""
+    1 to 3 %, 20 to 80 of them an hour. It never goes farther than 4 % from where it began."""
     return Profile(
         name="chop",
         shape=Shape(pull=0.008, restlessness=0.5),
