@@ -403,11 +403,11 @@ def test_every_profile_has_a_line():
 
 
 def test_up_to_five_hundred_listings_with_sane_rules():
-    market = build_market("chop", 1, START_MS, 500)
+    market = build_market("fast", 1, START_MS, 500)
     names = [one.symbol for one in market.instruments]
     assert len(set(names)) == 500
     assert names[:24] == [one.symbol for one in LISTINGS]
-    again = build_market("chop", 2, START_MS, 40).instruments
+    again = build_market("fast", 2, START_MS, 40).instruments
     assert again == market.instruments[:40]
     prices = []
     for one in market.instruments:
