@@ -52,6 +52,9 @@ picture: build ## run the demo on a terminal and draw docs/live.svg
 numbers: build ## measure, and write README's tables (minutes; on a quiet machine)
 	$(BIN)/python -m bench.publish
 
+flood-hour: build ## an hour of an ordinary client on a flooded venue: memory must stay flat
+	$(BIN)/python -m bench.venue_hour --profile flood --minutes 60
+
 check: lint test ## what CI runs
 
-.PHONY: help build run test quick lint e2e sim bench diagrams picture numbers check
+.PHONY: help build run test quick lint e2e sim bench diagrams picture numbers flood-hour check

@@ -75,11 +75,13 @@ _AMENDMENT: Final = msgspec.json.Decoder(Amendment)
 
 
 class VenueJournal:
-    """One open database; `directory` None keeps everything in memory."""
+    """One open database. With `directory` None it lasts as long as the process, so what happens is
+    not written down at all: nobody could ever read it back."""
 
     def __init__(self, directory: Path | None) -> None:
         """Raises ConfigError when another venue holds the data, JournalError when it is broken."""
         self._lock: int | None = None
+        self._lasts = directory is not None
         if directory is None:
             self.path = ":memory:"
         else:
@@ -149,6 +151,8 @@ class VenueJournal:
     ) -> None:
         """Commits what one request or one moment of the market changed; `silent` is what changed
         without an event, as it is after all events."""
+        if not self._lasts:
+            return
         execute = self._db.execute
         execute("begin immediate")
         try:

@@ -4,7 +4,9 @@ changes nothing (L15)."""
 from __future__ import annotations
 
 import json
+import tempfile
 from decimal import Decimal as D
+from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -82,7 +84,8 @@ class Venue(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.exchange = Exchange([COIN], {"one": OPENING, "two": OPENING}, max_stop_orders=50)
-        self.journal = VenueJournal(None)
+        self.folder = tempfile.TemporaryDirectory()
+        self.journal = VenueJournal(Path(self.folder.name))
         self.journal.open_accounts(
             {name: self.exchange.balances(name) for name in ("one", "two")},
             self.exchange.counters,
@@ -102,6 +105,7 @@ class Venue(RuleBasedStateMachine):
 
     def teardown(self):
         self.journal.close()
+        self.folder.cleanup()
 
     def move(self, middle, bid_sizes, ask_sizes):
         bids = {middle - COIN.tick_size * i: size for i, size in enumerate(bid_sizes)}
