@@ -39,9 +39,10 @@ class Admission(Triggers):
         desk = self.desks[request.symbol]
         sheet = self._of[account].sheet(request.symbol)
         is_stop = request.type in STOP_TYPES
-        fault = desk.rules.fault(request, desk.published.average_price()) or self._count_fault(
-            sheet, 1, int(is_stop), int(request.iceberg_quantity is not None)
-        )
+        is_iceberg = request.iceberg_quantity is not None
+        fault = desk.rules.fault(request, desk.published.average_price())
+        if fault is None and (is_stop or is_iceberg or len(sheet.open) >= self.max_orders):
+            fault = self._count_fault(sheet, 1, int(is_stop), int(is_iceberg))
         if fault is not None:
             return fault
         if request.client_id and sheet.is_client_id_open(request.client_id):

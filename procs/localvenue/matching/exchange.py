@@ -26,7 +26,7 @@ from procs.localvenue.matching.model import (
     VenueEvent,
 )
 from procs.localvenue.matching.store import VenueState
-from procs.localvenue.matching.words import NO_LIST, CancelRestriction
+from procs.localvenue.matching.words import NO_LIST, OPEN_STATUSES, CancelRestriction
 from shared.domain.instrument import Instrument
 from shared.units import ZERO
 
@@ -80,7 +80,7 @@ class Exchange(Amending):
 
         With a restriction, only when the order has traded nothing, or something, yet."""
         order = self.find(account, symbol, order_id, client_id)
-        if order is None or not order.is_open:
+        if order is None or order.status not in OPEN_STATUSES:
             return refusals.CANCEL_UNKNOWN
         if restriction is not None and order.status != restriction.removeprefix("ONLY_"):
             return refusals.CANCEL_RESTRICTED

@@ -42,13 +42,14 @@ class Placing(ListAdmission):
             plan = self._plan(desk, order)
         hold = hold_of(order) if plan is None or order.side == "SELL" else cost(plan)
         held, owner = desk.held_asset(order.side), self.accounts[account]
-        if hold > owner.available(held):
+        if hold > owner.free.get(held, ZERO):
             return refusals.INSUFFICIENT_BALANCE
         self.counters.order += 1
         owner.lock(held, hold)
         order.locked = hold
         self._touch(account, held)
-        self._remember(order, sheet)
+        self._orders[order.id] = order
+        sheet.came(order)
         already = self.counters.prevention
         said = self._report(order, "NEW", now_ms)
         if order.working_ms == -1:

@@ -237,5 +237,7 @@ def hold_of(order: Order) -> Decimal:
     that it trails; what it needs beyond that is looked for when it triggers."""
     if order.side == "SELL":
         return order.remaining
-    price = order.price or order.stop_price or order.trailing_price
+    price = order.price
+    if price is None:
+        price = order.stop_price or order.trailing_price
     return ZERO if price is None else up_to_unit(multiply(price, order.remaining))

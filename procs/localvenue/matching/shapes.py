@@ -43,15 +43,9 @@ _UNWANTED: Final = {
 
 def shape_fault(request: PlaceOrder, leg: str = "") -> Refusal | None:
     """Why the parameters do not fit the type; `leg` begins their names in an order list."""
-    if _is_plain_limit(request):
-        return None
-    return _value_fault(request) or _presence_fault(request, leg) or _combination_fault(request)
-
-
-def _is_plain_limit(request: PlaceOrder) -> bool:
-    """The usual order at a glance: a limit order with all that it needs and nothing else."""
     quantity, price = request.quantity, request.price
-    return (
+    if (
+        # The usual order at a glance: a limit order with all that it needs and nothing else.
         request.type == "LIMIT"
         and quantity is not None
         and price is not None
@@ -62,7 +56,9 @@ def _is_plain_limit(request: PlaceOrder) -> bool:
         and request.quote_quantity is None
         and request.trailing_delta_bps is None
         and request.iceberg_quantity is None
-    )
+    ):
+        return None
+    return _value_fault(request) or _presence_fault(request, leg) or _combination_fault(request)
 
 
 def _value_fault(request: PlaceOrder) -> Refusal | None:

@@ -302,6 +302,17 @@ class OrderStore:
         """Says what happened to an order; returns the copy that was said."""
         self.counters.execution += 1
         said = order.__copy__()
+        if execution == "NEW":
+            self._events.append(
+                OrderUpdated(
+                    account=said.account,
+                    execution_id=self.counters.execution,
+                    execution=execution,
+                    order=said,
+                    at_ms=now_ms,
+                )
+            )
+            return said
         self._events.append(
             OrderUpdated(
                 account=said.account,
@@ -346,10 +357,12 @@ class OrderStore:
         if not self._touched:
             return
         for name, assets in self._touched.items():
-            free, locked = self.accounts[name].free, self.accounts[name].locked
-            balances: dict[str, Balance] = {}
-            for asset in sorted(assets) if len(assets) > 1 else assets:
-                balances[asset] = Balance(free.get(asset, ZERO), locked.get(asset, ZERO))
+            account = self.accounts[name]
+            free, locked = account.free, account.locked
+            balances = {
+                asset: Balance(free.get(asset, ZERO), locked.get(asset, ZERO))
+                for asset in (sorted(assets) if len(assets) > 1 else assets)
+            }
             self._events.append(BalancesChanged(account=name, balances=balances, at_ms=now_ms))
         self._touched.clear()
 
