@@ -154,6 +154,9 @@ class FlowMarket:
                 f"symbols, this one is {self._profile.name!r} with seed {self._seed} and "
                 f"{len(self._symbols)}"
             )
+        places = sorted(place for _, place in saved.turns)
+        if places != list(range(len(names))) or not all(one.is_whole() for one in saved.symbols):
+            raise MessageError("the saved market is broken: turns or books are incomplete")
         version, internal, gauss = saved.random
         try:
             self._random.setstate((version, tuple(internal), gauss))

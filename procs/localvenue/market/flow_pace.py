@@ -82,7 +82,7 @@ def rates_for(listing: Listing, quotes: float | None = None) -> Rates:
         deeps=levels / deep_levels,
         deep_levels=deep_levels,
         openings=openings,
-        closings=min(max(2.0 * quotes, 40.0), 600.0),
+        closings=min(max(1.6 * quotes, 40.0), 600.0),
     )
 
 

@@ -41,7 +41,7 @@ BARS_SAVED: Final = 120
 LEAN: Final = 1.4
 """How strongly the pressure shapes the queues at the touch."""
 FORESIGHT: Final = 1.2
-"""How strongly the queues tell which side opens: 1 would be always the shorter one, if empty."""
+"""How strongly the queues tell which side opens: at 1 an empty one always would."""
 PRESSURE_KEPT: Final = 0.88
 """What a move leaves of the pressure that made it."""
 REVERTED_SHARE: Final = 0.3
@@ -51,14 +51,14 @@ STEP_VARIANCE_MIN: Final = 1.3
 """In squared ticks; a symbol whose tick is large moves by one, and seldom."""
 LONG_SHARE: Final = 0.08
 """So many moves are longer than the others, on average so many times:"""
-LONG_FACTOR: Final = 2.9
-MOVE_MAX: Final = 8.5
+LONG_FACTOR: Final = 2.8
+MOVE_MAX: Final = 8.0
 """In mean moves."""
 
 PULL_MS: Final = 4 * 3_600_000.0
 LEVEL_MS: Final = 3 * 86_400_000.0
 LEVEL_SPREAD: Final = 0.02
-TAKES_DAMPED: Final = -0.05
+TAKES_DAMPED: Final = -0.045
 """The power of the activity that takes' share of all events goes with: bursts are more quotes."""
 TAKE_SPREAD: Final = 1.7
 """Of the logarithm of a taker's quantity."""
@@ -93,6 +93,11 @@ class SavedFlow(msgspec.Struct, kw_only=True):
     ask_steps: list[int]
     origin: Origin
     bars: list[Bar]
+
+    def is_whole(self) -> bool:
+        """Whether there is a quantity for each level, and a level on each side."""
+        bids, asks = len(self.bid_ranks), len(self.ask_ranks)
+        return (len(self.bid_steps), len(self.ask_steps)) == (bids, asks) and bids * asks > 0
 
 
 class FlowSymbol:

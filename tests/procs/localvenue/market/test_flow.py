@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tracemalloc
 from decimal import Decimal
 from itertools import pairwise
@@ -149,6 +150,10 @@ def test_the_state_of_another_market_is_refused_and_changes_nothing():
         market.load(before.replace(b'"random":[3,[', b'"random":[3,["x",'))
     with pytest.raises(MessageError, match="random state"):
         market.load(before.replace(b'"random":[3,[', b'"random":[3,[7,'))
+    with pytest.raises(MessageError, match="incomplete"):
+        market.load(re.sub(rb'"bid_ranks":\[-\d+,', b'"bid_ranks":[', before, count=1))
+    with pytest.raises(MessageError, match="incomplete"):
+        market.load(re.sub(rb'"turns":\[\[([^,]*),\d\]', rb'"turns":[[\1,7]', before))
     assert market.save() == before
 
 
