@@ -38,7 +38,7 @@ __all__ = ["PROFILES", "build_market", "describe"]
 
 FAST_SYMBOLS: Final = 3
 FLOOD_SYMBOLS: Final = 6
-FLOOD_QUOTES: Final = 2_230.0
+FLOOD_QUOTES: Final = 2_300.0
 """Changes of BTCUSDT's touch in a second; with trades and depth some 2,500 messages."""
 QUIET_QUOTES: Final = 3.0
 
