@@ -113,7 +113,7 @@ def test_a_mistake_is_named_with_its_place(table, says, tmp_path):
 def test_a_file_that_is_no_plan_is_refused(text, says, tmp_path):
     path = tmp_path / "bad.toml"
     path.write_text(text)
-    with pytest.raises(ConfigError, match="bad.toml") as refused:
+    with pytest.raises(ConfigError, match=r"bad\.toml") as refused:
         read_plan(path)
     assert says in str(refused.value)
 
@@ -123,7 +123,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
         read_plan(tmp_path / "nowhere.toml")
     path = tmp_path / "latin.toml"
     path.write_bytes(b"seed = 1 # \xff")
-    with pytest.raises(ConfigError, match="latin.toml: not TOML"):
+    with pytest.raises(ConfigError, match=r"latin\.toml: not TOML"):
         read_plan(path)
     assert VenueOptions().faults is None
 
@@ -142,18 +142,21 @@ KEYS = sorted(
 @given(
     st.fixed_dictionaries(
         {"kind": st.sampled_from(list(KINDS)) | ANYTHING},
-        optional={key: ANYTHING for key in KEYS},
+        optional=dict.fromkeys(KEYS, ANYTHING),
     )
     | ANYTHING
 )
 def test_whatever_is_written_is_a_fault_or_an_error(data):
+    refused = ""
     try:
         fault = parse_fault(data, "a plan: fault 1")
     except ConfigError as error:
-        assert str(error).startswith("a plan: fault 1")
-    else:
-        assert fault.kind in KINDS
-        assert fault.values.keys() == KINDS[fault.kind].parameters.keys()
+        refused = str(error)
+    if refused:
+        assert refused.startswith("a plan: fault 1")
+        return
+    assert fault.kind in KINDS
+    assert fault.values.keys() == KINDS[fault.kind].parameters.keys()
 
 
 def struck(fault: Fault, times: int, seed: int = 7, number: int = 1) -> list[int]:

@@ -7,7 +7,6 @@ import json
 import time
 from pathlib import Path
 
-import aiohttp
 import pytest
 from aiohttp import web
 from localvenue_process import ROOT, raw_client
