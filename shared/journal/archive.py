@@ -14,6 +14,7 @@ import os
 import sqlite3
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -113,7 +114,7 @@ def unpack_archive(source: Path, folder: Path) -> Manifest:
                 _unpack(source, tar, member, held, folder / held.name)
             if tar.next() is not None:
                 raise JournalError(f"{source}: more files than its manifest names")
-    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
         if isinstance(error, OSError) and error.filename is not None:
             raise JournalError(f"{error.filename}: {error.strerror}") from error
         raise JournalError(f"{source}: damaged, or not a backup: {error}") from error
