@@ -77,7 +77,7 @@ def line_of(record: Record) -> str:
     )
     level = record.get("level", "info")
     mark = f"{level.upper()} " if level in ("warning", "error") else ""
-    place = f"{record.get('role', '?'):<9} {record.get('stream', '?'):<9}"
+    place = f"{record.get('role', '?')!s:<9} {record.get('stream', '?')!s:<9}"
     return (
         f"{record.get('at', '?')} {place} {mark}{record.get('event_type', '?')} {fields}".rstrip()
     )

@@ -16,6 +16,7 @@ import msgspec
 
 from procs.supervise.rundir import (
     UserPaths,
+    read_last_run,
     read_text,
     replace_text,
     take_engine_lock,
@@ -78,7 +79,7 @@ def _exchange(paths: UserPaths, source: Path) -> Restored:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
     settings = _settings(paths.userdir, fresh)
-    last = max(_number(paths.last_run), _number(fresh / "last_run"))
+    last = max(read_last_run(paths.last_run), read_last_run(fresh / "last_run"))
     # A run id must never come twice, also not one that the backup has not seen (O2).
     replace_text(fresh / "last_run", f"{last}\n")
     write_latch(
@@ -119,11 +120,6 @@ def _put_aside(paths: UserPaths) -> Path | None:
         number += 1
     os.replace(paths.data_dir, kept)
     return kept
-
-
-def _number(path: Path) -> int:
-    text = read_text(path)
-    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def _sync(folder: Path) -> None:

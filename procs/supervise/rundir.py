@@ -14,10 +14,15 @@ import msgspec
 
 from shared.bus.locks import Lock, LockedError, prepare_run_dir, take_lock
 from shared.errors import ConfigError, SeawallError
+from shared.messages.base import NOT_JSON
 from shared.messages.control import TradingState
 
 LATCH_TEXT_MAX: Final = 1000
 """Characters of the latch file that are read: whoever made it may have put anything there."""
+
+RUN_START_MAX_S: Final = 36**6 - 1
+"""December 2038. From then on run ids have seven digits and would sort before those of today: such
+a number in a file today is damage, and must not become part of an id."""
 
 
 class RunFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +116,7 @@ def read_run_file(path: Path) -> RunFile | None:
     """The run file; None when there is none or it is not ours to understand."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=RunFile)
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, *NOT_JSON):
         return None
 
 
@@ -131,10 +136,16 @@ def next_start_s(paths: UserPaths, now_s: int) -> int:
     """This run's start in seconds, later than any before it even if the wall clock was set back.
 
     Run ids start client order ids: the same one twice could mean the same order twice (O2)."""
-    last = read_text(paths.last_run)
-    start_s = max(now_s, int(last) + 1) if last.isascii() and last.isdigit() else now_s
+    start_s = max(now_s, read_last_run(paths.last_run) + 1)
     replace_text(paths.last_run, f"{start_s}\n")
     return start_s
+
+
+def read_last_run(path: Path) -> int:
+    """The start of the newest run; 0 when the file is missing or damaged."""
+    text = read_text(path)
+    last = int(text) if text.isascii() and text.isdigit() else 0
+    return last if last < RUN_START_MAX_S else 0
 
 
 def write_latch(path: Path, text: str) -> None:

@@ -20,6 +20,7 @@ import msgspec
 
 from procs.supervise.rundir import read_text, replace_text
 from shared.config.schema import Settings
+from shared.messages.base import NOT_JSON
 
 HOST: Final = "127.0.0.1"
 READY_LINE_MAX: Final = 1_000_000
@@ -81,7 +82,7 @@ def read_ready(data: bytes) -> VenueReady | None:
     """The venue's ready line; None when it is not one (the venue died while writing)."""
     try:
         return msgspec.json.decode(data, type=VenueReady)
-    except msgspec.DecodeError:
+    except NOT_JSON:
         return None
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import tomllib
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ import msgspec
 
 from shared.config.check import check_settings
 from shared.config.schema import PROCESS_NAMES, Process, Settings
+from shared.config.toml import TomlError, parse_toml
 from shared.errors import ConfigError, NumberError
 from shared.messages.base import Amount, encode
 from shared.units import decimal_from_text
@@ -160,14 +160,14 @@ def _all_given(
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"), parse_float=Decimal)
+        return parse_toml(path.read_text("utf-8"), Decimal)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(
             f"{path}: not UTF-8 text: {error.reason} at byte {error.start}"
         ) from error
-    except tomllib.TOMLDecodeError as error:
+    except TomlError as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
 
 
@@ -185,8 +185,8 @@ def _flatten(source: str, table: dict[str, Any], prefix: str) -> Iterator[_Given
 def _value_of_text(text: str) -> Any:
     """Text of the environment or --set as a TOML value, or as a string when it is none."""
     try:
-        parsed = tomllib.loads(f"value = {text}", parse_float=Decimal)
-    except tomllib.TOMLDecodeError:
+        parsed = parse_toml(f"value = {text}", Decimal)
+    except TomlError:
         return text
     # A text with a line break could define more than the one value; then it is only a string.
     return parsed["value"] if len(parsed) == 1 else text

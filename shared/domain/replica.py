@@ -12,6 +12,7 @@ from shared.domain.account import Account, read_account
 from shared.domain.effects import Effect, Note, Say
 from shared.domain.fold import evolve
 from shared.domain.instrument import Instrument
+from shared.errors import MessageError
 from shared.messages.account import (
     AccountEvent,
     Acknowledge,
@@ -99,10 +100,16 @@ class Replica:
     def _welcome(self, message: Welcomed) -> list[Effect]:
         if self._is_old(message):
             return []
-        self.account = read_account(bytes(message.account))
-        if self.account.seq != message.seq:
-            raise ValueError(f"welcome to {message.seq} holds an account at {self.account.seq}")
-        self.instruments = {i.symbol: i for i in _INSTRUMENTS.read(bytes(message.instruments))}
+        try:
+            account = read_account(bytes(message.account))
+            instruments = _INSTRUMENTS.read(bytes(message.instruments))
+            if account.seq != message.seq:
+                raise MessageError(f"welcome to {message.seq} holds an account at {account.seq}")
+        except MessageError as error:
+            # Nothing of it is taken over; the next beat shows that this copy is behind.
+            return [Note("errors", "welcome_unreadable", {"reason": str(error)})]
+        self.account = account
+        self.instruments = {one.symbol: one for one in instruments}
         self.epoch = message.epoch
         self.welcomed = True
         self.mark = max(self.mark, message.seq)

@@ -25,6 +25,7 @@ from shared.errors import JournalError, NotFoundError
 from shared.journal.emergency import read_emergency
 from shared.journal.reader import JournalReader
 from shared.journal.schema import connect
+from shared.messages.base import NOT_JSON
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
@@ -35,6 +36,15 @@ VENUE: Final = "venue.db"
 TEXTS: Final = ("last_run", "operator", "KILL", "venue.port")
 FILE_MAX: Final = 1 << 36
 """64 GiB: a manifest that says more is no backup of ours."""
+
+_UNREADABLE: Final = (
+    tarfile.TarError,
+    zlib.error,
+    EOFError,
+    OSError,
+    ValueError,
+    OverflowError,  # a size that no file has
+)
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,7 +124,7 @@ def unpack_archive(source: Path, folder: Path) -> Manifest:
                 _unpack(source, tar, member, held, folder / held.name)
             if tar.next() is not None:
                 raise JournalError(f"{source}: more files than its manifest names")
-    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
+    except _UNREADABLE as error:
         if isinstance(error, OSError) and error.filename is not None:
             raise JournalError(f"{error.filename}: {error.strerror}") from error
         raise JournalError(f"{source}: damaged, or not a backup: {error}") from error
@@ -208,7 +218,7 @@ def _replacing(partial: Path, target: Path) -> Iterator[io.BufferedWriter]:
 def _manifest(source: Path, content: bytes) -> Manifest:
     try:
         manifest = msgspec.json.decode(content, type=Manifest)
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         raise JournalError(f"{source}: {MANIFEST}: {error}") from error
     if manifest.format != FORMAT:
         raise JournalError(

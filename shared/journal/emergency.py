@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
 from shared.journal.rows import Row
 from shared.journal.schema import row_crc
+from shared.messages.base import NOT_JSON
 
 RESERVED_BYTES: Final = 4 * 1024 * 1024
 """About 10,000 rows: hours of exits without entries."""
 
 
+_Integer = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+"""What SQLite holds: a line with another number was not written by us."""
+
+
 class _Line(msgspec.Struct):
-    seq: int
+    seq: _Integer
     type: str
-    at_ns: int
-    crc: int
+    at_ns: _Integer
+    crc: _Integer
     body: msgspec.Raw
 
 
@@ -88,7 +93,7 @@ def read_emergency(path: Path) -> tuple[list[Row], int]:
             break
         try:
             line = _DECODER.decode(text)
-        except msgspec.DecodeError:
+        except NOT_JSON:
             break
         rows.append(Row(line.seq, line.type, line.at_ns, bytes(line.body), line.crc))
         end += len(text) + 1

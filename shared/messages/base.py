@@ -7,7 +7,7 @@ additive only: a new field has a default, a name is never used again for somethi
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
@@ -28,6 +28,10 @@ else:
 
 
 T = TypeVar("T")
+
+NOT_JSON: Final = (msgspec.DecodeError, UnicodeError, RecursionError)
+"""What msgspec raises for bytes that are not the JSON it expects: its own error leaves out bytes
+that are no UTF-8, and nesting deeper than the stack."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -64,7 +68,7 @@ class Reader:
         """The message in data. Raises MessageError; nothing else is touched."""
         try:
             return self._decoder.decode(data)
-        except (msgspec.DecodeError, NumberError, RecursionError, UnicodeError) as error:
+        except (*NOT_JSON, NumberError) as error:
             raise MessageError(
                 f"not a message: {error} in {bytes(data[:120])!r}"
                 if not isinstance(data, str)

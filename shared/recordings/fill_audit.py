@@ -53,6 +53,15 @@ def _start(audit: Path, text: bytes) -> Record:
         raise RecordingError(f"{audit}: not an audit of fills: its first line is no start")
     if start.get("version") != VERSION:
         raise RecordingError(f"{audit}: version {start.get('version')!r}, allowed: {VERSION}")
+    files = start.get("files")
+    named = isinstance(files, list) and all(
+        isinstance(one, dict)
+        and isinstance(one.get("file"), str)
+        and isinstance(one.get("sha256"), str)
+        for one in files
+    )
+    if start.get("market") not in ("generated", "recorded") or not named:
+        raise RecordingError(f"{audit}: its first line does not name the market it was made with")
     return start
 
 

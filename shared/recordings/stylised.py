@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from math import nan, sqrt
+from math import isfinite, nan, sqrt
 from statistics import fmean
 from typing import Final
 
@@ -229,7 +229,14 @@ def _take(meter: FactsMeter, at_ns: int, frame: bytes) -> None:
     if kind == "depthUpdate":
         meter.depth(at_ns, len(data["b"]) + len(data["a"]))
     elif kind == "trade":
-        meter.trade(at_ns, data["T"], buys=not data["m"])
+        meter.trade(at_ns, int(data["T"]), buys=not data["m"])
     elif kind == "bookTicker" or (kind is None and "B" in data and "A" in data):
-        bid, ask = float(data["b"]), float(data["a"])
-        meter.quote(at_ns, bid, float(data["B"]), ask, float(data["A"]))
+        bid, held, ask, offered = (_finite(data[name]) for name in "bBaA")
+        meter.quote(at_ns, bid, held, ask, offered)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError(f"not a finite number: {text!r}")
+    return value

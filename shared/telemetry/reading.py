@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from shared.errors import NotFoundError
+from shared.messages.base import NOT_JSON
 
 Record = dict[str, Any]
 
@@ -61,7 +62,7 @@ def record_in(line: bytes) -> Record | None:
     """The record of a line; None for a line that a killed process left unfinished."""
     try:
         record = _DECODE(line)
-    except msgspec.DecodeError:
+    except NOT_JSON:
         return None
     return record if isinstance(record.get("at_ns"), int) else None
 

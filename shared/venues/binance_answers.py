@@ -289,8 +289,8 @@ class CancelReader(Reader):
 
     def read(self, data: bytes | memoryview | str) -> Any:
         """An OrderAnswer or a ListAnswer. Raises MessageError."""
-        has_reports = '"orderReports"' in (data if isinstance(data, str) else bytes(data).decode())
-        return self._list.read(data) if has_reports else super().read(data)
+        text = data.encode("utf-8", "replace") if isinstance(data, str) else bytes(data)
+        return self._list.read(data) if b'"orderReports"' in text else super().read(data)
 
 
 PUSHES: Final[dict[str, Any]] = {
@@ -313,7 +313,8 @@ def pushed(event: dict[str, Any]) -> VenueReported | None:
 
     Raises MessageError for an event of ours that cannot be read.
     """
-    kind = PUSHES.get(event.get("e", ""))
+    name = event.get("e", "")
+    kind = PUSHES.get(name) if isinstance(name, str) else None
     if kind is None:
         return None
     reported: VenueReported = read_as(kind, event).reported()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import stat
-import tomllib
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from shared.config.toml import TomlError, parse_toml
 from shared.errors import ConfigError
 
 _SIGNATURE: Final = re.compile(r"(signature|apiKey)(=|\"\s*:\s*\")[^&\"\s]+", re.IGNORECASE)
@@ -44,8 +44,8 @@ def load_credentials(path: Path, section: str) -> Credentials:
     """
     data = _read_private(path)
     try:
-        content = tomllib.loads(data.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        content = parse_toml(data.decode("utf-8"))
+    except (TomlError, UnicodeDecodeError):
         # The parser's message may quote the line; a line of this file may be a secret.
         raise ConfigError(f"credentials: {path} is not TOML") from None
     table = content.get(section)

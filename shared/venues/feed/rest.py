@@ -15,6 +15,7 @@ import orjson
 
 from shared.domain.instrument import Instrument
 from shared.errors import NumberError, SeawallError, VenueError
+from shared.messages.base import NOT_JSON
 from shared.units import decimal_from_text
 from shared.venues.feed import http
 from shared.venues.feed.budget import WeightBudget
@@ -26,6 +27,9 @@ TESTNET_REST: Final = "https://testnet.binance.vision"
 DEPTH_LIMIT: Final = 1000
 CANDLES_MAX: Final = 1000
 SYMBOLS_IN_QUERY_MAX: Final = 100
+DEFAULT_PAUSE_S: Final = 10.0
+LONGEST_BAN_S: Final = 4 * 86_400
+"""The venue bans for three days at most; a longer one is a misread number."""
 _WEIGHT_INFO: Final = 20
 _WEIGHT_VOLUME_FEW: Final = 40
 _WEIGHT_VOLUME_ALL: Final = 80
@@ -107,7 +111,7 @@ class BinancePublic:
                 entry.symbol: float(decimal_from_text(entry.quoteVolume))
                 for entry in _VOLUMES.decode(body)
             }
-        except (msgspec.DecodeError, NumberError) as error:
+        except (*NOT_JSON, NumberError) as error:
             raise RestError(f"ticker/24hr cannot be read: {error}") from error
 
     async def candles(self, symbol: str, minutes: int) -> tuple[MinuteCandle, ...]:
@@ -117,7 +121,7 @@ class BinancePublic:
         body = await self._get("klines", query, _WEIGHT_CANDLES)
         try:
             return tuple(_candle(row) for row in _ROWS.decode(body))
-        except (msgspec.DecodeError, NumberError, TypeError, LookupError) as error:
+        except (*NOT_JSON, NumberError, TypeError, LookupError) as error:
             raise RestError(f"klines of {symbol} cannot be read: {error}") from error
 
     async def best_prices(self, symbols: tuple[str, ...]) -> dict[str, tuple[Decimal, Decimal]]:
@@ -129,7 +133,7 @@ class BinancePublic:
                 entry.symbol: (decimal_from_text(entry.bidPrice), decimal_from_text(entry.askPrice))
                 for entry in _BEST.decode(body)
             }
-        except (msgspec.DecodeError, NumberError) as error:
+        except (*NOT_JSON, NumberError) as error:
             raise RestError(f"ticker/bookTicker cannot be read: {error}") from error
         return {symbol: (bid, ask) for symbol, (bid, ask) in best.items() if 0 < bid < ask}
 
@@ -162,8 +166,9 @@ def _listed(symbols: tuple[str, ...]) -> str:
 
 
 def _retry_after_s(text: str) -> float:
-    """Seconds of a Retry-After header; 10 when the venue does not say."""
-    return float(text) if text.isdecimal() else 10.0
+    """Seconds of a Retry-After header; 10 when the venue does not say, or says what no ban is."""
+    seconds = float(text) if text.isascii() and text.isdigit() else DEFAULT_PAUSE_S
+    return seconds if seconds <= LONGEST_BAN_S else DEFAULT_PAUSE_S
 
 
 def _candle(row: list[Any]) -> MinuteCandle:

@@ -106,11 +106,16 @@ def test_a_shorter_journal_does_not_lower_the_mark():
     assert said(replica.ask(ns(99)))[0].mark == len(STORY)
 
 
-def test_a_welcome_that_contradicts_itself_is_a_bug():
+def test_a_welcome_that_contradicts_itself_changes_nothing_and_is_told():
     wrong = welcome(account_of(*STORY))
     broken = Welcomed(epoch="e", seq=99, account=wrong.account, instruments=wrong.instruments)
-    with pytest.raises(ValueError, match="99"):
-        a_replica().on(broken, ns(0))
+    replica = a_replica()
+    events, (note,) = replica.on(broken, ns(1))
+    assert events == []
+    assert note.event_type == "welcome_unreadable"
+    assert "99" in note.fields["reason"]
+    assert not replica.welcomed
+    assert replica.account == Account()
 
 
 @pytest.mark.parametrize(
