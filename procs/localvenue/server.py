@@ -78,7 +78,7 @@ class VenueServer:
         hub = StreamHub(self.venue, market_data)
         if isinstance(market, RecordedMarket):
             hub.on_first_subscription = market.begin
-        self._streams = StreamServer(hub)
+        self._streams = StreamServer(hub, self.venue.client_ms, not options.unlimited)
         self._socket_api = SocketApi(self.venue, budget, table)
         self.venue.market_listeners.append(hub)
         self.venue.user_listeners.append(self._socket_api)
@@ -90,8 +90,8 @@ class VenueServer:
         injector = Injector(self.venue, self._fault_log)
         if plan is not None:
             injector.replace(plan)
-        announce = self._socket_api.announce_shutdown
-        Admin(self.venue, injector, about(options), self._counts, announce).register(self._app)
+        notice = self._announce_shutdown
+        Admin(self.venue, injector, about(options), self._counts, notice).register(self._app)
         self._runner = self._connections.runner(self._app, SHUTDOWN_S)
         self._ticker: asyncio.Task[None] | None = None
 
@@ -125,7 +125,7 @@ class VenueServer:
         if self._ticker is not None:
             self._ticker.cancel()
             await asyncio.gather(self._ticker, return_exceptions=True)
-        self._socket_api.announce_shutdown()
+        self._announce_shutdown()
         await asyncio.sleep(LAST_WORDS_S)
         clients: set[ClientSocket] = self._streams.open | self._socket_api.open
         closing = [client.socket.close(code=1001, message=b"venue stops") for client in clients]
@@ -134,6 +134,11 @@ class VenueServer:
         await self._runner.cleanup()
         self.venue.close()
         self._fault_log.close()
+
+    def _announce_shutdown(self) -> None:
+        """Both kinds of sockets hear that the venue goes."""
+        self._streams.announce_shutdown()
+        self._socket_api.announce_shutdown()
 
     def ready_line(self) -> bytes:
         """What a client needs, as `seawall venue --json` prints it."""

@@ -3,38 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any, Final
 
 import orjson
 
-from procs.localvenue.market.events import Candle, Traded
+from procs.localvenue.market.events import Traded
 from procs.localvenue.matching.account import multiply
 from procs.localvenue.matching.model import Refusal
 from procs.localvenue.matching.refusals import INVALID_SYMBOL
+from procs.localvenue.protocols.binance_spot.candles import Candles, interval_of, zone_ms
 from procs.localvenue.protocols.binance_spot.exchange_info import exchange_info
 from procs.localvenue.protocols.binance_spot.limits import RateLimits
 from procs.localvenue.protocols.binance_spot.params import SYMBOL, Params, RefusedError
 from procs.localvenue.protocols.binance_spot.render import eight
+from procs.localvenue.protocols.binance_spot.tickers import Tickers, window_ms_of
 from procs.localvenue.shell import Venue
-from procs.localvenue.tape import Day
+from procs.localvenue.tape import Aggregate
 
-INTERVALS_MS: Final = {
-    "1m": 60_000,
-    "3m": 180_000,
-    "5m": 300_000,
-    "15m": 900_000,
-    "30m": 1_800_000,
-    "1h": 3_600_000,
-    "2h": 7_200_000,
-    "4h": 14_400_000,
-    "6h": 21_600_000,
-    "8h": 28_800_000,
-    "12h": 43_200_000,
-    "1d": 86_400_000,
-}
+ROWS_MAX: Final = 1_000
+SYMBOLS_MAX: Final = 200
+"""Of a rolling or trading day ticker."""
+TICKER_TYPES: Final = ("FULL", "MINI")
 
-BAD_INTERVAL: Final = Refusal(-1120, "Invalid interval.")
+BAD_TYPE: Final = Refusal(-1130, "Data sent for parameter 'type' is not valid.")
+BOTH_SYMBOLS: Final = Refusal(-1128, "Combination of optional parameters invalid.")
+NO_SYMBOL: Final = Refusal(
+    -1105, "Either 'symbol' or 'symbols' must be provided, but both were empty/null!"
+)
+TOO_MANY_SYMBOLS: Final = Refusal(-1130, "Data sent for parameter 'symbols' is not valid.")
+BAD_TIMES: Final = Refusal(-1127, "startTime is after endTime.")
 
 
 class MarketData:
@@ -44,6 +41,8 @@ class MarketData:
         self._venue = venue
         self._exchange = venue.exchange
         self._limits = limits
+        self.tickers = Tickers(venue)
+        self.candles = Candles(venue)
 
     def ping(self, params: Params) -> Any:
         """GET ping."""
@@ -69,50 +68,45 @@ class MarketData:
 
     def trades(self, params: Params) -> Any:
         """GET trades: the newest public trades, oldest first."""
-        symbol = self._symbol(params)
-        return [
-            _trade(trade) for trade in self._venue.tape.trades(symbol, params.limit(500, 1_000))
-        ]
+        tape = self._venue.tape.of(self._symbol(params))
+        return [_trade(trade) for trade in tape.trades(params.limit(500, ROWS_MAX))]
+
+    def old_trades(self, params: Params) -> Any:
+        """GET historicalTrades: from an id on, as far back as the venue remembers."""
+        tape = self._venue.tape.of(self._symbol(params))
+        limit, from_id = params.limit(500, ROWS_MAX), params.integer("fromId")
+        return [_trade(trade) for trade in tape.trades(limit, from_id)]
 
     def aggregate_trades(self, params: Params) -> Any:
-        """GET aggTrades: here every trade is an aggregate of its own."""
-        symbol = self._symbol(params)
-        return [
-            {
-                "a": trade.trade_id,
-                "p": eight(trade.price),
-                "q": eight(trade.quantity),
-                "f": trade.trade_id,
-                "l": trade.trade_id,
-                "T": trade.at_ms,
-                "m": trade.buyer_is_maker,
-                "M": True,
-            }
-            for trade in self._venue.tape.trades(symbol, params.limit(500, 1_000))
+        """GET aggTrades: trades of one taker at one price; by id, by time, or the newest."""
+        tape = self._venue.tape.of(self._symbol(params))
+        limit, from_id = params.limit(500, ROWS_MAX), params.integer("fromId")
+        start_ms, end_ms = _times(params)
+        found = [
+            one
+            for one in tape.aggregates()
+            if (from_id is None or one.id >= from_id)
+            and (start_ms is None or one.at_ms >= start_ms)
+            and (end_ms is None or one.at_ms <= end_ms)
         ]
+        from_front = from_id is not None or start_ms is not None
+        chosen = found[:limit] if from_front else found[-limit:]
+        return [_aggregate(one) for one in chosen]
 
-    def candles(self, params: Params) -> Any:
-        """GET klines: bars up to now, oldest first, between startTime and endTime if given."""
+    def klines(self, params: Params) -> Any:
+        """GET klines and uiKlines: bars up to now, between startTime and endTime if given."""
         symbol = self._symbol(params)
-        interval_ms = INTERVALS_MS.get(params.needed("interval"))
-        if interval_ms is None:
-            raise RefusedError(BAD_INTERVAL)
-        limit = params.limit(500, 1_000)
-        start_ms, end_ms = params.integer("startTime"), params.integer("endTime")
-        now_ms = self._venue.now_ms()
-        wanted = limit
-        if start_ms is not None:
-            wanted = max((now_ms - start_ms) // interval_ms + 2, 1)
-        elif end_ms is not None:
-            wanted = max((now_ms - end_ms) // interval_ms, 0) + limit + 1
-        bars = [
-            bar
-            for bar in self._venue.tape.candles(symbol, interval_ms, min(wanted, 100_000), now_ms)
-            if (start_ms is None or bar.open_ms >= start_ms)
-            and (end_ms is None or bar.open_ms <= end_ms)
-        ]
-        chosen = bars[:limit] if start_ms is not None else bars[-limit:]
-        return [candle_row(bar, interval_ms) for bar in chosen]
+        interval = interval_of(params.needed("interval"))
+        zone = params.text("timeZone")
+        start_ms, end_ms = _times(params)
+        return self.candles.rows(
+            symbol,
+            interval,
+            limit=params.limit(500, ROWS_MAX),
+            start_ms=start_ms,
+            end_ms=end_ms,
+            offset_ms=0 if zone is None else zone_ms(zone),
+        )
 
     def average_price(self, params: Params) -> Any:
         """GET avgPrice."""
@@ -121,78 +115,42 @@ class MarketData:
 
     def ticker_day(self, params: Params) -> Any:
         """GET ticker/24hr, FULL or MINI."""
-        mini = params.values.get("type") == "MINI"
-        return self._each(params, self.day_mini if mini else self.day_full)
+        tickers = self.tickers
+        return self._each(params, tickers.day_mini if _is_mini(params) else tickers.day_full)
+
+    def ticker_trading_day(self, params: Params) -> Any:
+        """GET ticker/tradingDay, of the calendar day in a time zone."""
+        zone, mini = params.text("timeZone"), _is_mini(params)
+        offset_ms = 0 if zone is None else zone_ms(zone)
+        self._need_symbols(params)
+        return self._each(params, lambda symbol: self.tickers.trading_day(symbol, offset_ms, mini))
+
+    def ticker_rolling(self, params: Params) -> Any:
+        """GET ticker, of a window of any size."""
+        window_ms = window_ms_of(params.text("windowSize") or "1d")
+        mini = _is_mini(params)
+        self._need_symbols(params)
+        return self._each(params, lambda symbol: self.tickers.rolling(symbol, window_ms, mini))
 
     def ticker_price(self, params: Params) -> Any:
         """GET ticker/price."""
-        return self._each(params, self._price)
+        return self._each(params, self.tickers.price)
 
     def ticker_book(self, params: Params) -> Any:
         """GET ticker/bookTicker."""
-        return self._each(params, self._top)
+        return self._each(params, self.tickers.top)
 
-    def day_full(self, symbol: str) -> dict[str, Any]:
-        """The 24 hour ticker of one symbol."""
-        day, last = self._day(symbol), self._venue.tape.last(symbol)
-        top = self._top(symbol)
-        change = day.close - day.open
-        percent = change / day.open * 100 if day.open else Decimal(0)
-        return {
-            "symbol": symbol,
-            "priceChange": eight(change),
-            "priceChangePercent": f"{percent:.3f}",
-            "weightedAvgPrice": eight(day.average),
-            "prevClosePrice": eight(day.open),
-            "lastPrice": eight(day.close),
-            "lastQty": eight(last.quantity if last else None),
-            "bidPrice": top["bidPrice"],
-            "bidQty": top["bidQty"],
-            "askPrice": top["askPrice"],
-            "askQty": top["askQty"],
-            **_day_figures(day, last),
-        }
-
-    def day_mini(self, symbol: str) -> dict[str, Any]:
-        """The short 24 hour ticker of one symbol."""
-        day, last = self._day(symbol), self._venue.tape.last(symbol)
-        return {"symbol": symbol, "lastPrice": eight(day.close), **_day_figures(day, last)}
-
-    def _day(self, symbol: str) -> Day:
-        now_ms = self._venue.now_ms()
-        day = self._venue.tape.day(symbol, now_ms)
-        if day is not None:
-            return day
-        price = self._exchange.published[symbol].reference_price() or Decimal(0)
-        return Day(
-            open_ms=now_ms,
-            close_ms=now_ms,
-            open=price,
-            high=price,
-            low=price,
-            close=price,
-            volume=Decimal(0),
-            quote_volume=Decimal(0),
-            trades=0,
-        )
-
-    def _price(self, symbol: str) -> dict[str, Any]:
-        price = self._exchange.published[symbol].reference_price()
-        return {"symbol": symbol, "price": eight(price)}
-
-    def _top(self, symbol: str) -> dict[str, Any]:
-        published = self._exchange.published[symbol]
-        bid, ask = published.bids.levels(1), published.asks.levels(1)
-        return {
-            "symbol": symbol,
-            "bidPrice": eight(bid[0][0] if bid else None),
-            "bidQty": eight(bid[0][1] if bid else None),
-            "askPrice": eight(ask[0][0] if ask else None),
-            "askQty": eight(ask[0][1] if ask else None),
-        }
+    def _need_symbols(self, params: Params) -> None:
+        """These answer no question about everything."""
+        if "symbol" not in params.values and "symbols" not in params.values:
+            raise RefusedError(NO_SYMBOL)
+        if "symbols" in params.values and len(self._symbols(params)) > SYMBOLS_MAX:
+            raise RefusedError(TOO_MANY_SYMBOLS)
 
     def _each(self, params: Params, answer: Callable[[str], dict[str, Any]]) -> Any:
         """One object for symbol=, a list for symbols= or for all."""
+        if "symbol" in params.values and "symbols" in params.values:
+            raise RefusedError(BOTH_SYMBOLS)
         if "symbol" in params.values:
             return answer(self._symbol(params))
         return [answer(symbol) for symbol in self._symbols(params)]
@@ -231,25 +189,6 @@ def known_symbol(venue: Venue, params: Params) -> str:
     return symbol
 
 
-def candle_row(bar: Candle, interval_ms: int) -> list[Any]:
-    """A bar as klines list it; buyers' share is said to be half, the source does not know it."""
-    half = Decimal("0.5")
-    return [
-        bar.open_ms,
-        eight(bar.open),
-        eight(bar.high),
-        eight(bar.low),
-        eight(bar.close),
-        eight(bar.volume),
-        bar.open_ms + interval_ms - 1,
-        eight(bar.quote_volume),
-        bar.trades,
-        eight(bar.volume * half),
-        eight(bar.quote_volume * half),
-        "0",
-    ]
-
-
 def _trade(trade: Traded) -> dict[str, Any]:
     return {
         "id": trade.trade_id,
@@ -262,17 +201,25 @@ def _trade(trade: Traded) -> dict[str, Any]:
     }
 
 
-def _day_figures(day: Day, last: Traded | None) -> dict[str, Any]:
-    last_id = last.trade_id if last else -1
+def _aggregate(one: Aggregate) -> dict[str, Any]:
     return {
-        "openPrice": eight(day.open),
-        "highPrice": eight(day.high),
-        "lowPrice": eight(day.low),
-        "volume": eight(day.volume),
-        "quoteVolume": eight(day.quote_volume),
-        "openTime": day.open_ms,
-        "closeTime": day.close_ms,
-        "firstId": max(last_id - day.trades + 1, 0) if last else -1,
-        "lastId": last_id,
-        "count": day.trades,
+        "a": one.id,
+        "p": eight(one.price),
+        "q": eight(one.quantity),
+        "f": one.first_id,
+        "l": one.last_id,
+        "T": one.at_ms,
+        "m": one.buyer_is_maker,
+        "M": True,
     }
+
+
+def _times(params: Params) -> tuple[int | None, int | None]:
+    start_ms, end_ms = params.integer("startTime"), params.integer("endTime")
+    if start_ms is not None and end_ms is not None and start_ms > end_ms:
+        raise RefusedError(BAD_TIMES)
+    return start_ms, end_ms
+
+
+def _is_mini(params: Params) -> bool:
+    return params.word("type", TICKER_TYPES, BAD_TYPE) == "MINI"

@@ -1,18 +1,50 @@
-"""One WebSocket client with an outgoing queue of its own: a slow one never delays the others."""
+"""One WebSocket client: frames joined to one write a turn, pings, a lifetime, and no patience with
+one that does not read: it never delays the others.
+
+aiohttp does the handshake and reads; what leaves is written as ready frames, because the same
+bytes go to every listener of a stream.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import ClassVar, Final
+from collections.abc import AsyncIterator
+from typing import Any, ClassVar, Final
 
 from aiohttp import WSMsgType, web
 
-QUEUED_BYTES_MAX: Final = 8 * 1024 * 1024
-"""A client that leaves so much unread is dropped, as the exchange does."""
+from shared.clock import wall_ms
 
-PING_S: Final = 30.0
-"""The server pings this often; a client that does not answer is closed half as long after."""
+UNREAD_BYTES_MAX: Final = 8 * 1024 * 1024
+"""A client that leaves so much unread is dropped, as the exchange does."""
+GOODBYE_S: Final = 2.0
+"""So long a dropped client may take to read the rest and the close frame."""
+PING_S: Final = 20.0
+SILENT_S: Final = 60.0
+"""Without a pong for so long a client is gone."""
+LIFETIME_S: Final = 24 * 3600.0
+FRAME_BYTES_MAX: Final = 1024 * 1024
+CONNECTIONS_MAX: Final = 300
+CONNECTIONS_WINDOW_MS: Final = 300_000
+
+GOING_AWAY: Final = 1001
+INVALID_DATA: Final = 1007
+POLICY_VIOLATION: Final = 1008
+
+
+def text_frame(data: bytes) -> bytes:
+    """A whole unmasked text frame (RFC 6455, 5.2), as a server sends it."""
+    return _frame(0x81, data)
+
+
+def _frame(first: int, data: bytes) -> bytes:
+    size = len(data)
+    if size < 126:
+        return bytes((first, size)) + data
+    if size < 65_536:
+        return bytes((first, 126)) + size.to_bytes(2, "big") + data
+    return bytes((first, 127)) + size.to_bytes(8, "big") + data
 
 
 class ClientSocket:
@@ -21,58 +53,145 @@ class ClientSocket:
     slow_dropped: ClassVar[int] = 0
     """Clients of this process that were dropped because they did not read."""
 
-    def __init__(self, request: web.Request, socket: web.WebSocketResponse) -> None:
-        self._request = request
+    def __init__(
+        self,
+        request: web.Request,
+        socket: web.WebSocketResponse,
+        lifetime_s: float,
+        incoming_max: int | None,
+    ) -> None:
         self.socket = socket
-        self._queue: deque[bytes] = deque()
-        self._queued_bytes = 0
-        self._wake = asyncio.Event()
-        self._writer = asyncio.create_task(self._write())
+        self._incoming_max = incoming_max
+        self._incoming: deque[float] = deque()
         self.dropped = False
+        self._loop = asyncio.get_running_loop()
+        self._transport: Any = request.transport
+        self._frames: list[bytes] = []
+        self._is_planned = False
+        self._heard_s = self._loop.time()
+        self._ping = self._loop.call_later(PING_S, self._on_ping)
+        self._end = self._loop.call_later(lifetime_s, self._on_end)
 
     @classmethod
-    async def accept(cls, request: web.Request) -> ClientSocket:
-        """Answers the handshake."""
-        socket = web.WebSocketResponse(heartbeat=PING_S, compress=False, max_msg_size=1024 * 1024)
+    async def accept(
+        cls,
+        request: web.Request,
+        lifetime_s: float = LIFETIME_S,
+        incoming_max: int | None = None,
+    ) -> ClientSocket:
+        """Answers the handshake; `incoming_max` messages a second are heard, pings included."""
+        socket = web.WebSocketResponse(autoping=False, compress=False, max_msg_size=FRAME_BYTES_MAX)
         await socket.prepare(request)
-        return cls(request, socket)
+        return cls(request, socket, lifetime_s, incoming_max)
+
+    async def messages(self) -> AsyncIterator[str | bytes]:
+        """What the client says; pings are answered, pongs noted, broken frames end it."""
+        async for message in self.socket:
+            if self.dropped:
+                return
+            if message.type is WSMsgType.PONG:
+                self._heard_s = self._loop.time()
+            elif message.type is WSMsgType.PING:
+                self.send_frame(_frame(0x8A, message.data))
+            if self._is_too_much():
+                self.refuse(POLICY_VIOLATION, b"Too many requests")
+                return
+            if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                yield message.data
+
+    def _is_too_much(self) -> bool:
+        """Whether more came within a second than is heard."""
+        if self._incoming_max is None:
+            return False
+        now_s, times = self._loop.time(), self._incoming
+        times.append(now_s)
+        while now_s - times[0] > 1.0:
+            times.popleft()
+        return len(times) > self._incoming_max
 
     def send(self, data: bytes) -> None:
-        """Queues one text message; too much unread drops the client."""
+        """Sends one text message with what else this turn sends."""
+        self.send_frame(text_frame(data))
+
+    def send_frame(self, frame: bytes) -> None:
+        """Sends a ready text frame with what else this turn sends."""
         if self.dropped:
             return
-        self._queue.append(data)
-        self._queued_bytes += len(data)
-        if self._queued_bytes > QUEUED_BYTES_MAX:
-            ClientSocket.slow_dropped += 1
-            self.drop()
-            return
-        self._wake.set()
+        self._frames.append(frame)
+        if not self._is_planned:
+            self._is_planned = True
+            self._loop.call_soon(self._flush)
 
     def drop(self) -> None:
         """Cuts the connection without waiting for anything."""
-        self.dropped = True
-        self._queue.clear()
-        self._queued_bytes = 0
-        if self._request.transport is not None:
-            self._request.transport.abort()
+        self._leave()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def refuse(self, code: int, reason: bytes) -> None:
+        """Says why it ends, and ends; one that does not read even that is cut after a while."""
+        if self.dropped:
+            return
+        self._frames.append(_frame(0x88, code.to_bytes(2, "big") + reason))
+        self._write()
+        self._leave()
+        transport = self._transport
+        if transport is not None and not transport.is_closing():
+            transport.close()
+            self._loop.call_later(GOODBYE_S, transport.abort)
 
     async def close(self) -> None:
-        """Ends the writer; the connection is over."""
-        self.dropped = True
-        self._writer.cancel()
-        await asyncio.gather(self._writer, return_exceptions=True)
+        """The connection is over."""
+        self._leave()
 
-    async def _write(self) -> None:
-        while not self.dropped:
-            if not self._queue:
-                self._wake.clear()
-                await self._wake.wait()
-                continue
-            data = self._queue.popleft()
-            try:
-                await self.socket.send_frame(data, WSMsgType.TEXT)
-            except (ConnectionError, RuntimeError):
-                self.drop()  # The client has gone between two messages.
-                return
-            self._queued_bytes -= len(data)
+    def _flush(self) -> None:
+        """Writes what this turn has said in one piece."""
+        self._is_planned = False
+        if self.dropped:
+            return
+        self._write()
+        if self._transport is not None:
+            unread = self._transport.get_write_buffer_size()
+            if unread > UNREAD_BYTES_MAX:
+                ClientSocket.slow_dropped += 1
+                self.refuse(POLICY_VIOLATION, b"too slow")
+
+    def _write(self) -> None:
+        frames, self._frames = self._frames, []
+        if frames and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(frames))
+
+    def _on_ping(self) -> None:
+        if self._loop.time() - self._heard_s > SILENT_S:
+            self.refuse(POLICY_VIOLATION, b"Pong timeout")
+            return
+        if not self.dropped:
+            self.send_frame(_frame(0x89, str(wall_ms()).encode()))
+            self._ping = self._loop.call_later(PING_S, self._on_ping)
+
+    def _on_end(self) -> None:
+        self.refuse(GOING_AWAY, b"24 hours")
+
+    def _leave(self) -> None:
+        self.dropped = True
+        self._frames.clear()
+        self._ping.cancel()
+        self._end.cancel()
+
+
+class Arrivals:
+    """How often each address connects: at most 300 times in five minutes."""
+
+    def __init__(self, is_enforced: bool) -> None:
+        self._is_enforced = is_enforced
+        self._times: dict[str, deque[int]] = {}
+
+    def admit(self, address: str, now_ms: int) -> bool:
+        """Whether one more connection of an address is let in."""
+        times = self._times.setdefault(address, deque())
+        while times and now_ms - times[0] > CONNECTIONS_WINDOW_MS:
+            times.popleft()
+        if self._is_enforced and len(times) >= CONNECTIONS_MAX:
+            return False
+        times.append(now_ms)
+        return True

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import orjson
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
-from procs.localvenue.protocols.binance_spot.sockets import ClientSocket
+from procs.localvenue.protocols.binance_spot.client_times import in_microseconds as time_unit
+from procs.localvenue.protocols.binance_spot.limits import LOOPBACK
+from procs.localvenue.protocols.binance_spot.params import RefusedError
+from procs.localvenue.protocols.binance_spot.sockets import (
+    LIFETIME_S,
+    Arrivals,
+    ClientSocket,
+)
+from procs.localvenue.protocols.binance_spot.stream_events import in_microseconds
 from procs.localvenue.protocols.binance_spot.streams import StreamHub, Subscriber
 
+INCOMING_MAX: Final = 5
+"""Messages of a client in a second: requests, pings and pongs."""
 STREAMS_MAX: Final = 1_024
 """Streams of one connection, as on the exchange."""
 
@@ -17,9 +28,34 @@ STREAMS_MAX: Final = 1_024
 class StreamServer:
     """Accepts connections and carries out their requests."""
 
-    def __init__(self, hub: StreamHub) -> None:
+    def __init__(
+        self,
+        hub: StreamHub,
+        clock_ms: Callable[[], int],
+        is_enforced: bool,
+        lifetime_s: float = LIFETIME_S,
+    ) -> None:
+        """Without enforcement any number of connections and requests is heard."""
         self._hub = hub
-        self.open: set[ClientSocket] = set()
+        self._clock_ms = clock_ms
+        self._arrivals = Arrivals(is_enforced)
+        self._incoming_max = INCOMING_MAX if is_enforced else None
+        self._lifetime_s = lifetime_s
+        self._subscribers: set[Subscriber] = set()
+
+    @property
+    def open(self) -> set[ClientSocket]:
+        """The connections."""
+        return {subscriber.socket for subscriber in self._subscribers}
+
+    def announce_shutdown(self) -> None:
+        """Tells every connection that the venue goes."""
+        event = {"e": "serverShutdown", "E": self._clock_ms()}
+        for subscriber in self._subscribers:
+            said: Any = in_microseconds(event) if subscriber.finer else event
+            if subscriber.wrapped:
+                said = {"stream": "!serverShutdown", "data": said}
+            subscriber.socket.send(orjson.dumps(said))
 
     def register(self, app: web.Application) -> None:
         """Raw events under /ws and /stream/ws, wrapped ones under /stream."""
@@ -29,29 +65,36 @@ class StreamServer:
         app.router.add_get("/stream/ws/{names:.*}", self._raw)
         app.router.add_get("/stream", self._wrapped)
 
-    async def _raw(self, request: web.Request) -> web.WebSocketResponse:
+    async def _raw(self, request: web.Request) -> web.StreamResponse:
         names = request.match_info.get("names", "")
         return await self._serve(request, [name for name in names.split("/") if name], False)
 
-    async def _wrapped(self, request: web.Request) -> web.WebSocketResponse:
+    async def _wrapped(self, request: web.Request) -> web.StreamResponse:
         names = request.query.get("streams", "")
         return await self._serve(request, [name for name in names.split("/") if name], True)
 
     async def _serve(
         self, request: web.Request, names: list[str], wrapped: bool
-    ) -> web.WebSocketResponse:
-        client = await ClientSocket.accept(request)
-        subscriber = Subscriber(client, wrapped)
-        self.open.add(client)
+    ) -> web.StreamResponse:
+        address = request.remote or LOOPBACK
+        if not self._arrivals.admit(address, self._clock_ms()):
+            return web.Response(status=429, headers={"Retry-After": "300"})
+        try:
+            finer = time_unit(request.query.get("timeUnit"))
+        except RefusedError as error:
+            refusal = error.refusal
+            return web.json_response({"code": refusal.code, "msg": refusal.message}, status=400)
+        client = await ClientSocket.accept(request, self._lifetime_s, self._incoming_max)
+        subscriber = Subscriber(client, wrapped, finer)
+        self._subscribers.add(subscriber)
         try:
             for name in names[:STREAMS_MAX]:
                 self._hub.subscribe(subscriber, name)
-            async for message in client.socket:
-                if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                    client.send(orjson.dumps(self._answer(subscriber, message.data)))
+            async for data in client.messages():
+                client.send(orjson.dumps(self._answer(subscriber, data)))
         finally:
             self._hub.leave(subscriber)
-            self.open.discard(client)
+            self._subscribers.discard(subscriber)
             await client.close()
         return client.socket
 
@@ -61,7 +104,8 @@ class StreamServer:
         except orjson.JSONDecodeError as error:
             return {"error": {"code": 3, "msg": f"Invalid JSON: {error}"}}
         request_id = request.get("id") if isinstance(request, dict) else None
-        if not isinstance(request, dict) or not isinstance(request_id, int | str | None):
+        is_id = isinstance(request_id, int | str | None) and not isinstance(request_id, bool)
+        if not isinstance(request, dict) or not is_id or _is_negative(request_id):
             return _error("request ID must be an unsigned integer, a string or null", None)
         method, params = request.get("method"), request.get("params", [])
         if method == "LIST_SUBSCRIPTIONS":
@@ -90,3 +134,7 @@ class StreamServer:
 
 def _error(message: str, request_id: int | str | None) -> dict[str, Any]:
     return {"error": {"code": 2, "msg": f"Invalid request: {message}"}, "id": request_id}
+
+
+def _is_negative(request_id: Any) -> bool:
+    return isinstance(request_id, int) and request_id < 0

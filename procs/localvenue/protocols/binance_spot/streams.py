@@ -1,44 +1,47 @@
 """Market streams: who has subscribed to what, and what leaves when.
 
 Depth changes are collected per stream and leave at most once per pace, with the first and last id
-of what they hold; they join on to the REST snapshot by these ids.
+of what they hold; they join on to the REST snapshot by these ids. Each event is written once, and
+each way to frame it once, however many listen.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import orjson
 
 from procs.localvenue.interference import Passage
 from procs.localvenue.market.events import BookChanged, MarketEvent, Ticked, Traded
-from procs.localvenue.protocols.binance_spot.market_data import (
-    INTERVALS_MS,
-    MarketData,
-    candle_row,
-)
+from procs.localvenue.protocols.binance_spot import stream_events as events
+from procs.localvenue.protocols.binance_spot.market_data import MarketData
 from procs.localvenue.protocols.binance_spot.render import eight
-from procs.localvenue.protocols.binance_spot.sockets import ClientSocket
-from procs.localvenue.protocols.binance_spot.stream_names import Stream, parse_stream
+from procs.localvenue.protocols.binance_spot.sockets import ClientSocket, text_frame
+from procs.localvenue.protocols.binance_spot.stream_names import (
+    WINDOWS_MS,
+    Stream,
+    StreamKind,
+    parse_stream,
+)
 from procs.localvenue.shell import Venue
+
+text = lru_cache(maxsize=1 << 16)(eight)
+"""Prices and sizes repeat: most texts are known already."""
 
 
 class Subscriber:
-    """One connection: its socket, whether messages are wrapped, its streams."""
+    """One connection: its socket, whether messages are wrapped, its unit of time, its streams."""
 
-    def __init__(self, socket: ClientSocket, wrapped: bool) -> None:
+    def __init__(self, socket: ClientSocket, wrapped: bool, finer: bool = False) -> None:
         self.socket = socket
         self.wrapped = wrapped
+        self.finer = finer
+        """Times in microseconds."""
         self.names: dict[str, None] = {}
-
-    def send(self, name: str, data: bytes) -> None:
-        """Sends an event, as `{"stream": …, "data": …}` where that was asked for."""
-        if self.wrapped:
-            data = b'{"stream":"' + name.encode() + b'","data":' + data + b"}"
-        self.socket.send(data)
 
 
 class _Pending:
@@ -58,30 +61,41 @@ class _Pending:
         self.asks.update(event.asks)
 
 
+Writer = Callable[[Stream, int], Iterable[Any]]
+
+
 class StreamHub:
     """Hears the market, writes each event once, hands it to everybody who wants it."""
 
     def __init__(self, venue: Venue, market_data: MarketData) -> None:
         self._venue = venue
-        self._market_data = market_data
+        self._tickers = market_data.tickers
+        self._candles = market_data.candles
         self.on_first_subscription: Callable[[int], None] | None = None
         """Told the time when the first stream that exists is asked for."""
         self._symbols = frozenset(venue.exchange.instruments)
         self._streams: dict[str, Stream] = {}
         self._subscribers: dict[str, set[Subscriber]] = {}
-        self._by_symbol: dict[str, dict[str, list[Stream]]] = {}
+        self._by_symbol: dict[str, dict[StreamKind, list[Stream]]] = {}
         self._paced: list[Stream] = []
         self._pending: dict[str, _Pending] = {}
         self._left_ms: dict[str, int] = {}
         self._tops: dict[str, tuple[Any, ...]] = {}
-        self._bars: dict[str, int] = {}
-        self._tickers: set[str] = set()
-        self._paced_writers: dict[str, Callable[[Stream, int], list[dict[str, Any]]]] = {
+        self._said: dict[str, Any] = {}
+        """Per stream what was said last, where the same is not said twice."""
+        self._ticked: set[str] = set()
+        """Symbols whose best prices the market says apart from depth."""
+        self._writers: dict[StreamKind, Writer] = {
             "depth": self._depth,
             "partial": self._partial,
-            "ticker": self._ticker,
-            "miniTicker": self._mini_ticker,
+            "avgPrice": self._average,
             "kline": self._kline,
+            "ticker": lambda stream, now_ms: [self._full(stream.symbol, now_ms)],
+            "miniTicker": lambda stream, now_ms: [self._mini(stream.symbol, now_ms)],
+            "window": lambda stream, now_ms: [self._window(stream.symbol, stream.interval, now_ms)],
+            "all": self._all,
+            "allMini": self._all,
+            "allWindow": self._all,
         }
 
     def subscribe(self, subscriber: Subscriber, name: str) -> None:
@@ -109,7 +123,7 @@ class StreamHub:
         subscribers.discard(subscriber)
         if not subscribers:
             del self._subscribers[name], self._streams[name]
-            for state in (self._pending, self._left_ms, self._bars):
+            for state in (self._pending, self._left_ms, self._said):
                 state.pop(name, None)
             self._index()
 
@@ -118,35 +132,41 @@ class StreamHub:
         for name in list(subscriber.names):
             self.unsubscribe(subscriber, name)
 
-    def on_market(self, events: list[MarketEvent], now_ms: int) -> None:
+    def on_market(self, said: list[MarketEvent], now_ms: int) -> None:
         """Passes on what happened, then what is due at its pace."""
-        for event in events:
+        skew_ms = self._venue.skew_ms()
+        shown_ms = now_ms + skew_ms
+        for event in said:
             kinds = self._by_symbol.get(event.symbol)
             if kinds is None:
                 continue
             if isinstance(event, Traded):
-                self._on_trade(event, kinds, now_ms)
+                self._on_trade(event, kinds, shown_ms, skew_ms)
             elif isinstance(event, BookChanged):
                 for stream in kinds.get("depth", ()):
                     self._pending[stream.name].add(event)
-                if event.symbol not in self._tickers:
+                if event.symbol not in self._ticked:
                     self._on_top(event.symbol, event.last_id, kinds)
             elif isinstance(event, Ticked):
-                self._tickers.add(event.symbol)
+                self._ticked.add(event.symbol)
                 self._on_ticked(event, kinds)
         for stream in self._paced:
             if now_ms - self._left_ms.get(stream.name, 0) >= stream.every_ms:
-                for message in self._paced_writers[stream.kind](stream, now_ms):
+                for message in self._writers[stream.kind](stream, shown_ms):
                     self._left_ms[stream.name] = now_ms
                     self._send(stream, message)
 
-    def _on_trade(self, event: Traded, kinds: dict[str, list[Stream]], now_ms: int) -> None:
+    def _on_trade(
+        self, event: Traded, kinds: dict[StreamKind, list[Stream]], now_ms: int, skew_ms: int
+    ) -> None:
+        if "trade" not in kinds and "aggTrade" not in kinds:
+            return
         base = {
             "E": now_ms,
             "s": event.symbol,
-            "p": eight(event.price),
-            "q": eight(event.quantity),
-            "T": event.at_ms,
+            "p": text(event.price),
+            "q": text(event.quantity),
+            "T": event.at_ms + skew_ms,
             "m": event.buyer_is_maker,
             "M": True,
         }
@@ -156,28 +176,35 @@ class StreamHub:
         for stream in kinds.get("aggTrade", ()):
             self._send(stream, {"e": "aggTrade", **base, "a": one, "f": one, "l": one})
 
-    def _on_top(self, symbol: str, update_id: int, kinds: dict[str, list[Stream]]) -> None:
+    def _on_top(self, symbol: str, update_id: int, kinds: dict[StreamKind, list[Stream]]) -> None:
         streams = kinds.get("bookTicker")
         if not streams:
             return
         published = self._venue.exchange.published[symbol]
-        bids, asks = published.bids.levels(1), published.asks.levels(1)
-        if not bids or not asks or self._tops.get(symbol) == (bids[0], asks[0]):
+        bid, ask = published.bids.first, published.asks.first
+        if bid is None or ask is None:
             return
-        self._tops[symbol] = (bids[0], asks[0])
+        top = (bid, published.bids.quantities[bid], ask, published.asks.quantities[ask])
+        if self._tops.get(symbol) == top:
+            return
+        self._tops[symbol] = top
+        message = events.book_ticker(
+            symbol, update_id, (text(bid), text(top[1])), (text(ask), text(top[3]))
+        )
         for stream in streams:
-            self._send(stream, _book_ticker(symbol, update_id, *bids[0], *asks[0]))
+            self._send(stream, message)
 
-    def _on_ticked(self, event: Ticked, kinds: dict[str, list[Stream]]) -> None:
-        message = _book_ticker(
+    def _on_ticked(self, event: Ticked, kinds: dict[StreamKind, list[Stream]]) -> None:
+        streams = kinds.get("bookTicker")
+        if not streams:
+            return
+        message = events.book_ticker(
             event.symbol,
             event.update_id,
-            event.bid,
-            event.bid_quantity,
-            event.ask,
-            event.ask_quantity,
+            (text(event.bid), text(event.bid_quantity)),
+            (text(event.ask), text(event.ask_quantity)),
         )
-        for stream in kinds.get("bookTicker", ()):
+        for stream in streams:
             self._send(stream, message)
 
     def _depth(self, stream: Stream, now_ms: int) -> list[dict[str, Any]]:
@@ -193,48 +220,81 @@ class StreamHub:
                 "U": pending.first_id,
                 "u": pending.last_id,
                 # Best first, as the exchange sends them.
-                "b": [[eight(p), eight(q)] for p, q in sorted(pending.bids.items(), reverse=True)],
-                "a": [[eight(p), eight(q)] for p, q in sorted(pending.asks.items())],
+                "b": [[text(p), text(q)] for p, q in sorted(pending.bids.items(), reverse=True)],
+                "a": [[text(p), text(q)] for p, q in sorted(pending.asks.items())],
             }
         ]
 
     def _partial(self, stream: Stream, now_ms: int) -> list[dict[str, Any]]:
         published = self._venue.exchange.published[stream.symbol]
-        if self._bars.get(stream.name) == published.last_update_id:
+        if self._said.get(stream.name) == published.last_update_id:
             return []
-        self._bars[stream.name] = published.last_update_id
+        self._said[stream.name] = published.last_update_id
         return [
             {
                 "lastUpdateId": published.last_update_id,
-                "bids": [[eight(p), eight(q)] for p, q in published.bids.levels(stream.levels)],
-                "asks": [[eight(p), eight(q)] for p, q in published.asks.levels(stream.levels)],
+                "bids": [[text(p), text(q)] for p, q in published.bids.levels(stream.levels)],
+                "asks": [[text(p), text(q)] for p, q in published.asks.levels(stream.levels)],
             }
         ]
 
-    def _ticker(self, stream: Stream, now_ms: int) -> list[dict[str, Any]]:
-        full = self._market_data.day_full(stream.symbol)
-        names = {letter: full[name] for letter, name in _TICKER_LETTERS}
-        return [{"e": "24hrTicker", "E": now_ms, "s": stream.symbol, **names}]
+    def _average(self, stream: Stream, now_ms: int) -> list[dict[str, Any]]:
+        price = self._venue.exchange.published[stream.symbol].average_price()
+        last = self._venue.tape.of(stream.symbol).last
+        return [
+            {
+                "e": "avgPrice",
+                "E": now_ms,
+                "s": stream.symbol,
+                "i": "5m",
+                "w": eight(price),
+                "T": now_ms if last is None else last.at_ms + self._venue.skew_ms(),
+            }
+        ]
 
-    def _mini_ticker(self, stream: Stream, now_ms: int) -> list[dict[str, Any]]:
-        mini = self._market_data.day_mini(stream.symbol)
-        names = {letter: mini[name] for letter, name in _MINI_LETTERS}
-        return [{"e": "24hrMiniTicker", "E": now_ms, "s": stream.symbol, **names}]
+    def _full(self, symbol: str, now_ms: int) -> dict[str, Any]:
+        figures = self._tickers.day_full(symbol)
+        return events.full_ticker(figures, now_ms, self._venue.skew_ms())
+
+    def _mini(self, symbol: str, now_ms: int) -> dict[str, Any]:
+        return events.mini_ticker(self._tickers.day_mini(symbol), now_ms)
+
+    def _window(self, symbol: str, window: str, now_ms: int) -> dict[str, Any]:
+        figures = self._tickers.rolling(symbol, WINDOWS_MS[window])
+        return events.window_ticker(window, figures, now_ms, self._venue.skew_ms())
+
+    def _all(self, stream: Stream, now_ms: int) -> list[list[dict[str, Any]]]:
+        """The tickers of the symbols that have traded since the last array."""
+        seen: dict[str, int] = self._said.setdefault(stream.name, {})
+        changed: list[dict[str, Any]] = []
+        for symbol in self._symbols:
+            last = self._venue.tape.of(symbol).last
+            last_id = -1 if last is None else last.trade_id
+            if seen.get(symbol) == last_id:
+                continue
+            seen[symbol] = last_id
+            if stream.kind == "all":
+                changed.append(self._full(symbol, now_ms))
+            elif stream.kind == "allMini":
+                changed.append(self._mini(symbol, now_ms))
+            else:
+                changed.append(self._window(symbol, stream.interval, now_ms))
+        return [changed] if changed else []
 
     def _kline(self, stream: Stream, now_ms: int) -> list[dict[str, Any]]:
         """The bar that runs; after its end once more, closed."""
-        interval_ms = INTERVALS_MS[stream.interval]
-        bars = self._venue.tape.candles(stream.symbol, interval_ms, 2, now_ms)
+        venue_ms, skew_ms = self._venue.now_ms(), self._venue.skew_ms()
+        bars = self._candles.bars(stream.symbol, stream.interval, 2, venue_ms, stream.offset_ms)
         if not bars:
             return []
-        rows = [candle_row(bar, interval_ms) for bar in bars]
-        known, self._bars[stream.name] = self._bars.get(stream.name), rows[-1][0]
-        messages = [_kline_message(stream, rows[-1], False, now_ms)]
-        if len(rows) == 2 and known == rows[0][0]:
-            messages.insert(0, _kline_message(stream, rows[0], True, now_ms))
-        return messages
+        opened_ms = bars[-1].candle.open_ms
+        known, self._said[stream.name] = self._said.get(stream.name), opened_ms
+        running = events.candle(stream, bars[-1], False, now_ms, skew_ms)
+        if len(bars) == 2 and known == bars[0].candle.open_ms:
+            return [events.candle(stream, bars[0], True, now_ms, skew_ms), running]
+        return [running]
 
-    def _send(self, stream: Stream, message: dict[str, Any]) -> None:
+    def _send(self, stream: Stream, message: Any) -> None:
         data = orjson.dumps(message)
         interference = self._venue.interference
         if interference is not None:
@@ -243,8 +303,22 @@ class StreamHub:
                 for passage in passages:
                     self._pass(stream.name, passage)
                 return
-        for subscriber in self._subscribers[stream.name]:
-            subscriber.send(stream.name, data)
+        self._spread(stream.name, data, message)
+
+    def _spread(self, name: str, data: bytes, message: Any) -> None:
+        """The same bytes to everybody who wants them in the same form."""
+        frames: dict[tuple[bool, bool], bytes] = {}
+        for subscriber in self._subscribers.get(name, ()):
+            form = (subscriber.wrapped, subscriber.finer)
+            frame = frames.get(form)
+            if frame is None:
+                body = data
+                if subscriber.finer and message is not None:
+                    body = orjson.dumps(events.in_microseconds(message))
+                if subscriber.wrapped:
+                    body = b'{"stream":"' + name.encode() + b'","data":' + body + b"}"
+                frame = frames[form] = text_frame(body)
+            subscriber.socket.send_frame(frame)
 
     def _pass(self, name: str, passage: Passage) -> None:
         """What a fault made of a message: now, later, or the end of the connections."""
@@ -252,11 +326,11 @@ class StreamHub:
             later = Passage(passage.data, cut=passage.cut)
             asyncio.get_running_loop().call_later(passage.after_ms / 1_000, self._pass, name, later)
             return
-        for subscriber in tuple(self._subscribers.get(name, ())):
-            if passage.cut:
+        if passage.cut:
+            for subscriber in tuple(self._subscribers.get(name, ())):
                 subscriber.socket.drop()
-            else:
-                subscriber.send(name, passage.data)
+            return
+        self._spread(name, passage.data, None)
 
     def _index(self) -> None:
         """Streams by symbol and kind, and those with a pace; made anew when streams come or go."""
@@ -265,81 +339,3 @@ class StreamHub:
             kinds = self._by_symbol.setdefault(stream.symbol, {})
             kinds.setdefault(stream.kind, []).append(stream)
         self._paced = [stream for stream in self._streams.values() if stream.every_ms]
-
-
-_TICKER_LETTERS = (
-    ("p", "priceChange"),
-    ("P", "priceChangePercent"),
-    ("w", "weightedAvgPrice"),
-    ("x", "prevClosePrice"),
-    ("c", "lastPrice"),
-    ("Q", "lastQty"),
-    ("b", "bidPrice"),
-    ("B", "bidQty"),
-    ("a", "askPrice"),
-    ("A", "askQty"),
-    ("o", "openPrice"),
-    ("h", "highPrice"),
-    ("l", "lowPrice"),
-    ("v", "volume"),
-    ("q", "quoteVolume"),
-    ("O", "openTime"),
-    ("C", "closeTime"),
-    ("F", "firstId"),
-    ("L", "lastId"),
-    ("n", "count"),
-)
-
-_MINI_LETTERS = (
-    ("c", "lastPrice"),
-    ("o", "openPrice"),
-    ("h", "highPrice"),
-    ("l", "lowPrice"),
-    ("v", "volume"),
-    ("q", "quoteVolume"),
-)
-
-
-def _book_ticker(
-    symbol: str,
-    update_id: int,
-    bid: Decimal,
-    bid_quantity: Decimal,
-    ask: Decimal,
-    ask_quantity: Decimal,
-) -> dict[str, Any]:
-    return {
-        "u": update_id,
-        "s": symbol,
-        "b": eight(bid),
-        "B": eight(bid_quantity),
-        "a": eight(ask),
-        "A": eight(ask_quantity),
-    }
-
-
-def _kline_message(stream: Stream, row: list[Any], closed: bool, now_ms: int) -> dict[str, Any]:
-    return {
-        "e": "kline",
-        "E": now_ms,
-        "s": stream.symbol,
-        "k": {
-            "t": row[0],
-            "T": row[6],
-            "s": stream.symbol,
-            "i": stream.interval,
-            "f": -1,
-            "L": -1,
-            "o": row[1],
-            "c": row[4],
-            "h": row[2],
-            "l": row[3],
-            "v": row[5],
-            "n": row[8],
-            "x": closed,
-            "q": row[7],
-            "V": row[9],
-            "Q": row[10],
-            "B": "0",
-        },
-    }

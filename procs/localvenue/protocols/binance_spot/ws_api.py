@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import orjson
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
 from procs.localvenue.interference import Answer, Asked
 from procs.localvenue.matching.model import Refusal, VenueEvent
@@ -119,10 +119,8 @@ class SocketApi:
         self.open.add(client)
         pending: set[asyncio.Task[None]] = set()
         try:
-            async for message in client.socket:
-                if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
-                    continue
-                asked = self._read(session, message.data)
+            async for data in client.messages():
+                asked = self._read(session, data)
                 if asked is None:
                     continue
                 if self._venue.interference is None:
@@ -178,7 +176,7 @@ class SocketApi:
         session.say_ended(self._venue.interference, self._venue.client_ms())
         if answer.status == 418:
             await asyncio.sleep(ANSWER_FIRST_S)
-            await session.client.socket.close(code=POLICY_VIOLATION, message=b"disconnected")
+            session.client.refuse(POLICY_VIOLATION, b"disconnected")
 
     def _prepare(self, session: Session, request: SocketRequest) -> Callable[[], Answer]:
         """Checks the request as it comes in; what is left to do is done when it is called."""
