@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from localvenue_process import ROOT, raw_client
 
-from procs.localvenue.protocols.binance_spot.sockets import QUEUED_BYTES_MAX, ClientSocket
+from procs.localvenue.protocols.binance_spot.sockets import UNREAD_BYTES_MAX, ClientSocket
 
 pytestmark = pytest.mark.e2e
 
@@ -383,12 +383,12 @@ def test_a_client_that_leaves_too_much_unread_is_dropped():
         await reader.readuntil(b"\r\n\r\n")
         (client,) = sockets
         sent = 0
-        while not client.dropped and sent < 4 * QUEUED_BYTES_MAX:
+        while not client.dropped and sent < 4 * UNREAD_BYTES_MAX:
             client.send(b"x" * 100_000)
             sent += 100_000
             await asyncio.sleep(0)
         assert client.dropped
-        assert sent > QUEUED_BYTES_MAX
+        assert sent > UNREAD_BYTES_MAX
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
             await reader.readexactly(sent)
         writer.transport.abort()

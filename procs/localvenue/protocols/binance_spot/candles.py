@@ -154,13 +154,14 @@ class Candles:
         trades = self._tape.of(symbol).trades(1_000)
         for trade in trades:
             by_second.setdefault(trade.at_ms // SECOND_MS, []).append(trade)
-        if not by_second:
-            return []
         last_s = until_ms // SECOND_MS
-        first_s = max(min(by_second), last_s - count + 1)
+        first_s = max(min(by_second, default=0), last_s - count + 1)
         bars: list[Bar] = []
-        before = next((t.price for t in reversed(trades) if t.at_ms < first_s * SECOND_MS), None)
-        close = trades[0].price if before is None else before
+        before = [trade.price for trade in trades if trade.at_ms < first_s * SECOND_MS]
+        known = before[-1] if before else trades[0].price if trades else None
+        close = known or self._venue.exchange.published[symbol].reference_price()
+        if close is None:
+            return []
         for second in range(first_s, last_s + 1):
             some = by_second.get(second, [])
             prices = [trade.price for trade in some] or [close]

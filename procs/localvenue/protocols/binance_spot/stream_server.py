@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Final
+from urllib.parse import unquote
 
 import orjson
 from aiohttp import web
@@ -70,7 +71,9 @@ class StreamServer:
         return await self._serve(request, [name for name in names.split("/") if name], False)
 
     async def _wrapped(self, request: web.Request) -> web.StreamResponse:
-        names = request.query.get("streams", "")
+        # A plus sign is one here (`@+08:00`), not a blank as in a form.
+        fields = (field.partition("=") for field in request.rel_url.raw_query_string.split("&"))
+        names = next((unquote(value) for name, _, value in fields if name == "streams"), "")
         return await self._serve(request, [name for name in names.split("/") if name], True)
 
     async def _serve(
