@@ -11,7 +11,11 @@ import pytest
 from aiohttp import web
 from localvenue_process import ROOT, raw_client
 
-from procs.localvenue.protocols.binance_spot.sockets import UNREAD_BYTES_MAX, ClientSocket
+from procs.localvenue.protocols.binance_spot.sockets import (
+    GOODBYE_S,
+    UNREAD_BYTES_MAX,
+    ClientSocket,
+)
 
 pytestmark = pytest.mark.e2e
 
@@ -358,7 +362,9 @@ def test_a_client_that_does_not_read_delays_nobody(venue):
     run(work())
 
 
-def test_a_client_that_leaves_too_much_unread_is_dropped():
+@pytest.mark.parametrize("reads_the_rest", [True, False])
+def test_a_client_that_leaves_too_much_unread_is_dropped(reads_the_rest):
+    """It hears the exchange's close code if it reads on, and is cut if it does not."""
     sockets = []
 
     async def accept(request):
@@ -389,8 +395,14 @@ def test_a_client_that_leaves_too_much_unread_is_dropped():
             await asyncio.sleep(0)
         assert client.dropped
         assert sent > UNREAD_BYTES_MAX
-        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
-            await reader.readexactly(sent)
+        if reads_the_rest:
+            heard = await reader.read(-1)
+            assert heard.endswith(b"\x88\x0a" + (1008).to_bytes(2, "big") + b"too slow")
+            assert len(heard) > sent
+        else:
+            await asyncio.sleep(GOODBYE_S + 0.2)
+            assert client._transport.is_closing()
+            assert client._transport.get_write_buffer_size() == 0, "its memory is free again"
         writer.transport.abort()
         await runner.cleanup()
 
