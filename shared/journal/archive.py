@@ -150,7 +150,7 @@ def _gather(userdir: Path, folder: Path) -> Iterator[Held]:
         if (data / name).is_file():
             _copy_database(data / name, folder / name)
             seq = prove_journal(folder / name, role)
-            left, _ = read_emergency((data / name).with_suffix(".emergency"))
+            left = read_emergency((data / name).with_suffix(".emergency")).rows
             if left and left[-1].seq > seq:
                 raise JournalError(
                     f"{data / name}: rows {seq + 1} to {left[-1].seq} are still in the emergency "

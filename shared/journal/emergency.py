@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
@@ -80,24 +80,36 @@ class EmergencyFile:
             self._descriptor = -1
 
 
-def read_emergency(path: Path) -> tuple[list[Row], int]:
-    """Complete lines of the file and where they end; a torn last one was never acknowledged and
-    does not count."""
-    if not path.exists():
-        return [], 0
+class Left(NamedTuple):
+    """What an emergency file holds."""
+
+    rows: list[Row]
+    end: int
+    """Where the rows end, in bytes; what follows may be overwritten."""
+    damaged: bool
+    """Whether rows can be read behind something that cannot: what lay between them is lost."""
+
+
+def read_emergency(path: Path) -> Left:
+    """Complete lines of the file; a torn last one was never acknowledged and does not count."""
     rows: list[Row] = []
     end = 0
-    *lines, _torn = path.read_bytes().split(b"\n")
-    for text in lines:
-        if not text or text[0] == 0:
-            break
-        try:
-            line = _DECODER.decode(text)
-        except NOT_JSON:
-            break
-        rows.append(Row(line.seq, line.type, line.at_ns, bytes(line.body), line.crc))
+    *lines, _torn = path.read_bytes().split(b"\n") if path.exists() else [b""]
+    for number, text in enumerate(lines):
+        row = _row(text)
+        if row is None:
+            return Left(rows, end, any(map(_row, lines[number + 1 :])))
+        rows.append(row)
         end += len(text) + 1
-    return rows, end
+    return Left(rows, end, damaged=False)
+
+
+def _row(text: bytes) -> Row | None:
+    try:
+        line = _DECODER.decode(text)
+    except NOT_JSON:
+        return None
+    return Row(line.seq, line.type, line.at_ns, bytes(line.body), line.crc)
 
 
 def continues(row: Row, previous: int) -> bool:

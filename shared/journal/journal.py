@@ -7,6 +7,7 @@ go to the emergency file by `append_emergency` (L11).
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -95,10 +96,10 @@ class Journal:
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         repair.finish(path)
-        mark = max(mark, read_mark(mark_path(path)))
+        own_mark = read_mark(mark_path(path))
         connection = connect(path)
         try:
-            found = _read(connection, path, role, mark)
+            found = _read(connection, path, role)
         except sqlite3.OperationalError as error:
             connection.close()
             raise DiskError(f"{path}: cannot be written: {error}; is the disk full?") from error
@@ -114,8 +115,10 @@ class Journal:
         except JournalError:
             connection.close()
             raise
-        if not found.fault:
-            journal._take_over_emergency(reader)
+        if own_mark is None:
+            journal._distrust([], f"{mark_path(path).name} is damaged", reader)
+        if not journal.damaged:
+            journal._take_over_emergency(reader, max(mark, own_mark or 0))
         return journal
 
     @property
@@ -133,7 +136,7 @@ class Journal:
             repair.rebuild(self.path, self._role, self._found)
             self._connection = connect(self.path)
             self._configure()
-            self._mark.set(self.seq)
+            self._mark.renew(self.seq)
         except (sqlite3.Error, OSError) as error:
             raise self._shut(f"{self.path}: {error}") from error
         self._found = msgspec.structs.replace(self._found, fault="")
@@ -163,10 +166,13 @@ class Journal:
         if self.unsaved_rows == 0:
             try:
                 self._emergency.write(rows)
-                return True
             except OSError:
                 self.unsaved_rows = len(rows)
                 return False
+            # A mark that is too low is harmless, and this disk has refused before.
+            with contextlib.suppress(OSError):
+                self._mark.set(self.seq)
+            return True
         self.unsaved_rows += len(rows)
         return False
 
@@ -203,38 +209,66 @@ class Journal:
         self._mark.close()
         self._emergency.close()
 
-    def _take_over_emergency(self, reader: Reader) -> None:
+    def _take_over_emergency(self, reader: Reader, mark: int) -> None:
         """Appends what the emergency file holds beyond the last row, then reserves it anew.
 
-        While the disk still takes nothing, the rows stay where they are and more may follow."""
-        extra: list[Row] = []
-        left, end = read_emergency(self._emergency.path)
-        for row in left:
-            previous = extra[-1].crc if extra else self._chain
-            if row.seq <= self.seq:
-                continue
-            if row.seq != self.seq + len(extra) + 1 or not continues(row, previous):
-                fault = f"row {row.seq} of the emergency file does not continue the journal"
-                self._found = msgspec.structs.replace(self._found, fault=fault)
-                self.recovered = msgspec.structs.replace(self.recovered, fault=fault)
-                return
-            extra.append(row)
+        `mark` is the highest row anybody has seen; one that is still missing then is lost. While
+        the disk still takes nothing, the rows stay where they are and more may follow."""
+        left = read_emergency(self._emergency.path)
+        extra, fault = self._continuing(left.rows)
+        last = self.seq + len(extra)
+        if not fault and left.damaged:
+            fault = f"the emergency file is damaged behind row {last}"
+        if not fault and last < mark:
+            fault = f"ends at row {last}, but row {mark} was seen"
+        if fault:
+            self._distrust(extra, fault, reader)
+            return
         self._configure()
         if extra:
-            self.seq, self._chain = extra[-1].seq, extra[-1].crc
-            self.recovered = msgspec.structs.replace(
-                self.recovered,
-                events=[*self.recovered.events, *(_event(self.path, reader, row) for row in extra)],
-                seq=self.seq,
-            )
+            events = [_event(self.path, reader, row) for row in extra]
             try:
                 self._commit([(_INSERT, _columns(row)) for row in extra], durable=True)
+                self.seq, self._chain = last, extra[-1].crc
                 self._set_mark()
             except DiskError as error:
-                self.recovered = msgspec.structs.replace(self.recovered, fault=f"disk: {error}")
-                self._emergency.resume(end)
+                cause = error.__cause__
+                if isinstance(cause, sqlite3.Error) and _is_damage(cause):
+                    self.failed = ""
+                    self._distrust(extra, f"cannot be written: {cause}", reader)
+                    return
+                fault = f"disk: {error}"
+                self.seq, self._chain = last, extra[-1].crc
+            self.recovered = msgspec.structs.replace(
+                self.recovered, events=[*self.recovered.events, *events], seq=last, fault=fault
+            )
+            if fault:
+                self._emergency.resume(left.end)
                 return
         self._reserve()
+
+    def _continuing(self, rows: list[Row]) -> tuple[list[Row], str]:
+        """The rows that follow on the last one, and what is wrong with one that does not."""
+        extra: list[Row] = []
+        for row in rows:
+            if row.seq <= self.seq:
+                continue
+            previous = extra[-1].crc if extra else self._chain
+            if row.seq != self.seq + len(extra) + 1 or not continues(row, previous):
+                return extra, f"row {row.seq} of the emergency file does not continue the journal"
+            extra.append(row)
+        return extra, ""
+
+    def _distrust(self, extra: list[Row], fault: str, reader: Reader) -> None:
+        """Something is missing: what is here, with rows of the emergency file, is what remains."""
+        found = self._found
+        rows = [*found.rows, *extra]
+        if extra:
+            self.seq, self._chain = extra[-1].seq, extra[-1].crc
+        self._found = msgspec.structs.replace(
+            found, rows=rows, seq=self.seq, chain=self._chain, fault=found.fault or fault
+        )
+        self.recovered = _decoded(self.path, self._found, reader)
 
     def _reserve(self) -> None:
         """A disk that cannot hold the reserve is full: a fault, but rows may still find room."""
@@ -312,17 +346,25 @@ def fold_wal(path: Path) -> None:
         connection.close()
 
 
-def _read(connection: sqlite3.Connection, path: Path, role: str, mark: int) -> Survey:
+def _read(connection: sqlite3.Connection, path: Path, role: str) -> Survey:
     """The survey of an open file; a file that SQLite cannot read at all is an empty, faulty one."""
     try:
         if is_empty(connection):
             create(connection, role)
-        check_schema(connection, path, role)
-        return survey(connection, mark)
-    except sqlite3.OperationalError:
-        raise
+        damage = check_schema(connection, path, role)
+        found = survey(connection)
+        return msgspec.structs.replace(found, fault=found.fault or damage)
     except UNREADABLE as error:
+        if isinstance(error, sqlite3.OperationalError) and not _is_damage(error):
+            raise
         return Survey(None, [], 0, CHAIN_START, f"cannot be read: {error}")
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    """Whether the file is at fault and not the disk: its pages, or the tables they describe."""
+    if isinstance(error, sqlite3.OperationalError):
+        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+    return True
 
 
 def _columns(row: Row) -> tuple[int, str, int, str, int]:

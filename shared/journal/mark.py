@@ -26,6 +26,11 @@ class MarkFile:
         """Remembers seq. Raises OSError."""
         os.pwrite(self._descriptor, _MARK.pack(seq, zlib.crc32(str(seq).encode())), 0)
 
+    def renew(self, seq: int) -> None:
+        """Begins again at seq, whatever the file held. Raises OSError."""
+        os.ftruncate(self._descriptor, 0)
+        self.set(seq)
+
     def close(self) -> None:
         """Lets go of the file; may be called again."""
         if self._descriptor >= 0:
@@ -33,12 +38,13 @@ class MarkFile:
             self._descriptor = -1
 
 
-def read_mark(path: Path) -> int:
-    """The mark beside a journal; 0 when there is none or it is damaged."""
-    if not path.exists():
+def read_mark(path: Path) -> int | None:
+    """The mark beside a journal; 0 when nothing was marked yet, None when it is damaged: what else
+    is missing then can no longer be told."""
+    data = path.read_bytes() if path.exists() else b""
+    if not data:
         return 0
-    data = path.read_bytes()
     if len(data) != _MARK.size:
-        return 0
+        return None
     seq, crc = _MARK.unpack(data)
-    return int(seq) if crc == zlib.crc32(str(seq).encode()) else 0
+    return int(seq) if crc == zlib.crc32(str(seq).encode()) else None

@@ -28,7 +28,9 @@ class JournalReader:
         self.path = path
         self._connection = connect(path, read_only=True)
         try:
-            check_schema(self._connection, path, role)
+            damage = check_schema(self._connection, path, role)
+            if damage:
+                raise JournalError(f"{path}: {damage}")
         except UNREADABLE as error:
             self._connection.close()
             raise JournalError(f"{path}: {error}") from error
@@ -63,6 +65,8 @@ class JournalReader:
             yield row
             place, previous = row.seq, row.crc
         chain = CHAIN_START if previous is None else previous
+        if not 0 <= chain < 1 << 32:
+            raise JournalError(f"{self.path}: row {place} has a checksum that is none")
         while True:
             page = 0
             for item in walk(self._connection, place, chain):
@@ -113,13 +117,19 @@ class JournalReader:
         return number
 
     def _row(self, seq: int) -> Row:
-        return self._rows("SELECT seq, type, at_ns, body, crc FROM events WHERE seq=?", (seq,))[0]
+        found = self._rows("SELECT seq, type, at_ns, body, crc FROM events WHERE seq=?", (seq,))
+        if not found:
+            raise JournalError(f"{self.path}: row {seq} is there and is not")
+        return found[0]
 
     def _rows(self, statement: str, values: tuple[object, ...]) -> list[Row]:
-        return [
-            Row(seq, kind.decode(errors="replace"), at_ns, body, crc)
-            for seq, kind, at_ns, body, crc in self._query(statement, values)
-        ]
+        rows = []
+        for seq, kind, at_ns, body, crc in self._query(statement, values):
+            types = (type(seq), type(kind), type(at_ns), type(body), type(crc))
+            if types != (int, bytes, int, bytes, int):
+                raise JournalError(f"{self.path}: row {seq} is damaged")
+            rows.append(Row(seq, kind.decode(errors="replace"), at_ns, body, crc))
+        return rows
 
     def _query(self, statement: str, values: tuple[object, ...]) -> list[SQLiteRow]:
         try:

@@ -86,8 +86,9 @@ def is_empty(connection: sqlite3.Connection) -> bool:
     return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0)
 
 
-def check_schema(connection: sqlite3.Connection, path: Path, role: str) -> None:
-    """Refuses a file of another program, schema version or role. Raises JournalError."""
+def check_schema(connection: sqlite3.Connection, path: Path, role: str) -> str:
+    """Refuses a file of another program, schema version or role; returns what is damaged where it
+    says whose it is, or empty. Raises JournalError."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     if application != APPLICATION_ID:
         raise JournalError(f"{path}: not a journal of this program (application id {application})")
@@ -98,6 +99,9 @@ def check_schema(connection: sqlite3.Connection, path: Path, role: str) -> None:
             "use the version that wrote it, or move the file away"
         )
     found = connection.execute("SELECT value FROM about WHERE name='role'").fetchone()
-    owner = found[0].decode(errors="replace") if found else "nobody"
+    if found is None or not isinstance(found[0], bytes):
+        return "it does not say whose it is"
+    owner = found[0].decode(errors="replace")
     if role and owner != role:
         raise JournalError(f"{path}: the journal of {owner}, not of {role}")
+    return ""

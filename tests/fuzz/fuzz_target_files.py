@@ -266,7 +266,7 @@ def _journal_side(folder: Folder) -> Iterator[Target]:
     truth = _rows(6)
 
     def emergency_rows(path: Path) -> Any:
-        rows, _ = read_emergency(path)
+        rows = read_emergency(path).rows
         chain = 0
         for row, true in zip(rows, truth, strict=False):
             if not continues(row, chain):

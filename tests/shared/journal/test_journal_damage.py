@@ -11,6 +11,7 @@ from shared.domain.effects import Journal as Entry
 from shared.errors import JournalError
 from shared.journal import emergency
 from shared.journal.journal import DiskError, Journal, emergency_path
+from shared.journal.reader import JournalReader
 from shared.journal.schema import connect
 from shared.messages.decision import DecideEvent, RouteMarked
 
@@ -251,3 +252,135 @@ def test_a_used_up_reserve_keeps_rows_in_memory_and_counts_them(tmp_path):
     assert journal.unsaved_rows == 1
     assert not journal.append_emergency([entry(seq + 2), entry(seq + 3)], 0)
     assert journal.unsaved_rows == 3
+
+
+@pytest.mark.parametrize("data", [b"x", bytes(12), b"\x0c" + bytes(11), bytes(13)])
+def test_a_damaged_mark_is_a_fault_because_nobody_knows_what_is_missing(tmp_path, data):
+    written(tmp_path, close=True)
+    (tmp_path / "decide.mark").write_bytes(data)
+    journal = Journal.open(tmp_path / "decide.db", "decide", DecideEvent)
+    assert journal.recovered.fault == "decide.mark is damaged"
+    assert journal.seq == ROWS
+    journal.salvage()
+    journal.append([entry(ROWS + 1)], 0)
+    journal.close()
+    again = Journal.open(tmp_path / "decide.db", "decide", DecideEvent)
+    assert (again.recovered.fault, again.seq) == ("", ROWS + 1)
+
+
+def emergency_of(tmp_path, *turns):
+    journal = written(tmp_path, close=False)
+    fail_disk(journal)
+    for turn in turns:
+        assert journal.append_emergency([entry(seq) for seq in turn], 0)
+    journal.close()
+    return emergency_path(tmp_path / "decide.db")
+
+
+def test_rows_that_are_lost_inside_the_emergency_file_are_a_fault(tmp_path):
+    path = emergency_of(tmp_path, (13,), (14,), (15,))
+    path.write_bytes(path.read_bytes().replace(b'{"seq":14', b'\0"seq":14'))
+    (tmp_path / "decide.mark").unlink()
+    journal = Journal.open(tmp_path / "decide.db", "decide", DecideEvent)
+    assert journal.recovered.fault == "the emergency file is damaged behind row 13"
+    assert journal.recovered.events == [entry(n).event for n in range(6, 14)]
+    journal.salvage()
+    journal.append([entry(14)], 0)
+    journal.close()
+    again = Journal.open(tmp_path / "decide.db", "decide", DecideEvent)
+    assert again.recovered.events == [entry(n).event for n in range(6, 15)]
+    assert again.recovered.fault == ""
+
+
+def test_rows_that_are_lost_at_the_end_of_the_emergency_file_are_a_fault(tmp_path):
+    path = emergency_of(tmp_path, (13,), (14,))
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index(b"\n") + 1])
+    journal = Journal.open(tmp_path / "decide.db", "decide", DecideEvent)
+    assert journal.recovered.fault == "ends at row 13, but row 14 was seen"
+    assert journal.recovered.events[-1] == entry(13).event
+
+
+class _Malformed(_FullDisk):
+    """A file whose damage only a writer meets."""
+
+    def execute(self, statement, values=()):
+        if statement == "COMMIT":
+            self._connection.execute("ROLLBACK")
+            raise sqlite3.DatabaseError("database disk image is malformed")
+        return self._connection.execute(statement, values)
+
+
+def test_a_file_that_can_be_read_but_not_written_is_mended_at_the_next_start(tmp_path, monkeypatch):
+    from shared.journal import journal as module
+
+    emergency_of(tmp_path, (13,))
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "connect", lambda path: _Malformed(connect(path)))
+        second = Journal.open(tmp_path / "decide.db", "decide", DecideEvent)
+    assert second.damaged
+    assert "malformed" in second.recovered.fault
+    assert second.recovered.events == [entry(n).event for n in range(6, 14)]
+    second.salvage()
+    second.append([entry(14)], 0)
+    second.close()
+    third = Journal.open(tmp_path / "decide.db", "decide", DecideEvent)
+    assert third.recovered.events == [entry(n).event for n in range(6, 15)]
+    assert third.recovered.fault == ""
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM about",
+        "UPDATE about SET value = 5 WHERE name = 'role'",
+        "DROP TABLE events",
+        "DROP TABLE about",
+        "ALTER TABLE events RENAME COLUMN body TO bogy",
+    ],
+)
+def test_damaged_tables_are_a_fault_and_not_a_full_disk(tmp_path, damage):
+    path = tmp_path / "decide.db"
+    written(tmp_path, close=True)
+    with sqlite3.connect(path) as database:
+        if "value = 5" in damage:
+            # Only a flipped bit gets past the column's type.
+            database.execute("PRAGMA writable_schema=1")
+            database.execute(
+                "UPDATE sqlite_master SET sql=replace(sql, 'value TEXT', 'value BLOB')"
+            )
+    with sqlite3.connect(path) as database:
+        database.execute(damage)
+    with pytest.raises(JournalError), JournalReader(path, "decide") as reader:
+        list(reader.rows())
+    journal = Journal.open(path, "decide", DecideEvent)
+    assert journal.recovered.fault
+    journal.salvage()
+    last = journal.seq
+    journal.append([entry(last + 1)], 0)
+    journal.close()
+    again = Journal.open(path, "decide", DecideEvent)
+    assert (again.recovered.fault, again.seq) == ("", last + 1)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE events SET crc = -1 WHERE seq = 3",
+        "UPDATE events SET crc = 1 << 40 WHERE seq = 3",
+        "UPDATE events SET crc = 'x' WHERE seq = 3",
+        "UPDATE events SET at_ns = 'x' WHERE seq = 3",
+        "UPDATE events SET body = 5.5 WHERE seq = 3",
+    ],
+)
+def test_a_reader_says_what_is_damaged_in_the_first_row_too(tmp_path, damage):
+    path = tmp_path / "decide.db"
+    written(tmp_path, close=True)
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA writable_schema=1")
+        database.execute("UPDATE sqlite_master SET sql=replace(sql, 'body TEXT', 'body ANY')")
+    with sqlite3.connect(path) as database:
+        database.execute("DELETE FROM events WHERE seq < 3")
+        database.execute(damage)
+    with JournalReader(path, "decide") as reader, pytest.raises(JournalError):
+        list(reader.rows())
