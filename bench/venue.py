@@ -1,4 +1,4 @@
-"""The local venue on one core: orders in, the matching core, memory, whether slow clients disturb.
+"""The local venue on one core: orders in, streams out, matching, memory, and slow clients.
 
 The venue is the real process, held on one core; clients are processes of their own on another. The
 peers in ratio_to did the same work in the same run.
@@ -10,11 +10,12 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from bench import venue_memory, venue_orders, venue_slow
+from bench import venue_memory, venue_orders, venue_slow, venue_streams
 from bench.micro import matching
 
 PARTS: Sequence[tuple[str, Callable[[], list[dict[str, Any]]]]] = (
     ("orders", venue_orders.run),
+    ("streams", venue_streams.run),
     ("matching core", matching.rows),
     ("slow client", venue_slow.run),
     ("memory", venue_memory.run),

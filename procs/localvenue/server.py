@@ -41,7 +41,7 @@ from procs.localvenue.shell import Venue
 from shared.clock import wall_ms
 from shared.errors import ConfigError
 
-TICK_S: Final = 0.025
+TICK_S: Final = 0.005
 """The market is moved to now this often, and before each request."""
 
 SHUTDOWN_S: Final = 2.0

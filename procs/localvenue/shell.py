@@ -36,7 +36,10 @@ Answer = TypeVar("Answer")
 class MarketListener(Protocol):
     """Who passes the market on to clients."""
 
-    def on_market(self, events: list[MarketEvent], now_ms: int) -> None:
+    def on_event(self, event: MarketEvent, now_ms: int) -> None:
+        """Called as each event has been taken over, while the book is as it left it."""
+
+    def on_market(self, now_ms: int) -> None:
         """Called in each turn, also without events, so that due things can leave."""
 
 
@@ -140,7 +143,7 @@ class Venue:
             if now_ms - self._saved_ms >= MARKET_SAVE_MS:
                 self.save_market(now_ms)
         for listener in self.market_listeners:
-            listener.on_market(events, now_ms)
+            listener.on_market(now_ms)
         return now_ms
 
     @contextlib.contextmanager
@@ -199,6 +202,8 @@ class Venue:
         self.exchange.on_market(event, now_ms)
         if isinstance(event, Traded):
             self.tape.record(event)
+        for listener in self.market_listeners:
+            listener.on_event(event, now_ms)
         if audit is not None:
             events = self.exchange.drain()
             audit.on_events(events)

@@ -110,7 +110,10 @@ class Injector:
             lagged.hear(events, now_ms)
         self._matching.hear(events, now_ms)
 
-    def on_market(self, events: list[MarketEvent], now_ms: int) -> None:
+    def on_event(self, event: MarketEvent, now_ms: int) -> None:
+        """What the market does is no business of ours; its messages pass `outgoing`."""
+
+    def on_market(self, now_ms: int) -> None:
         """Each turn: stops vanish whose time has come; lagging answers learn that later too."""
         for order in self._matching.pass_time(now_ms):
             told = OrderUpdated(

@@ -132,24 +132,26 @@ class StreamHub:
         for name in list(subscriber.names):
             self.unsubscribe(subscriber, name)
 
-    def on_market(self, said: list[MarketEvent], now_ms: int) -> None:
-        """Passes on what happened, then what is due at its pace."""
-        skew_ms = self._venue.skew_ms()
-        shown_ms = now_ms + skew_ms
-        for event in said:
-            kinds = self._by_symbol.get(event.symbol)
-            if kinds is None:
-                continue
-            if isinstance(event, Traded):
-                self._on_trade(event, kinds, shown_ms, skew_ms)
-            elif isinstance(event, BookChanged):
-                for stream in kinds.get("depth", ()):
-                    self._pending[stream.name].add(event)
-                if event.symbol not in self._ticked:
-                    self._on_top(event.symbol, event.last_id, kinds)
-            elif isinstance(event, Ticked):
-                self._ticked.add(event.symbol)
-                self._on_ticked(event, kinds)
+    def on_event(self, event: MarketEvent, now_ms: int) -> None:
+        """Passes on what happened: each change of the best prices, each trade."""
+        kinds = self._by_symbol.get(event.symbol)
+        if kinds is None:
+            return
+        if isinstance(event, Traded):
+            skew_ms = self._venue.skew_ms()
+            self._on_trade(event, kinds, now_ms + skew_ms, skew_ms)
+        elif isinstance(event, BookChanged):
+            for stream in kinds.get("depth", ()):
+                self._pending[stream.name].add(event)
+            if event.symbol not in self._ticked:
+                self._on_top(event.symbol, event.last_id, kinds)
+        elif isinstance(event, Ticked):
+            self._ticked.add(event.symbol)
+            self._on_ticked(event, kinds)
+
+    def on_market(self, now_ms: int) -> None:
+        """Passes on what is due at its pace."""
+        shown_ms = now_ms + self._venue.skew_ms()
         for stream in self._paced:
             if now_ms - self._left_ms.get(stream.name, 0) >= stream.every_ms:
                 for message in self._writers[stream.kind](stream, shown_ms):
