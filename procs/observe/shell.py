@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from procs.observe.actor import RECENT_FILLS, ObserveActor
 from procs.runtime.launch import Launch
 from procs.runtime.shell import Shell
-from shared.errors import JournalError, NotFoundError
+from shared.errors import JournalError, MessageError, NotFoundError
 from shared.journal.reader import JournalReader
 from shared.messages.account import FillBooked
 from shared.messages.base import Message, Reader
@@ -43,7 +43,7 @@ class ObserveShell(Shell):
             with JournalReader(path, "route") as journal:
                 rows = journal.of_type("fill_booked", RECENT_FILLS)
                 return [_FILLS.read(row.body) for row in rows]
-        except (NotFoundError, JournalError):
+        except (NotFoundError, JournalError, MessageError):
             # Route judges its journal and alarms; a list of past fills is not worth a restart.
             self._unreadable += 1
             return []

@@ -121,7 +121,7 @@ class ReplayWatch:
         try:
             connection.request("GET", "/seawall/market")
             answer = msgspec.json.decode(connection.getresponse().read())
-        except (OSError, http.client.HTTPException, msgspec.DecodeError):
+        except (OSError, http.client.HTTPException, *NOT_JSON):
             # The venue may be restarting; the next question finds it.
             return False
         finally:

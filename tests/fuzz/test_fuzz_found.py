@@ -2,12 +2,19 @@
 
 import asyncio
 import gzip
+import http.server
 import io
+import os
+import sqlite3
 import tarfile
+import threading
 
 import pytest
 
 from procs.cli.logs import line_of
+from procs.observe.shell import ObserveShell
+from procs.runtime.launch import Launch
+from procs.supervise import venue_child
 from procs.supervise.rundir import (
     RUN_START_MAX_S,
     UserPaths,
@@ -17,13 +24,16 @@ from procs.supervise.rundir import (
 )
 from procs.supervise.venue_child import read_ready
 from shared.clock import EngineClock
+from shared.config.schema import Settings
 from shared.domain.account import Account, account_bytes
+from shared.domain.effects import Journal as Entry
 from shared.domain.effects import Note
 from shared.domain.replica import Replica, raw
 from shared.errors import JournalError, MessageError, RecordingError
 from shared.journal.archive import unpack_archive
 from shared.journal.emergency import read_emergency
-from shared.messages.account import Welcomed
+from shared.journal.journal import Journal
+from shared.messages.account import AccountEvent, RunBegan, Welcomed
 from shared.recordings.fill_audit import check
 from shared.recordings.stylised import measure
 from shared.telemetry.reading import record_in
@@ -119,6 +129,58 @@ def test_emergency_rows_end_where_they_cannot_be_read(second, tmp_path):
     assert (left.end, left.damaged) == (len(LINE), False)
     path.write_bytes(LINE + second + LINE)
     assert read_emergency(path) == left._replace(damaged=True)
+
+
+@pytest.mark.parametrize("body", ["{}", '{"type":"fill_booked","price":"NaN"}', "5"])
+def test_past_fills_that_cannot_be_read_are_counted_and_left_out(body, tmp_path):
+    path = tmp_path / "data" / "route.db"
+    journal = Journal.open(path, "route", AccountEvent)
+    journal.append([Entry(1, RunBegan(at_ns=1, run_id="tk"), True)], 0)
+    journal.close()
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE events SET type = 'fill_booked', body = ?", (body,))
+    launch = Launch(
+        role="observe", run_id="tk", incarnation=1, clock_offset_ns=0, userdir=str(tmp_path),
+        run_dir=str(tmp_path), data_dir=str(path.parent), config_hash="", settings=Settings(),
+    )  # fmt: skip
+    shell = ObserveShell(launch)
+    actor = shell.build()
+    actor.welcomes = 1
+    shell.after_turn(actor, 1)
+    assert shell.figures() == {"journal_unreadable": 1}
+
+
+class _Garbling(http.server.BaseHTTPRequestHandler):
+    bodies = [b"\xff", b"[" * 3000, b"", b'{"ended":true}']
+
+    def do_GET(self):
+        body = self.bodies.pop(0)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        """The test's output is not a log."""
+
+
+def test_the_watch_over_a_replay_lives_on_after_answers_that_cannot_be_read(monkeypatch):
+    monkeypatch.setattr(venue_child, "ENDED_EVERY_S", 0.01)
+    server = http.server.HTTPServer(("127.0.0.1", 0), _Garbling)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    reading, writing = os.pipe()
+    watch = venue_child.ReplayWatch(f"http://127.0.0.1:{server.server_port}", writing)
+    try:
+        assert watch.ended.wait(10)
+        assert os.read(reading, 1) == b"\0"
+    finally:
+        watch.close()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+        os.close(reading)
+        os.close(writing)
 
 
 @pytest.mark.parametrize("size", [1 << 62, 1 << 63, 1 << 66])
