@@ -21,6 +21,7 @@ UNREAD_BYTES_MAX: Final = 8 * 1024 * 1024
 GOODBYE_S: Final = 2.0
 """So long a dropped client may take to read the rest and the close frame."""
 PING_S: Final = 20.0
+PINGS_OPEN_MAX: Final = 4
 SILENT_S: Final = 60.0
 """Without a pong for so long a client is gone."""
 LIFETIME_S: Final = 24 * 3600.0
@@ -29,7 +30,7 @@ CONNECTIONS_MAX: Final = 300
 CONNECTIONS_WINDOW_MS: Final = 300_000
 
 GOING_AWAY: Final = 1001
-INVALID_DATA: Final = 1007
+UNSUPPORTED_DATA: Final = 1003
 POLICY_VIOLATION: Final = 1008
 
 
@@ -63,6 +64,7 @@ class ClientSocket:
         self.socket = socket
         self._incoming_max = incoming_max
         self._incoming: deque[float] = deque()
+        self._pings: deque[bytes] = deque(maxlen=PINGS_OPEN_MAX)
         self.dropped = False
         self._loop = asyncio.get_running_loop()
         self._transport: Any = request.transport
@@ -84,20 +86,30 @@ class ClientSocket:
         await socket.prepare(request)
         return cls(request, socket, lifetime_s, incoming_max)
 
-    async def messages(self) -> AsyncIterator[str | bytes]:
-        """What the client says; pings are answered, pongs noted, broken frames end it."""
+    async def messages(self) -> AsyncIterator[str]:
+        """The texts of a client; pings are answered, pongs noted, other frames end it.
+
+        aiohttp closes what breaks the protocol (1002), is no UTF-8 (1007) or too long (1009)."""
         async for message in self.socket:
             if self.dropped:
                 return
             if message.type is WSMsgType.PONG:
-                self._heard_s = self._loop.time()
+                self._on_pong(message.data)
             elif message.type is WSMsgType.PING:
                 self.send_frame(_frame(0x8A, message.data))
             if self._is_too_much():
                 self.refuse(POLICY_VIOLATION, b"Too many requests")
                 return
-            if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+            if message.type is WSMsgType.BINARY:
+                self.refuse(UNSUPPORTED_DATA, b"text frames only")
+                return
+            if message.type is WSMsgType.TEXT:
                 yield message.data
+
+    def _on_pong(self, payload: bytes) -> None:
+        """Only the copy of a ping that was sent counts, as on the exchange."""
+        if bytes(payload) in self._pings:
+            self._heard_s = self._loop.time()
 
     def _is_too_much(self) -> bool:
         """Whether more came within a second than is heard."""
@@ -158,7 +170,9 @@ class ClientSocket:
 
     def _write(self) -> None:
         frames, self._frames = self._frames, []
-        if frames and self._transport is not None and not self._transport.is_closing():
+        if not frames or self.socket.closed:
+            return  # Nothing may follow a close frame.
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.write(b"".join(frames))
 
     def _on_ping(self) -> None:
@@ -166,7 +180,9 @@ class ClientSocket:
             self.refuse(POLICY_VIOLATION, b"Pong timeout")
             return
         if not self.dropped:
-            self.send_frame(_frame(0x89, str(wall_ms()).encode()))
+            payload = str(wall_ms()).encode()
+            self._pings.append(payload)
+            self.send_frame(_frame(0x89, payload))
             self._ping = self._loop.call_later(PING_S, self._on_ping)
 
     def _on_end(self) -> None:

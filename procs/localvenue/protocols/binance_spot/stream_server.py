@@ -14,16 +14,24 @@ from procs.localvenue.protocols.binance_spot.limits import LOOPBACK
 from procs.localvenue.protocols.binance_spot.params import RefusedError
 from procs.localvenue.protocols.binance_spot.sockets import (
     LIFETIME_S,
+    POLICY_VIOLATION,
     Arrivals,
     ClientSocket,
 )
 from procs.localvenue.protocols.binance_spot.stream_events import in_microseconds
+from procs.localvenue.protocols.binance_spot.stream_requests import (
+    BadStreamRequestError,
+    StreamRequest,
+    invalid,
+    read_stream_request,
+)
 from procs.localvenue.protocols.binance_spot.streams import StreamHub, Subscriber
 
 INCOMING_MAX: Final = 5
 """Messages of a client in a second: requests, pings and pongs."""
 STREAMS_MAX: Final = 1_024
 """Streams of one connection, as on the exchange."""
+TOO_MANY_STREAMS: Final = b"at most 1024 streams on one connection"
 
 
 class StreamServer:
@@ -91,53 +99,40 @@ class StreamServer:
         subscriber = Subscriber(client, wrapped, finer)
         self._subscribers.add(subscriber)
         try:
-            for name in names[:STREAMS_MAX]:
+            if len(set(names)) > STREAMS_MAX:
+                client.refuse(POLICY_VIOLATION, TOO_MANY_STREAMS)
+                names = []
+            for name in names:
                 self._hub.subscribe(subscriber, name)
-            async for data in client.messages():
-                client.send(orjson.dumps(self._answer(subscriber, data)))
+            async for text in client.messages():
+                client.send(orjson.dumps(self._answer(subscriber, text)))
         finally:
             self._hub.leave(subscriber)
             self._subscribers.discard(subscriber)
             await client.close()
         return client.socket
 
-    def _answer(self, subscriber: Subscriber, data: str | bytes) -> dict[str, Any]:
+    def _answer(self, subscriber: Subscriber, text: str) -> dict[str, Any]:
         try:
-            request = orjson.loads(data)
-        except orjson.JSONDecodeError as error:
-            return {"error": {"code": 3, "msg": f"Invalid JSON: {error}"}}
-        request_id = request.get("id") if isinstance(request, dict) else None
-        is_id = isinstance(request_id, int | str | None) and not isinstance(request_id, bool)
-        if not isinstance(request, dict) or not is_id or _is_negative(request_id):
-            return _error("request ID must be an unsigned integer, a string or null", None)
-        method, params = request.get("method"), request.get("params", [])
-        if method == "LIST_SUBSCRIPTIONS":
-            return {"result": list(subscriber.names), "id": request_id}
-        if not isinstance(params, list):
-            return _error("params must be an array", request_id)
-        if method == "SET_PROPERTY" and len(params) == 2 and params[0] == "combined":
-            subscriber.wrapped = bool(params[1])
-            return {"result": None, "id": request_id}
-        if method == "GET_PROPERTY" and params == ["combined"]:
-            return {"result": subscriber.wrapped, "id": request_id}
-        if not all(isinstance(name, str) for name in params):
-            return _error("stream names must be strings", request_id)
-        if method == "SUBSCRIBE":
-            if len(subscriber.names.keys() | set(params)) > STREAMS_MAX:
-                return _error(f"at most {STREAMS_MAX} streams on one connection", request_id)
-            for name in params:
-                self._hub.subscribe(subscriber, name)
-        elif method == "UNSUBSCRIBE":
-            for name in params:
-                self._hub.unsubscribe(subscriber, name)
-        else:
-            return _error(f"unknown method {method!r}", request_id)
-        return {"result": None, "id": request_id}
+            request = read_stream_request(text)
+            return {"result": self._carry_out(subscriber, request), "id": request.id}
+        except BadStreamRequestError as error:
+            return error.answer
 
-
-def _error(message: str, request_id: int | str | None) -> dict[str, Any]:
-    return {"error": {"code": 2, "msg": f"Invalid request: {message}"}, "id": request_id}
-
-
-def _is_negative(request_id: Any) -> bool:
-    return isinstance(request_id, int) and request_id < 0
+    def _carry_out(self, subscriber: Subscriber, request: StreamRequest) -> Any:
+        match request.method:
+            case "LIST_SUBSCRIPTIONS":
+                return list(subscriber.names)
+            case "GET_PROPERTY":
+                return subscriber.wrapped
+            case "SET_PROPERTY":
+                subscriber.wrapped = request.value
+            case "UNSUBSCRIBE":
+                for name in request.names:
+                    self._hub.unsubscribe(subscriber, name)
+            case _:
+                if len(subscriber.names.keys() | set(request.names)) > STREAMS_MAX:
+                    raise invalid(f"at most {STREAMS_MAX} streams on one connection", request.id)
+                for name in request.names:
+                    self._hub.subscribe(subscriber, name)
+        return None
