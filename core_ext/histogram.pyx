@@ -113,9 +113,9 @@ cdef class Histogram:
     def from_bytes(data):
         """The histogram of `to_bytes`; RecordRefused when the bytes are not one."""
         cdef Histogram made = Histogram()
-        cdef uint64_t seen = 0
         cdef Py_ssize_t last = -1
         data = bytes(data)
+        seen = 0  # of any size: counts that add up beyond 64 bits are refused, not wrapped
         if len(data) < HEADER.size:
             raise RecordRefused(f"histogram refused: {len(data)} bytes are no header")
         magic, entries, count, total, largest = HEADER.unpack_from(data)

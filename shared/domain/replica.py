@@ -134,7 +134,8 @@ class Replica:
 def epoch_order(epoch: str) -> tuple[str, int]:
     """Sorts epochs by age: later runs have later ids, later incarnations higher numbers."""
     run, _, incarnation = epoch.rpartition(".")
-    return run, int(incarnation) if incarnation.isdecimal() else 0
+    is_number = incarnation.isascii() and incarnation.isdigit() and len(incarnation) < 19
+    return run, int(incarnation) if is_number else 0
 
 
 def raw(data: bytes) -> msgspec.Raw:

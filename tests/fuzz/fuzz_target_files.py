@@ -1,6 +1,8 @@
 """Readers of files: configuration, keys, what a start finds in the user folder, recordings."""
 
+import contextlib
 import gzip
+import io
 import lzma
 import os
 import tempfile
@@ -12,6 +14,7 @@ from fuzz_engine import Target
 from fuzz_samples import samples_of
 
 from procs.cli.logs import line_of
+from procs.localvenue.candle_files import open_candles
 from procs.localvenue.faults.plan import read_plan
 from procs.runtime.latch import Latch
 from procs.runtime.launch import Launch, read_launch
@@ -352,7 +355,27 @@ def _recordings(folder: Folder) -> Iterator[Target]:
         samples=[instruments, b'[{"symbol":"BTCUSDT","tick_size":"0.5","base":"BTC"}]'],
         read=folder.reads("instruments.json", load_instruments),
     )
+    yield _candles(folder)
     yield _audit(folder)
+
+
+def _candles(folder: Folder) -> Target:
+    opened = range(1_700_000_000_000, 1_700_000_360_000, 60_000)
+    named = b"timestamp,symbol,open,high,low,close,volume\n" + b"".join(
+        b"%d,BTC/USDT,1.0,2.0,0.5,1.5,3\n" % at for at in opened
+    )
+    bare = b"".join(b"%d,1.0,2.0,0.5,1.5,3.25\n" % at for at in opened)
+
+    def candles(path: Path) -> Any:
+        with contextlib.redirect_stderr(io.StringIO()):
+            return [one.symbol for one in open_candles([path], None, 1_750_000_000_000).instruments]
+
+    return Target(
+        name="recordings.candles",
+        samples=[named, bare, gzip.compress(named)],
+        read=folder.reads("BTCUSDT-1m.csv", candles),
+        cheap=False,
+    )
 
 
 def _audit(folder: Folder) -> Target:

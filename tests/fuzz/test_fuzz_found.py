@@ -6,11 +6,14 @@ import http.server
 import io
 import os
 import sqlite3
+import struct
 import tarfile
 import threading
 
 import pytest
 
+from core_ext.errors import RecordRefused
+from core_ext.histogram import Histogram
 from procs.cli.logs import line_of
 from procs.observe.shell import ObserveShell
 from procs.runtime.launch import Launch
@@ -28,7 +31,7 @@ from shared.config.schema import Settings
 from shared.domain.account import Account, account_bytes
 from shared.domain.effects import Journal as Entry
 from shared.domain.effects import Note
-from shared.domain.replica import Replica, raw
+from shared.domain.replica import Replica, epoch_order, raw
 from shared.errors import JournalError, MessageError, RecordingError
 from shared.journal.archive import unpack_archive
 from shared.journal.emergency import read_emergency
@@ -148,6 +151,25 @@ def test_past_fills_that_cannot_be_read_are_counted_and_left_out(body, tmp_path)
     actor.welcomes = 1
     shell.after_turn(actor, 1)
     assert shell.figures() == {"journal_unreadable": 1}
+
+
+@pytest.mark.parametrize("incarnation", ["9" * 5000, "\u0663", "x", ""])
+def test_an_epoch_whose_number_is_none_is_older_than_any(incarnation):
+    assert epoch_order(f"tk.{incarnation}") == ("tk", 0) < epoch_order("tk.1")
+
+
+def test_counts_that_add_up_beyond_64_bits_are_no_histogram():
+    histogram = Histogram()
+    for value in (1, 2, 2):
+        histogram.record(value)
+    entries = struct.pack("<HQHQ", 1, (1 << 64) - 1, 2, 2)
+    data = histogram.to_bytes()
+    assert len(data[:-20] + entries) == len(data)
+    for count in (1, 3):
+        head = bytearray(data[:-20])
+        head[8:16] = count.to_bytes(8, "little")
+        with pytest.raises(RecordRefused):
+            Histogram.from_bytes(bytes(head) + entries)
 
 
 class _Garbling(http.server.BaseHTTPRequestHandler):
