@@ -74,8 +74,9 @@ class Ears:
     def __init__(self):
         self.heard = []
 
-    def send(self, data):
-        self.heard.append(bytes(data))
+    def send_frame(self, frame):
+        head = {126: 4, 127: 10}.get(frame[1], 2)
+        self.heard.append(frame[head:])
 
 
 def published(folder, busy):
