@@ -115,10 +115,7 @@ class Journal:
         except JournalError:
             connection.close()
             raise
-        if own_mark is None:
-            journal._distrust([], f"{mark_path(path).name} is damaged", reader)
-        if not journal.damaged:
-            journal._take_over_emergency(reader, max(mark, own_mark or 0))
+        journal._take_over_emergency(reader, mark, own_mark)
         return journal
 
     @property
@@ -209,18 +206,24 @@ class Journal:
         self._mark.close()
         self._emergency.close()
 
-    def _take_over_emergency(self, reader: Reader, mark: int) -> None:
+    def _take_over_emergency(self, reader: Reader, mark: int, own_mark: int | None) -> None:
         """Appends what the emergency file holds beyond the last row, then reserves it anew.
 
-        `mark` is the highest row anybody has seen; one that is still missing then is lost. While
-        the disk still takes nothing, the rows stay where they are and more may follow."""
+        A row that is still missing then although it was marked is lost: by a peer, or by this
+        journal itself (None for a mark that cannot be read). While the disk still takes nothing,
+        the rows stay where they are and more may follow."""
         left = read_emergency(self._emergency.path)
-        extra, fault = self._continuing(left.rows)
+        extra, broken = self._continuing(left.rows)
         last = self.seq + len(extra)
-        if not fault and left.damaged:
-            fault = f"the emergency file is damaged behind row {last}"
-        if not fault and last < mark:
-            fault = f"ends at row {last}, but row {mark} was seen"
+        seen = max(mark, own_mark or 0)
+        faults = (
+            self._found.fault,
+            broken,
+            f"the emergency file is damaged behind row {last}" if left.damaged else "",
+            f"ends at row {last}, but row {seen} was seen" if last < seen else "",
+            f"{self._mark.path.name} is damaged" if own_mark is None else "",
+        )
+        fault = next(filter(None, faults), "")
         if fault:
             self._distrust(extra, fault, reader)
             return
@@ -266,7 +269,7 @@ class Journal:
         if extra:
             self.seq, self._chain = extra[-1].seq, extra[-1].crc
         self._found = msgspec.structs.replace(
-            found, rows=rows, seq=self.seq, chain=self._chain, fault=found.fault or fault
+            found, rows=rows, seq=self.seq, chain=self._chain, fault=fault
         )
         self.recovered = _decoded(self.path, self._found, reader)
 

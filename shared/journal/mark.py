@@ -20,6 +20,7 @@ class MarkFile:
     """Writes the mark; without sync, because a mark that is too low is harmless."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
 
     def set(self, seq: int) -> None:

@@ -384,3 +384,23 @@ def test_a_reader_says_what_is_damaged_in_the_first_row_too(tmp_path, damage):
         database.execute(damage)
     with JournalReader(path, "decide") as reader, pytest.raises(JournalError):
         list(reader.rows())
+
+
+@pytest.mark.parametrize("damage", ["mark", "snapshot"])
+def test_damage_elsewhere_does_not_lose_the_rows_of_the_emergency_file(tmp_path, damage):
+    emergency_of(tmp_path, (13,), (14,))
+    path = tmp_path / "decide.db"
+    if damage == "mark":
+        (tmp_path / "decide.mark").write_bytes(b"x")
+    else:
+        with sqlite3.connect(path) as database:
+            database.execute("UPDATE snapshots SET body = x'00'")
+    journal = Journal.open(path, "decide", DecideEvent)
+    assert damage in journal.recovered.fault
+    assert journal.recovered.events[-2:] == [entry(13).event, entry(14).event]
+    journal.salvage()
+    journal.append([entry(15)], 0)
+    journal.close()
+    again = Journal.open(path, "decide", DecideEvent)
+    assert (again.recovered.fault, again.seq) == ("", 15)
+    assert again.recovered.events[-3:] == [entry(n).event for n in (13, 14, 15)]
