@@ -30,6 +30,7 @@ from shared.journal.schema import (
     is_empty,
     row_crc,
     snapshot_crc,
+    structure_damage,
 )
 from shared.messages.base import Message, Reader, encode
 
@@ -356,7 +357,8 @@ def _read(connection: sqlite3.Connection, path: Path, role: str) -> Survey:
             create(connection, role)
         damage = check_schema(connection, path, role)
         found = survey(connection)
-        return msgspec.structs.replace(found, fault=found.fault or damage)
+        fault = found.fault or damage or structure_damage(connection)
+        return msgspec.structs.replace(found, fault=fault)
     except UNREADABLE as error:
         if isinstance(error, sqlite3.OperationalError) and not _is_damage(error):
             raise

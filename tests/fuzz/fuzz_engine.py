@@ -70,8 +70,8 @@ class Finding:
             f"FINDING in {self.target}: {self.what}\n"
             f"  {len(self.data)} bytes: {self.data[:160]!r}\n"
             f"  hex: {self.data[:4000].hex()}\n"
-            f"  again: tests/fuzz/run.py --only {self.target} --seed {self.seed} "
-            f"--block {self.block}"
+            f"  again: tests/fuzz/run.py --only {self.target} "
+            + (f"--seed {self.seed} --block {self.block}" if self.block >= 0 else "--each 0")
         )
 
 

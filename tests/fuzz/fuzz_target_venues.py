@@ -205,9 +205,7 @@ def _pushes(docs: list[bytes]) -> Iterator[Target]:
         RecordedBinance._read_frame(exchange, client, data)
         return told
 
-    yield Target(
-        name="stream.user", samples=[*pushes, *docs[::9]], read=read, refusals=(), cheap=False
-    )
+    yield Target(name="stream.user", samples=[*pushes, *docs[::9]], read=read, refusals=())
 
 
 class _Client:

@@ -404,3 +404,39 @@ def test_damage_elsewhere_does_not_lose_the_rows_of_the_emergency_file(tmp_path,
     again = Journal.open(path, "decide", DecideEvent)
     assert (again.recovered.fault, again.seq) == ("", 15)
     assert again.recovered.events[-3:] == [entry(n).event for n in (13, 14, 15)]
+
+
+def with_a_page_of_rows_marked_as_free(path):
+    """The freelist's head in the header points at the root page of the rows."""
+    with sqlite3.connect(path) as database:
+        (root,) = database.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name='events'"
+        ).fetchone()
+    data = bytearray(path.read_bytes())
+    data[32:36] = root.to_bytes(4, "big")
+    data[36:40] = (1).to_bytes(4, "big")
+    path.write_bytes(data)
+
+
+def test_a_structure_that_the_next_write_would_destroy_is_a_fault(tmp_path):
+    path = tmp_path / "decide.db"
+    written(tmp_path, close=True)
+    with_a_page_of_rows_marked_as_free(path)
+    journal = Journal.open(path, "decide", DecideEvent)
+    assert "contradict each other" in journal.recovered.fault
+    assert journal.seq == ROWS
+    journal.salvage()
+    journal.append([entry(ROWS + 1)], 0)
+    journal.close()
+    again = Journal.open(path, "decide", DecideEvent)
+    assert (again.recovered.fault, again.seq) == ("", ROWS + 1)
+
+
+def test_the_structure_of_a_large_file_is_not_looked_through_at_a_start(tmp_path, monkeypatch):
+    from shared.journal import schema
+
+    monkeypatch.setattr(schema, "STRUCTURE_CHECKED_BYTES", 4096)
+    path = tmp_path / "decide.db"
+    written(tmp_path, close=True)
+    with_a_page_of_rows_marked_as_free(path)
+    assert Journal.open(path, "decide", DecideEvent).recovered.fault == ""
