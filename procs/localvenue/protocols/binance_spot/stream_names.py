@@ -99,8 +99,8 @@ def _candles(name: str, symbol: str, rest: str) -> Stream | None:
 
 
 def _depth(name: str, symbol: str, rest: str) -> Stream | None:
-    depth, _, pace = rest.partition("@")
-    if pace not in ("", "100ms", "1000ms"):
+    depth, at, pace = rest.partition("@")
+    if at and pace not in ("100ms", "1000ms"):
         return None
     every_ms = FAST_MS if pace == "100ms" else SLOW_MS
     if depth == "depth":
