@@ -139,6 +139,7 @@ class Venue:
             self.market_events += len(events)
             for event in events:
                 self._on_event(event, now_ms)
+            self.tape.end_turn()
             self._commit(now_ms)
             if now_ms - self._saved_ms >= MARKET_SAVE_MS:
                 self.save_market(now_ms)

@@ -7,17 +7,23 @@ objects would take 200.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from bisect import bisect_left
 from decimal import Decimal
 from typing import Final
 
 import msgspec
 
 from procs.localvenue.market.events import Candle, Market, Traded
+from procs.localvenue.second_bars import SecondBars
 from shared.domain.instrument import Instrument
 from shared.units import LOT
 
 TRADES_KEPT: Final = 1_000
+TRADES_KEPT_MAX: Final = 20_000
+TRADES_OF_ALL: Final = 500_000
+"""Shared by all symbols: a venue of few remembers more of each, between the two bounds above."""
+SECONDS_KEPT: Final = 1_000
+SECONDS_OF_ALL: Final = 100_000
 MINUTE_MS: Final = 60_000
 MINUTES_KEPT: Final = 1_560
 """26 hours, as the market's own bars."""
@@ -49,13 +55,17 @@ class Flow(msgspec.Struct):
 
 
 class SymbolTape:
-    """One symbol's trades in columns, and its minutes."""
+    """One symbol's trades in columns, its seconds, and its minutes."""
 
-    def __init__(self, instrument: Instrument) -> None:
+    def __init__(
+        self, instrument: Instrument, kept: int = TRADES_KEPT, seconds_kept: int = SECONDS_KEPT
+    ) -> None:
         self.symbol = instrument.symbol
         # Coins of tiny value trade in quantities that 64 bits of 10^-8 do not hold.
         fits = instrument.max_quantity / LOT < _LARGEST
-        self._unit = LOT if fits else instrument.step_size
+        self.unit = LOT if fits else instrument.step_size
+        """What quantities are counted in."""
+        self._kept = kept
         self._ids = array("q")
         self._aggregates = array("q")
         self._times = array("q")
@@ -63,8 +73,13 @@ class SymbolTape:
         self._quantities = array("q")
         self._makers = bytearray()
         self._count = 0
-        self._aggregate = 0
+        self.aggregate_id = 0
+        """Of the newest trade."""
+        self._gone_aggregate = -1
+        """Of the newest trade that is forgotten: what is left of it is not whole."""
+        self._is_cut = False
         self.last: Traded | None = None
+        self.seconds = SecondBars(seconds_kept)
         self._minutes = array("q")
         self._minute_firsts = array("q")
         self._minute_lasts = array("q")
@@ -72,92 +87,123 @@ class SymbolTape:
         self._buyers_quote = array("d")
 
     def record(self, trade: Traded) -> None:
-        """Takes in a public trade."""
+        """Takes in a public trade. It is of the same taker as the one before when both happened in
+        one turn, at one time, on one side and at one price."""
         last = self.last
-        if (
-            last is None
+        if last is None:
+            self.aggregate_id = trade.trade_id
+        elif (
+            self._is_cut
             or last.at_ms != trade.at_ms
             or last.price != trade.price
             or last.buyer_is_maker != trade.buyer_is_maker
         ):
-            self._aggregate = self._aggregate + 1 if last is not None else trade.trade_id
+            self.aggregate_id += 1
+        self._is_cut = False
         self.last = trade
-        place = self._count % TRADES_KEPT
-        row = (
-            trade.trade_id,
-            self._aggregate,
-            trade.at_ms,
-            int(trade.price / LOT),
-            int(trade.quantity / self._unit),
-        )
+        price, quantity = int(trade.price / LOT), int(trade.quantity / self.unit)
+        row = (trade.trade_id, self.aggregate_id, trade.at_ms, price, quantity)
         columns = (self._ids, self._aggregates, self._times, self._prices, self._quantities)
-        if self._count < TRADES_KEPT:
+        if self._count < self._kept:
             for column, value in zip(columns, row, strict=True):
                 column.append(value)
             self._makers.append(trade.buyer_is_maker)
         else:
+            place = self._count % self._kept
+            self._gone_aggregate = self._aggregates[place]
             for column, value in zip(columns, row, strict=True):
                 column[place] = value
             self._makers[place] = trade.buyer_is_maker
         self._count += 1
+        is_bought = not trade.buyer_is_maker
+        self.seconds.add(trade.at_ms, price, quantity, trade.trade_id, is_bought)
         self._count_minute(trade)
+
+    def cut(self) -> None:
+        """The turn is over: what comes next belongs to no aggregate of before."""
+        self._is_cut = True
 
     def trades(self, limit: int, from_id: int | None = None) -> list[Traded]:
         """The newest trades, or those from an id on; oldest first."""
-        places = self._places()
-        if from_id is None:
-            places = places[-limit:]
-        else:
-            places = [place for place in places if self._ids[place] >= from_id][:limit]
-        return [self._trade(place) for place in places]
+        start = max(self._first, self._count - limit)
+        if from_id is not None:
+            start = self._find(self._ids, from_id)
+        return [self._trade(number) for number in range(start, min(start + limit, self._count))]
 
-    def aggregates(self) -> Iterator[Aggregate]:
-        """Every aggregate whose trades are still known, oldest first."""
-        group: list[int] = []
-        for place in self._places():
-            if group and self._aggregates[group[0]] != self._aggregates[place]:
-                yield self._aggregated(group)
-                group = []
-            group.append(place)
-        if group:
-            yield self._aggregated(group)
+    def aggregates(
+        self,
+        limit: int,
+        *,
+        from_id: int | None = None,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+    ) -> list[Aggregate]:
+        """The newest, or from an id or a time on; those whose trades are still known, oldest
+        first."""
+        start, stop = self._find(self._aggregates, self._gone_aggregate + 1), self._count
+        if end_ms is not None:
+            stop = self._find(self._times, end_ms + 1)
+        if from_id is not None:
+            start = max(start, self._find(self._aggregates, from_id))
+        if start_ms is not None:
+            start = max(start, self._find(self._times, start_ms))
+        found: list[Aggregate] = []
+        if from_id is not None or start_ms is not None:
+            while start < stop and len(found) < limit:
+                following = self._find(self._aggregates, self._aggregate_at(start) + 1)
+                found.append(self._aggregated(start, following))
+                start = following
+            return found
+        while start < stop and len(found) < limit:
+            begin = self._find(self._aggregates, self._aggregate_at(stop - 1))
+            found.append(self._aggregated(begin, stop))
+            stop = begin
+        return found[::-1]
 
     def flow(self, from_ms: int, to_ms: int) -> Flow:
         """The trades of the minutes from from_ms to before to_ms."""
-        found = Flow(since_ms=self._minutes[0] if self._minutes else to_ms)
-        place = len(self._minutes)
-        while place and self._minutes[place - 1] >= from_ms:
-            place -= 1
-            if self._minutes[place] >= to_ms:
-                continue
-            found.first_id = self._minute_firsts[place]
-            found.last_id = max(found.last_id, self._minute_lasts[place])
-            found.buyers_base += self._buyers_base[place]
-            found.buyers_quote += self._buyers_quote[place]
+        minutes = self._minutes
+        found = Flow(since_ms=minutes[0] if minutes else to_ms)
+        start, stop = bisect_left(minutes, from_ms), bisect_left(minutes, to_ms)
+        if start < stop:
+            found.first_id = self._minute_firsts[start]
+            found.last_id = self._minute_lasts[stop - 1]
+            found.buyers_base = sum(self._buyers_base[start:stop])
+            found.buyers_quote = sum(self._buyers_quote[start:stop])
         return found
 
-    def _places(self) -> list[int]:
-        if self._count <= TRADES_KEPT:
-            return list(range(self._count))
-        start = self._count % TRADES_KEPT
-        return [*range(start, TRADES_KEPT), *range(start)]
+    @property
+    def _first(self) -> int:
+        """The number of the oldest trade that is known; they are numbered from 0."""
+        return max(self._count - self._kept, 0)
 
-    def _trade(self, place: int) -> Traded:
+    def _find(self, column: array[int], value: int) -> int:
+        """The number of the first known trade whose value is not below; columns ascend."""
+        kept = self._kept
+        numbers = range(self._first, self._count)
+        return self._first + bisect_left(numbers, value, key=lambda number: column[number % kept])
+
+    def _aggregate_at(self, number: int) -> int:
+        return self._aggregates[number % self._kept]
+
+    def _trade(self, number: int) -> Traded:
+        place = number % self._kept
         return Traded(
             symbol=self.symbol,
             at_ms=self._times[place],
             trade_id=self._ids[place],
             price=self._prices[place] * LOT,
-            quantity=self._quantities[place] * self._unit,
+            quantity=self._quantities[place] * self.unit,
             buyer_is_maker=bool(self._makers[place]),
         )
 
-    def _aggregated(self, group: list[int]) -> Aggregate:
-        first, last = group[0], group[-1]
+    def _aggregated(self, start: int, stop: int) -> Aggregate:
+        first, last = start % self._kept, (stop - 1) % self._kept
+        quantity = sum(self._quantities[number % self._kept] for number in range(start, stop))
         return Aggregate(
             id=self._aggregates[first],
             price=self._prices[first] * LOT,
-            quantity=sum(self._quantities[place] for place in group) * self._unit,
+            quantity=quantity * self.unit,
             first_id=self._ids[first],
             last_id=self._ids[last],
             at_ms=self._times[first],
@@ -193,11 +239,26 @@ class Tape:
 
     def __init__(self, market: Market) -> None:
         self._market = market
-        self._tapes = {one.symbol: SymbolTape(one) for one in market.instruments}
+        symbols = max(len(market.instruments), 1)
+        kept = min(max(TRADES_OF_ALL // symbols, TRADES_KEPT), TRADES_KEPT_MAX)
+        seconds = min(SECONDS_OF_ALL // symbols, SECONDS_KEPT)
+        self._tapes = {
+            one.symbol: SymbolTape(one, kept, max(seconds, 1)) for one in market.instruments
+        }
+        self._traded: list[SymbolTape] = []
+        """Who traded in this turn."""
 
     def record(self, trade: Traded) -> None:
         """Takes in a public trade."""
-        self._tapes[trade.symbol].record(trade)
+        tape = self._tapes[trade.symbol]
+        tape.record(trade)
+        self._traded.append(tape)
+
+    def end_turn(self) -> None:
+        """Aggregates of this turn are whole now: none of them grows later."""
+        for tape in self._traded:
+            tape.cut()
+        self._traded.clear()
 
     def of(self, symbol: str) -> SymbolTape:
         """One symbol's tape."""

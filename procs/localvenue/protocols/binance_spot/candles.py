@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from decimal import Decimal
 from math import gcd
 from typing import Any, Final
 
@@ -12,11 +13,12 @@ import msgspec
 
 from procs.localvenue.market.events import Candle
 from procs.localvenue.matching.model import Refusal
-from procs.localvenue.protocols.binance_spot.params import RefusedError
+from procs.localvenue.protocols.binance_spot.params import RefusedError, invalid
 from procs.localvenue.protocols.binance_spot.render import eight
+from procs.localvenue.second_bars import SecondBar
 from procs.localvenue.shell import Venue
 from procs.localvenue.tape import Flow
-from shared.units import ZERO
+from shared.units import LOT, ZERO
 
 SECOND_MS: Final = 1_000
 MINUTE_MS: Final = 60_000
@@ -44,7 +46,7 @@ INTERVALS_MS: Final = {
 """A month is as long as its calendar says; 31 days are what is looked at."""
 
 BAD_INTERVAL: Final = Refusal(-1120, "Invalid interval.")
-BAD_ZONE: Final = Refusal(-1194, "Invalid timezone.")
+BAD_ZONE: Final = invalid("timeZone")
 _ZONE: Final = re.compile(r"([+-]?)([0-9]{1,2})(?::([0-9]{2}))?", re.ASCII)
 _EAST_MAX_MS: Final = 14 * HOUR_MS
 _WEST_MAX_MS: Final = 12 * HOUR_MS
@@ -112,80 +114,45 @@ class Candles:
     def bars(
         self, symbol: str, interval: str, count: int, until_ms: int, offset_ms: int = 0
     ) -> list[Bar]:
-        """The newest bars that begin at or before until_ms, oldest first."""
+        """The newest bars that begin at or before until_ms, oldest first; the last one is whole, as
+        far as the market has come."""
         if interval == "1s":
             return self._seconds(symbol, count, until_ms)
         length_ms = INTERVALS_MS[interval]
-        if interval == MONTH:
-            groups = self._grouped(symbol, DAY_MS, (count + 1) * 31, until_ms, _month_of, offset_ms)
-        elif offset_ms % length_ms == 0 and length_ms <= DAY_MS:
-            found = self._tape.candles(symbol, length_ms, count, until_ms)
+        piece_ms = DAY_MS if interval == MONTH else length_ms
+        piece_ms = gcd(piece_ms, offset_ms)
+        begin = _beginning(interval)
+        read_ms = min(begin(until_ms + offset_ms)[1] - offset_ms - 1, self._venue.now_ms())
+        if piece_ms == length_ms:
+            found = self._tape.candles(symbol, length_ms, count, read_ms)
             return [self._bar(symbol, one, one.open_ms + length_ms) for one in found]
-        else:
-            piece_ms = gcd(length_ms, offset_ms) if offset_ms else length_ms
-            monday_ms = 3 * DAY_MS if interval == "1w" else 0
-            if piece_ms == length_ms:
-                found = self._tape.candles(symbol, length_ms, count, until_ms)
-                return [self._bar(symbol, one, one.open_ms + length_ms) for one in found]
-
-            def begin(at_ms: int) -> tuple[int, int]:
-                open_ms = at_ms - (at_ms + monday_ms) % length_ms
-                return open_ms, open_ms + length_ms
-
-            pieces = (count + 1) * (length_ms // piece_ms)
-            groups = self._grouped(symbol, piece_ms, pieces, until_ms, begin, offset_ms)
-        return [self._bar(symbol, candle, end_ms) for candle, end_ms in groups[-count:]]
-
-    def _grouped(
-        self, symbol: str, piece_ms: int, pieces: int, until_ms: int, begin: Any, offset_ms: int
-    ) -> list[tuple[Candle, int]]:
-        """Pieces joined to longer bars; `begin` tells start and end of the bar of a local time."""
         groups: dict[tuple[int, int], list[Candle]] = {}
-        for piece in self._tape.candles(symbol, piece_ms, pieces, until_ms):
+        pieces = (count + 1) * (length_ms // piece_ms)
+        for piece in self._tape.candles(symbol, piece_ms, pieces, read_ms):
             groups.setdefault(begin(piece.open_ms + offset_ms), []).append(piece)
         return [
-            (_joined(start_ms - offset_ms, some), end_ms - offset_ms)
-            for (start_ms, end_ms), some in groups.items()
+            self._bar(symbol, _joined(start_ms - offset_ms, some), end_ms - offset_ms)
+            for (start_ms, end_ms), some in list(groups.items())[-count:]
         ]
 
     def _seconds(self, symbol: str, count: int, until_ms: int) -> list[Bar]:
-        """Seconds from the trades that are still known; silent ones repeat the price before."""
-        by_second: dict[int, list[Any]] = {}
-        trades = self._tape.of(symbol).trades(1_000)
-        for trade in trades:
-            by_second.setdefault(trade.at_ms // SECOND_MS, []).append(trade)
-        last_s = until_ms // SECOND_MS
-        first_s = max(min(by_second, default=0), last_s - count + 1)
-        bars: list[Bar] = []
-        before = [trade.price for trade in trades if trade.at_ms < first_s * SECOND_MS]
-        known = before[-1] if before else trades[0].price if trades else None
-        close = known or self._venue.exchange.published[symbol].reference_price()
-        if close is None:
+        """The seconds that the tape has counted; silent ones repeat the price before."""
+        tape = self._tape.of(symbol)
+        seconds = tape.seconds
+        if seconds.first_ms is None:
             return []
-        for second in range(first_s, last_s + 1):
-            some = by_second.get(second, [])
-            prices = [trade.price for trade in some] or [close]
-            close = prices[-1]
-            flow = Flow()
-            if some:
-                bought = [trade for trade in some if not trade.buyer_is_maker]
-                flow = Flow(
-                    some[0].trade_id,
-                    some[-1].trade_id,
-                    sum(float(trade.quantity) for trade in bought),
-                    sum(float(trade.quantity * trade.price) for trade in bought),
-                )
-            candle = Candle(
-                open_ms=second * SECOND_MS,
-                open=prices[0],
-                high=max(prices),
-                low=min(prices),
-                close=close,
-                volume=sum((trade.quantity for trade in some), ZERO),
-                quote_volume=sum((trade.quantity * trade.price for trade in some), ZERO),
-                trades=len(some),
-            )
-            bars.append(Bar(candle, (second + 1) * SECOND_MS, flow))
+        stop_ms = until_ms - until_ms % SECOND_MS + SECOND_MS
+        start_ms = max(stop_ms - count * SECOND_MS, seconds.first_ms)
+        known = {one.open_ms: one for one in seconds.between(start_ms, stop_ms)}
+        close = seconds.close_before(start_ms)
+        bars: list[Bar] = []
+        for open_ms in range(start_ms, stop_ms, SECOND_MS):
+            one = known.get(open_ms)
+            if one is not None:
+                close = one.close
+                bars.append(_second(one, tape.unit))
+            elif close is not None:
+                bars.append(_second(_silent(open_ms, close), tape.unit))
         return bars
 
     def _bar(self, symbol: str, candle: Candle, end_ms: int) -> Bar:
@@ -218,6 +185,41 @@ def row(bar: Bar) -> list[Any]:
         f"{flow.buyers_quote:.8f}",
         "0",
     ]
+
+
+def _silent(open_ms: int, price: int) -> SecondBar:
+    """A second in which nothing traded."""
+    return SecondBar(open_ms, price, price, price, price, 0, -1, -1, 0, 0, 0, 0)
+
+
+def _second(one: SecondBar, unit: Decimal) -> Bar:
+    """A second as a bar; what takers bought is exact."""
+    candle = Candle(
+        open_ms=one.open_ms,
+        open=one.open * LOT,
+        high=one.high * LOT,
+        low=one.low * LOT,
+        close=one.close * LOT,
+        volume=one.volume * unit,
+        quote_volume=one.turnover * (LOT * unit),
+        trades=one.trades,
+    )
+    base, quote = float(one.bought * unit), float(one.bought_turnover * (LOT * unit))
+    return Bar(candle, one.open_ms + SECOND_MS, Flow(one.first_id, one.last_id, base, quote))
+
+
+def _beginning(interval: str) -> Callable[[int], tuple[int, int]]:
+    """What tells start and end of the bar that holds a local time."""
+    if interval == MONTH:
+        return _month_of
+    length_ms = INTERVALS_MS[interval]
+    monday_ms = 3 * DAY_MS if interval == "1w" else 0
+
+    def begin(at_ms: int) -> tuple[int, int]:
+        open_ms = at_ms - (at_ms + monday_ms) % length_ms
+        return open_ms, open_ms + length_ms
+
+    return begin
 
 
 def _month_of(local_ms: int) -> tuple[int, int]:

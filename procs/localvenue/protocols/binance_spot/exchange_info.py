@@ -53,8 +53,10 @@ def exchange_info(venue: Venue, limits: RateLimits, params: Params) -> dict[str,
     }
 
 
-def symbol_list(venue: Venue, params: Params) -> list[str] | None:
-    """The symbols= parameter, a JSON list of symbols that are traded here; None without one."""
+def symbol_list(venue: Venue, params: Params, most: int | None = None) -> list[str] | None:
+    """The symbols= parameter, a JSON list of symbols that are traded here; None without one.
+
+    Raises RefusedError, also (-1101) for more than `most` of them."""
     text = params.text("symbols", LONGEST_LIST)
     if text is None:
         return None
@@ -64,6 +66,9 @@ def symbol_list(venue: Venue, params: Params) -> list[str] | None:
         names = None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise RefusedError(BAD_LIST)
+    if most is not None and len(names) > most:
+        text = f"Too many values sent for parameter 'symbols', maximum allowed up to {most}."
+        raise RefusedError(Refusal(-1101, text))
     if len(set(names)) != len(names):
         raise RefusedError(SYMBOL_TWICE)
     if any(name not in venue.exchange.instruments for name in names):

@@ -5,32 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-import orjson
-
 from procs.localvenue.market.events import Traded
 from procs.localvenue.matching.account import multiply
 from procs.localvenue.matching.model import Refusal
-from procs.localvenue.matching.refusals import INVALID_SYMBOL
+from procs.localvenue.matching.refusals import BAD_COMBINATION, INVALID_SYMBOL
 from procs.localvenue.protocols.binance_spot.candles import Candles, interval_of, zone_ms
-from procs.localvenue.protocols.binance_spot.exchange_info import exchange_info
+from procs.localvenue.protocols.binance_spot.exchange_info import (
+    BAD_STATUS,
+    exchange_info,
+    symbol_list,
+)
 from procs.localvenue.protocols.binance_spot.limits import RateLimits
-from procs.localvenue.protocols.binance_spot.params import SYMBOL, Params, RefusedError
+from procs.localvenue.protocols.binance_spot.params import SYMBOL, Params, RefusedError, one_needed
 from procs.localvenue.protocols.binance_spot.render import eight
 from procs.localvenue.protocols.binance_spot.tickers import Tickers, window_ms_of
 from procs.localvenue.shell import Venue
 from procs.localvenue.tape import Aggregate
 
 ROWS_MAX: Final = 1_000
-SYMBOLS_MAX: Final = 200
+SYMBOLS_MAX: Final = 100
 """Of a rolling or trading day ticker."""
 TICKER_TYPES: Final = ("FULL", "MINI")
+STATUSES: Final = ("TRADING", "HALT", "BREAK")
+"""What symbolStatus of market data may say."""
 
-BAD_TYPE: Final = Refusal(-1130, "Data sent for parameter 'type' is not valid.")
-BOTH_SYMBOLS: Final = Refusal(-1128, "Combination of optional parameters invalid.")
-NO_SYMBOL: Final = Refusal(
-    -1105, "Either 'symbol' or 'symbols' must be provided, but both were empty/null!"
+BAD_TYPE: Final = Refusal(-1139, "Invalid ticker type.")
+WRONG_STATUS: Final = Refusal(
+    -1220, "The symbol's status does not match the requested symbolStatus."
 )
-TOO_MANY_SYMBOLS: Final = Refusal(-1130, "Data sent for parameter 'symbols' is not valid.")
 BAD_TIMES: Final = Refusal(-1127, "startTime is after endTime.")
 
 
@@ -82,16 +84,8 @@ class MarketData:
         tape = self._venue.tape.of(self._symbol(params))
         limit, from_id = params.limit(500, ROWS_MAX), params.integer("fromId")
         start_ms, end_ms = _times(params)
-        found = [
-            one
-            for one in tape.aggregates()
-            if (from_id is None or one.id >= from_id)
-            and (start_ms is None or one.at_ms >= start_ms)
-            and (end_ms is None or one.at_ms <= end_ms)
-        ]
-        from_front = from_id is not None or start_ms is not None
-        chosen = found[:limit] if from_front else found[-limit:]
-        return [_aggregate(one) for one in chosen]
+        found = tape.aggregates(limit, from_id=from_id, start_ms=start_ms, end_ms=end_ms)
+        return [_aggregate(one) for one in found]
 
     def klines(self, params: Params) -> Any:
         """GET klines and uiKlines: bars up to now, between startTime and endTime if given."""
@@ -109,9 +103,12 @@ class MarketData:
         )
 
     def average_price(self, params: Params) -> Any:
-        """GET avgPrice."""
-        price = self._exchange.published[self._symbol(params)].average_price()
-        return {"mins": 5, "price": eight(price), "closeTime": self._venue.now_ms()}
+        """GET avgPrice; it closes with the last trade."""
+        symbol = self._symbol(params)
+        price = self._exchange.published[symbol].average_price()
+        last = self._venue.tape.of(symbol).last
+        closed_ms = self._venue.now_ms() if last is None else last.at_ms
+        return {"mins": 5, "price": eight(price), "closeTime": closed_ms}
 
     def ticker_day(self, params: Params) -> Any:
         """GET ticker/24hr, FULL or MINI."""
@@ -142,43 +139,32 @@ class MarketData:
 
     def _need_symbols(self, params: Params) -> None:
         """These answer no question about everything."""
-        if "symbol" not in params.values and "symbols" not in params.values:
-            raise RefusedError(NO_SYMBOL)
-        if "symbols" in params.values and len(self._symbols(params)) > SYMBOLS_MAX:
-            raise RefusedError(TOO_MANY_SYMBOLS)
+        if not params.values.get("symbol") and not params.values.get("symbols"):
+            raise RefusedError(one_needed("symbol", "symbols"))
+        listed = symbol_list(self._venue, params, SYMBOLS_MAX)
+        if listed is not None and "symbol" in params.values:
+            raise RefusedError(BAD_COMBINATION)
 
     def _each(self, params: Params, answer: Callable[[str], dict[str, Any]]) -> Any:
-        """One object for symbol=, a list for symbols= or for all."""
+        """One object for symbol=, a list for symbols= or for all; with a status, only those."""
         if "symbol" in params.values and "symbols" in params.values:
-            raise RefusedError(BOTH_SYMBOLS)
+            raise RefusedError(BAD_COMBINATION)
         if "symbol" in params.values:
             return answer(self._symbol(params))
-        return [answer(symbol) for symbol in self._symbols(params)]
+        listed, status = symbol_list(self._venue, params), _status(params)
+        instruments = self._exchange.instruments
+        return [
+            answer(symbol)
+            for symbol in (instruments if listed is None else listed)
+            if status is None or instruments[symbol].status == status
+        ]
 
     def _symbol(self, params: Params) -> str:
-        return known_symbol(self._venue, params)
-
-    def _symbols(self, params: Params) -> list[str]:
-        if "symbol" in params.values:
-            return [self._symbol(params)]
-        text = params.text("symbols", r"^.{2,20000}$")
-        if text is None:
-            return list(self._exchange.instruments)
-        try:
-            names = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            names = None
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise RefusedError(
-                Refusal(
-                    -1100,
-                    "Illegal characters found in parameter 'symbols'; legal range is "
-                    '\'^\\[("[A-Z0-9-_.]{1,20}"(,"[A-Z0-9-_.]{1,20}"){0,}){0,1}\\]$\'.',
-                )
-            )
-        if any(name not in self._exchange.instruments for name in names):
-            raise RefusedError(INVALID_SYMBOL)
-        return names
+        """The symbol; it must have the status that is asked for, if one is."""
+        symbol, status = known_symbol(self._venue, params), _status(params)
+        if status is not None and self._exchange.instruments[symbol].status != status:
+            raise RefusedError(WRONG_STATUS)
+        return symbol
 
 
 def known_symbol(venue: Venue, params: Params) -> str:
@@ -223,3 +209,7 @@ def _times(params: Params) -> tuple[int | None, int | None]:
 
 def _is_mini(params: Params) -> bool:
     return params.word("type", TICKER_TYPES, BAD_TYPE) == "MINI"
+
+
+def _status(params: Params) -> str | None:
+    return params.word("symbolStatus", STATUSES, BAD_STATUS)
