@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -264,7 +265,7 @@ def _list_of_text(item: type, given: _Given) -> Any:
     if isinstance(given.value, list):
         return given.value
     words = [word.strip() for word in (given.text or "").split(",") if word.strip()]
-    if item is int and all(word.isdecimal() for word in words):
+    if item is int and all(re.fullmatch(r"[0-9]{1,18}", word) for word in words):
         return [int(word) for word in words]
     return words
 

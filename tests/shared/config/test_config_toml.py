@@ -48,3 +48,9 @@ def test_tables_are_as_the_library_reads_them():
     assert parse_toml("[b]\na = [1, 2.5, -9223372036854775808]", Decimal) == {
         "b": {"a": [1, Decimal("2.5"), -(2**63)]}
     }
+
+
+@pytest.mark.parametrize("value", ["0," + "9" * 5000, "\u0660,\u0661", "0,-"])
+def test_a_list_of_cores_is_of_ordinary_numbers(value, tmp_path):
+    with pytest.raises(ConfigError, match=r"--set: process\.route\.cpus"):
+        load_settings([], [f"process.route.cpus={value}"], {}, tmp_path)
