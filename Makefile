@@ -52,9 +52,17 @@ picture: build ## run the demo on a terminal and draw docs/live.svg
 numbers: build ## measure, and write README's tables (minutes; on a quiet machine)
 	$(BIN)/python -m bench.publish
 
+fuzz: build ## a million mutations for each quick decoder, a minute for the others
+	$(BIN)/python tests/fuzz/run.py --each 1000000 --cheap
+	$(BIN)/python tests/fuzz/run.py --each 1000000 --seconds 60 --only config
+	$(BIN)/python tests/fuzz/run.py --each 1000000 --seconds 60 --only journal.archive
+
+torn: build ## 20,000 damaged journals
+	$(BIN)/python tests/torn/run.py --states 20000
+
 flood-hour: build ## an hour of an ordinary client on a flooded venue: memory must stay flat
 	$(BIN)/python -m bench.venue_hour --profile flood --minutes 60
 
 check: lint test ## what CI runs
 
-.PHONY: help build run test quick lint e2e sim bench diagrams picture numbers flood-hour check
+.PHONY: help build run test quick lint e2e sim bench diagrams picture numbers flood-hour fuzz torn check

@@ -12,6 +12,7 @@ import gzip
 import lzma
 import re
 import sys
+import zlib
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -36,7 +37,14 @@ FIRST_MS: Final = 946_684_800_000
 LAST_MS: Final = 4_102_444_800_000
 """Times from 2000 to 2100 are believed."""
 _WIDE: Final = Decimal(1_000_000_000)
-_BROKEN: Final = (OSError, EOFError, lzma.LZMAError, gzip.BadGzipFile, UnicodeDecodeError)
+_BROKEN: Final = (
+    OSError,
+    EOFError,
+    lzma.LZMAError,
+    zlib.error,
+    gzip.BadGzipFile,
+    UnicodeDecodeError,
+)
 
 
 class Row(NamedTuple):

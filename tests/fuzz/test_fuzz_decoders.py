@@ -14,19 +14,7 @@ def shown(tally) -> str:
     return "\n".join(finding.shown() for finding in tally.findings)
 
 
-KNOWN = {
-    "config.faults": "the local venue's plans still meet the TOML library's own exceptions",
-    "recordings.candles": "the local venue's candle files still meet zlib's own exception",
-}
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(reason=KNOWN[name])) if name in KNOWN else name
-        for name in TARGETS
-    ],
-)
+@pytest.mark.parametrize("name", TARGETS)
 def test_a_decoder_gives_a_value_or_its_typed_refusal(name):
     tally = run_target(TARGETS[name], "ci", MUTATIONS, SECONDS)
     assert not tally.findings, shown(tally)

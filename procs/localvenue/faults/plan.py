@@ -7,7 +7,6 @@ what is allowed.
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -27,6 +26,7 @@ from procs.localvenue.faults.kinds import (
     Shape,
     Switch,
 )
+from shared.config.toml import TomlError, parse_toml
 from shared.errors import ConfigError
 
 FAULTS_MAX: Final = 1_000
@@ -98,10 +98,10 @@ def _fits(pattern: str | None, text: str) -> bool:
 def read_plan(path: Path) -> Plan:
     """The plan of a TOML file. Raises ConfigError when it cannot be read or says what cannot be."""
     try:
-        data = tomllib.loads(path.read_text("utf-8"))
+        data = parse_toml(path.read_text("utf-8"))
     except OSError as error:
         raise ConfigError(f"--faults {path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (TomlError, UnicodeDecodeError) as error:
         raise ConfigError(f"--faults {path}: not TOML: {error}") from error
     return parse_plan(data, str(path))
 
