@@ -104,6 +104,9 @@ def test_no_bytes_break_the_reader(body: bytes):
         assert read_instruments(body) == ()
 
 
+PACKED = gzip.compress(b"hello", mtime=0)
+"""Without the time of day: it is part of a test's name."""
+
 Scene = Callable[[FeedServer, BinancePublic], Awaitable[None]]
 
 
@@ -251,7 +254,7 @@ async def raw_answer(reply: bytes, timeout_s: float = 1.0) -> http.Answer:
 
 def test_bodies_of_every_framing_are_read():
     head = b"HTTP/1.1 200 OK\r\n"
-    packed = gzip.compress(b"hello", mtime=0)
+    packed = PACKED
     for reply in (
         head + b"Content-Length: 5\r\n\r\nhello",
         head + b"\r\nhello",
@@ -279,7 +282,7 @@ def _headers(reply: bytes) -> dict[str, str]:
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
-        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"hello", mtime=0)[:-4],
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + PACKED[:-4],
         b"x" * 70_000,
     ],
 )
