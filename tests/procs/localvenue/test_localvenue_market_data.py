@@ -192,13 +192,27 @@ def test_windows_of_any_length_agree_with_the_minutes(venue):
         )
         assert ticker["openTime"] % 60_000 == 0
         span_ms = ticker["closeTime"] - ticker["openTime"]
-        assert abs(span_ms - minutes * 60_000) < 60_000
+        assert 0 <= span_ms - minutes * 60_000 < 60_000, "never less than was asked for"
         assert ticker["lastId"] - ticker["firstId"] + 1 == ticker["count"]
         inside = [row for row in bars if row[0] >= ticker["openTime"]]
         if inside[0][0] == ticker["openTime"]:
             assert ticker["openPrice"] == inside[0][1]
             assert Decimal(ticker["highPrice"]) == max(Decimal(row[2]) for row in inside)
             assert Decimal(ticker["lowPrice"]) == min(Decimal(row[3]) for row in inside)
+
+
+def test_the_day_is_the_last_24_hours_and_not_that_of_the_calendar(venue):
+    day, mini, trading = held(
+        venue,
+        ("ticker/24hr", PAIR),
+        ("ticker/24hr", {**PAIR, "type": "MINI"}),
+        ("ticker/tradingDay", {**PAIR, "timeZone": "8"}),
+    )
+    assert day["closeTime"] - day["openTime"] == DAY_MS
+    assert day["lastId"] - day["firstId"] + 1 == day["count"]
+    assert {name: day[name] for name in mini} == mini
+    assert (trading["openTime"] + 8 * HOUR_MS) % DAY_MS == 0
+    assert trading["closeTime"] - trading["openTime"] == DAY_MS - 1
 
 
 def test_tickers_of_a_status_only(venue):

@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from procs.localvenue.protocols.binance_spot.candles import Bar
 from procs.localvenue.protocols.binance_spot.candles import row as candle_row
+from procs.localvenue.protocols.binance_spot.render import eight
 from procs.localvenue.protocols.binance_spot.stream_names import Stream
+from procs.localvenue.tape import Aggregate
 
 _MINI: Final = (
     ("c", "lastPrice"),
@@ -57,6 +59,23 @@ _TIMES: Final = {
     "serverShutdown": ("E",),
 }
 """Which letters of an event hold times."""
+
+
+def aggregate_trade(symbol: str, one: Aggregate, now_ms: int, skew_ms: int) -> dict[str, Any]:
+    """aggTrade."""
+    return {
+        "e": "aggTrade",
+        "E": now_ms,
+        "s": symbol,
+        "a": one.id,
+        "p": eight(one.price),
+        "q": eight(one.quantity),
+        "f": one.first_id,
+        "l": one.last_id,
+        "T": one.at_ms + skew_ms,
+        "m": one.buyer_is_maker,
+        "M": True,
+    }
 
 
 def mini_ticker(figures: Mapping[str, Any], now_ms: int) -> dict[str, Any]:

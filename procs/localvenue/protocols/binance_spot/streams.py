@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -28,9 +28,22 @@ from procs.localvenue.protocols.binance_spot.stream_names import (
     parse_stream,
 )
 from procs.localvenue.shell import Venue
+from procs.localvenue.tape import TRADES_KEPT_MAX
 
 text = lru_cache(maxsize=1 << 16)(eight)
 """Prices and sizes repeat: most texts are known already."""
+
+WORK_A_TURN: Final = 16
+"""How much of what has a pace is written in one turn: about three milliseconds."""
+_WORK: Final[dict[StreamKind, int]] = {
+    "kline": 1,
+    "ticker": 1,
+    "miniTicker": 1,
+    "window": 1,
+    "all": 12,
+    "allMini": 12,
+    "allWindow": 12,
+}
 
 
 class Subscriber:
@@ -83,6 +96,8 @@ class StreamHub:
         self._tops: dict[str, tuple[Any, ...]] = {}
         self._said: dict[str, Any] = {}
         """Per stream what was said last, where the same is not said twice."""
+        self._aggregating: dict[str, int] = {}
+        """Symbols that traded in this turn, and the first aggregate of it."""
         self._ticked: set[str] = set()
         """Symbols whose best prices the market says apart from depth."""
         self._writers: dict[StreamKind, Writer] = {
@@ -138,8 +153,11 @@ class StreamHub:
         if kinds is None:
             return
         if isinstance(event, Traded):
-            skew_ms = self._venue.skew_ms()
-            self._on_trade(event, kinds, now_ms + skew_ms, skew_ms)
+            if "aggTrade" in kinds and event.symbol not in self._aggregating:
+                newest = self._venue.tape.of(event.symbol).aggregate_id
+                self._aggregating[event.symbol] = newest
+            if "trade" in kinds:
+                self._on_trade(event, kinds["trade"], now_ms)
         elif isinstance(event, BookChanged):
             for stream in kinds.get("depth", ()):
                 self._pending[stream.name].add(event)
@@ -150,33 +168,50 @@ class StreamHub:
             self._on_ticked(event, kinds)
 
     def on_market(self, now_ms: int) -> None:
-        """Passes on what is due at its pace."""
+        """Passes on what this turn has completed, and what is due at its pace."""
+        self._send_aggregates(now_ms)
+        self._tickers.keep_fresh()
         shown_ms = now_ms + self._venue.skew_ms()
+        left = WORK_A_TURN
         for stream in self._paced:
-            if now_ms - self._left_ms.get(stream.name, 0) >= stream.every_ms:
-                for message in self._writers[stream.kind](stream, shown_ms):
-                    self._left_ms[stream.name] = now_ms
+            if now_ms - self._left_ms.get(stream.name, 0) < stream.every_ms:
+                continue
+            work = _WORK.get(stream.kind, 0)
+            if work > left:
+                continue  # Still due in the next turn.
+            left -= work
+            if work:
+                self._left_ms[stream.name] = now_ms
+            for message in self._writers[stream.kind](stream, shown_ms):
+                self._left_ms[stream.name] = now_ms
+                self._send(stream, message)
+
+    def _send_aggregates(self, now_ms: int) -> None:
+        """Trades of one taker at one price, with the ids that REST answers."""
+        traded, self._aggregating = self._aggregating, {}
+        skew_ms = self._venue.skew_ms() if traded else 0
+        for symbol, first_id in traded.items():
+            streams = self._by_symbol.get(symbol, {}).get("aggTrade", ())
+            for one in self._venue.tape.of(symbol).aggregates(TRADES_KEPT_MAX, from_id=first_id):
+                message = events.aggregate_trade(symbol, one, now_ms + skew_ms, skew_ms)
+                for stream in streams:
                     self._send(stream, message)
 
-    def _on_trade(
-        self, event: Traded, kinds: dict[StreamKind, list[Stream]], now_ms: int, skew_ms: int
-    ) -> None:
-        if "trade" not in kinds and "aggTrade" not in kinds:
-            return
-        base = {
-            "E": now_ms,
+    def _on_trade(self, event: Traded, streams: list[Stream], now_ms: int) -> None:
+        skew_ms = self._venue.skew_ms()
+        message = {
+            "e": "trade",
+            "E": now_ms + skew_ms,
             "s": event.symbol,
+            "t": event.trade_id,
             "p": text(event.price),
             "q": text(event.quantity),
             "T": event.at_ms + skew_ms,
             "m": event.buyer_is_maker,
             "M": True,
         }
-        one = event.trade_id
-        for stream in kinds.get("trade", ()):
-            self._send(stream, {"e": "trade", **base, "t": one})
-        for stream in kinds.get("aggTrade", ()):
-            self._send(stream, {"e": "aggTrade", **base, "a": one, "f": one, "l": one})
+        for stream in streams:
+            self._send(stream, message)
 
     def _on_top(self, symbol: str, update_id: int, kinds: dict[StreamKind, list[Stream]]) -> None:
         streams = kinds.get("bookTicker")
@@ -261,18 +296,21 @@ class StreamHub:
     def _mini(self, symbol: str, now_ms: int) -> dict[str, Any]:
         return events.mini_ticker(self._tickers.day_mini(symbol), now_ms)
 
-    def _window(self, symbol: str, window: str, now_ms: int) -> dict[str, Any]:
-        figures = self._tickers.rolling(symbol, WINDOWS_MS[window])
+    def _window(
+        self, symbol: str, window: str, now_ms: int, to_the_minute: bool = True
+    ) -> dict[str, Any]:
+        figures = self._tickers.rolling(symbol, WINDOWS_MS[window], to_the_minute=to_the_minute)
         return events.window_ticker(window, figures, now_ms, self._venue.skew_ms())
 
     def _all(self, stream: Stream, now_ms: int) -> list[list[dict[str, Any]]]:
         """The tickers of the symbols that have traded since the last array."""
         seen: dict[str, int] = self._said.setdefault(stream.name, {})
+        window_ms = WINDOWS_MS[stream.interval or "1d"]
         changed: list[dict[str, Any]] = []
         for symbol in self._symbols:
             last = self._venue.tape.of(symbol).last
             last_id = -1 if last is None else last.trade_id
-            if seen.get(symbol) == last_id:
+            if seen.get(symbol) == last_id or not self._tickers.is_ready(symbol, window_ms):
                 continue
             seen[symbol] = last_id
             if stream.kind == "all":
@@ -280,7 +318,7 @@ class StreamHub:
             elif stream.kind == "allMini":
                 changed.append(self._mini(symbol, now_ms))
             else:
-                changed.append(self._window(symbol, stream.interval, now_ms))
+                changed.append(self._window(symbol, stream.interval, now_ms, False))
         return [changed] if changed else []
 
     def _kline(self, stream: Stream, now_ms: int) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ are; what can jump within a second (last price, high, low, best prices) is alway
 from __future__ import annotations
 
 import re
+from collections import deque
 from decimal import Decimal
 from typing import Any, Final
 
@@ -22,6 +23,8 @@ from shared.units import HUNDRED, ZERO
 SYMBOLS_A_SECOND: Final = 25
 """So many windows are counted anew in a second, however many symbols are asked for."""
 FRESH_MS: Final = 1_000
+STALE_TIMES: Final = 2
+"""A figure this many times as old as it should be is not waited for any longer."""
 
 BAD_WINDOW: Final = Refusal(
     -1102, "Mandatory parameter 'windowSize' was not sent, was empty/null, or malformed."
@@ -43,6 +46,15 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     trades: int
 
 
+class _Known(msgspec.Struct):
+    """A window that was counted at that time."""
+
+    counted_ms: int
+    window: Window
+    is_used: bool = False
+    """Whether anybody has asked for it since."""
+
+
 def window_ms_of(text: str) -> int:
     """1m to 59m, 1h to 23h, 1d to 7d. Raises RefusedError."""
     match = _WINDOW.fullmatch(text)
@@ -59,13 +71,47 @@ class Tickers:
 
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
-        self._known: dict[tuple[str, int], tuple[int, Window]] = {}
+        self._known: dict[tuple[str, int], _Known] = {}
         symbols = len(venue.exchange.instruments)
         self._fresh_ms = max(FRESH_MS, FRESH_MS * symbols // SYMBOLS_A_SECOND)
+        self._unseen = deque(venue.exchange.instruments)
+        """Symbols whose day nobody has counted yet: the first time takes long."""
+        self._wanted: dict[tuple[str, int], None] = {}
+        """Windows that somebody waits for, in this order."""
+        self._turns: deque[tuple[str, int]] = deque()
+        """The windows in the order in which they are counted anew."""
+
+    def keep_fresh(self) -> None:
+        """Counts at most one window, so that no question has to wait for all of them.
+
+        Called in every turn. First what somebody waits for, then each symbol's day once, which
+        builds its past; then days and windows that are asked for, before they are too old."""
+        if self._wanted or self._unseen:
+            key = next(iter(self._wanted), None) or (self._unseen.popleft(), DAY_MS)
+            self._wanted.pop(key, None)
+            if key not in self._known:
+                self._count(*key)
+            return
+        if not self._turns:
+            return
+        key = self._turns[0]
+        if self._venue.now_ms() - self._known[key].counted_ms >= self._fresh_ms:
+            self._turns.popleft()
+            # Everybody's day is kept: a question for all symbols must not wait for all of them.
+            if self._known.pop(key).is_used or key[1] == DAY_MS:
+                self._count(*key)
+
+    def is_ready(self, symbol: str, window_ms: int) -> bool:
+        """Whether a window can be told at once; if not, it can be a few turns later."""
+        key = (symbol, window_ms)
+        if key in self._known:
+            return True
+        self._wanted[key] = None
+        return False
 
     def day_full(self, symbol: str) -> dict[str, Any]:
         """The 24 hour ticker of one symbol."""
-        window = self._window(symbol, DAY_MS)
+        window, now_ms = self._day(symbol)
         last, top = self._venue.tape.of(symbol).last, self.top(symbol)
         return {
             "symbol": symbol,
@@ -77,16 +123,19 @@ class Tickers:
             "bidQty": top["bidQty"],
             "askPrice": top["askPrice"],
             "askQty": top["askQty"],
-            **self._figures(symbol, window, self._venue.now_ms()),
+            **self._figures(symbol, window, now_ms),
         }
 
     def day_mini(self, symbol: str) -> dict[str, Any]:
         """The short 24 hour ticker of one symbol."""
-        return self._mini(symbol, self._window(symbol, DAY_MS), self._venue.now_ms())
+        return self._mini(symbol, *self._day(symbol))
 
-    def rolling(self, symbol: str, window_ms: int, mini: bool = False) -> dict[str, Any]:
-        """The ticker of the last window_ms, in whole minutes."""
-        window = self._window(symbol, window_ms)
+    def rolling(
+        self, symbol: str, window_ms: int, mini: bool = False, to_the_minute: bool = True
+    ) -> dict[str, Any]:
+        """The ticker of the last window_ms, in whole minutes; one of very many symbols may begin
+        with an earlier minute."""
+        window = self._window(symbol, window_ms, to_the_minute)
         write = self._mini if mini else self._full
         return write(symbol, window, self._venue.now_ms())
 
@@ -114,6 +163,12 @@ class Tickers:
             "askPrice": eight(ask[0][0] if ask else None),
             "askQty": eight(ask[0][1] if ask else None),
         }
+
+    def _day(self, symbol: str) -> tuple[Window, int]:
+        """The last 24 hours, which end now."""
+        now_ms = self._venue.now_ms()
+        window = self._window(symbol, DAY_MS, to_the_minute=False)
+        return msgspec.structs.replace(window, open_ms=now_ms - DAY_MS), now_ms
 
     def _full(self, symbol: str, window: Window, close_ms: int) -> dict[str, Any]:
         return {
@@ -143,16 +198,13 @@ class Tickers:
             "count": window.trades,
         }
 
-    def _window(self, symbol: str, window_ms: int) -> Window:
+    def _window(self, symbol: str, window_ms: int, to_the_minute: bool) -> Window:
         """The figures of a rolling window, counted a while ago and brought up to the last price."""
-        now_ms = self._venue.now_ms()
-        known = self._known.get((symbol, window_ms))
-        if known is None or now_ms - known[0] >= self._fresh_ms:
-            begin_ms = now_ms - window_ms
-            begin_ms += -begin_ms % MINUTE_MS
-            known = now_ms, self._counted(symbol, begin_ms, now_ms)
-            self._known[symbol, window_ms] = known
-        window, last = known[1], self._venue.tape.of(symbol).last
+        now_ms, known = self._venue.now_ms(), self._known.get((symbol, window_ms))
+        if known is None or self._is_stale(known, now_ms, to_the_minute):
+            known = self._count(symbol, window_ms)
+        known.is_used = True
+        window, last = known.window, self._venue.tape.of(symbol).last
         if last is None or last.price == window.close:
             return window
         return msgspec.structs.replace(
@@ -161,6 +213,21 @@ class Tickers:
             high=max(window.high, last.price),
             low=min(window.low, last.price),
         )
+
+    def _is_stale(self, known: _Known, now_ms: int, to_the_minute: bool) -> bool:
+        if to_the_minute and known.counted_ms // MINUTE_MS != now_ms // MINUTE_MS:
+            return True
+        return now_ms - known.counted_ms > STALE_TIMES * self._fresh_ms
+
+    def _count(self, symbol: str, window_ms: int) -> _Known:
+        """A window begins with a whole minute, up to 59,999 ms before its length."""
+        now_ms = self._venue.now_ms()
+        begin_ms = (now_ms - window_ms) // MINUTE_MS * MINUTE_MS
+        if (symbol, window_ms) not in self._known:
+            self._turns.append((symbol, window_ms))
+        known = _Known(now_ms, self._counted(symbol, begin_ms, now_ms))
+        self._known[symbol, window_ms] = known
+        return known
 
     def _counted(self, symbol: str, begin_ms: int, now_ms: int) -> Window:
         """Minutes up to the first full hour, then hours: the market joins them quickly."""
