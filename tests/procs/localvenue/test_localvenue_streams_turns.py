@@ -166,3 +166,20 @@ def test_windows_begin_with_a_minute_and_are_never_too_short(make):
             assert row["openTime"] % 60_000 == 0
             assert row["closeTime"] == virtual.ms
             assert 0 <= row["closeTime"] - row["openTime"] - minutes * 60_000 < 60_000
+
+
+def test_seconds_before_the_first_trade_stand_where_the_book_does(make):
+    virtual = make(symbols=1)
+    symbol = next(iter(virtual.venue.exchange.instruments))
+    assert virtual.venue.tape.of(symbol).last is None
+    rows = virtual.data.klines(Params({"symbol": symbol, "interval": "1s", "limit": "3"}))
+    price = virtual.data.ticker_price(Params({"symbol": symbol}))["price"]
+    assert [row[0] for row in rows] == [START_MS - 2_000, START_MS - 1_000, START_MS]
+    assert {cell for row in rows for cell in row[1:5]} == {price}
+    assert {row[8] for row in rows} == {0}
+    virtual.run(10_000)
+    first_ms = virtual.venue.tape.of(symbol).seconds.first_ms
+    assert first_ms is not None
+    rows = virtual.data.klines(Params({"symbol": symbol, "interval": "1s", "limit": "1000"}))
+    assert (rows[0][0], rows[0][8] > 0) == (first_ms, True)
+    assert rows[-1][0] == virtual.ms // 1_000 * 1_000

@@ -136,15 +136,17 @@ class Candles:
         ]
 
     def _seconds(self, symbol: str, count: int, until_ms: int) -> list[Bar]:
-        """The seconds that the tape has counted; silent ones repeat the price before."""
+        """The seconds that the tape has counted; silent ones repeat the price before, and before the
+        first trade the price in the book."""
         tape = self._tape.of(symbol)
         seconds = tape.seconds
-        if seconds.first_ms is None:
-            return []
         stop_ms = until_ms - until_ms % SECOND_MS + SECOND_MS
-        start_ms = max(stop_ms - count * SECOND_MS, seconds.first_ms)
+        start_ms = max(stop_ms - count * SECOND_MS, seconds.first_ms or 0)
         known = {one.open_ms: one for one in seconds.between(start_ms, stop_ms)}
         close = seconds.close_before(start_ms)
+        if seconds.first_ms is None:
+            price = self._venue.exchange.published[symbol].reference_price()
+            close = None if price is None else int(price / LOT)
         bars: list[Bar] = []
         for open_ms in range(start_ms, stop_ms, SECOND_MS):
             one = known.get(open_ms)
