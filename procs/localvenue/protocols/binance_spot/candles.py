@@ -136,8 +136,8 @@ class Candles:
         ]
 
     def _seconds(self, symbol: str, count: int, until_ms: int) -> list[Bar]:
-        """The seconds that the tape has counted; silent ones repeat the price before, and before the
-        first trade the price in the book."""
+        """The seconds that the tape has counted; silent ones repeat the price before, or before the
+        first trade that of the book."""
         tape = self._tape.of(symbol)
         seconds = tape.seconds
         stop_ms = until_ms - until_ms % SECOND_MS + SECOND_MS
