@@ -18,6 +18,7 @@ import orjson
 from procs.localvenue.interference import Passage
 from procs.localvenue.market.events import BookChanged, MarketEvent, Ticked, Traded
 from procs.localvenue.protocols.binance_spot import stream_events as events
+from procs.localvenue.protocols.binance_spot.candles import INTERVALS_MS
 from procs.localvenue.protocols.binance_spot.market_data import MarketData
 from procs.localvenue.protocols.binance_spot.render import eight
 from procs.localvenue.protocols.binance_spot.sockets import ClientSocket, text_frame
@@ -44,6 +45,9 @@ _WORK: Final[dict[StreamKind, int]] = {
     "allMini": 12,
     "allWindow": 12,
 }
+
+LATE_BARS_MAX: Final = 4
+"""So many ended bars more than one are said at once when a turn comes late."""
 
 
 class Subscriber:
@@ -322,17 +326,21 @@ class StreamHub:
         return [changed] if changed else []
 
     def _kline(self, stream: Stream, now_ms: int) -> list[dict[str, Any]]:
-        """The bar that runs; after its end once more, closed."""
+        """The bar that runs; before it, closed, each that has ended since the last time."""
         venue_ms, skew_ms = self._venue.now_ms(), self._venue.skew_ms()
-        bars = self._candles.bars(stream.symbol, stream.interval, 2, venue_ms, stream.offset_ms)
+        said_ms = self._said.get(stream.name, venue_ms)
+        behind = (venue_ms - said_ms) // INTERVALS_MS[stream.interval]
+        count = 2 + min(behind, LATE_BARS_MAX)
+        bars = self._candles.bars(stream.symbol, stream.interval, count, venue_ms, stream.offset_ms)
         if not bars:
             return []
-        opened_ms = bars[-1].candle.open_ms
-        known, self._said[stream.name] = self._said.get(stream.name), opened_ms
-        running = events.candle(stream, bars[-1], False, now_ms, skew_ms)
-        if len(bars) == 2 and known == bars[0].candle.open_ms:
-            return [events.candle(stream, bars[0], True, now_ms, skew_ms), running]
-        return [running]
+        known_ms = self._said.get(stream.name, bars[-1].candle.open_ms)
+        self._said[stream.name] = bars[-1].candle.open_ms
+        return [
+            events.candle(stream, bar, bar is not bars[-1], now_ms, skew_ms)
+            for bar in bars
+            if bar.candle.open_ms >= known_ms
+        ]
 
     def _send(self, stream: Stream, message: Any) -> None:
         data = orjson.dumps(message)
