@@ -14,7 +14,7 @@ from procs.localvenue.market.events import MarketEvent
 from procs.localvenue.matching import model, requests, words
 from procs.localvenue.matching.exchange import Exchange
 from procs.simulate.agenda import Agenda
-from procs.simulate.faults import NONE, Faults
+from procs.simulate.dice import Dice
 from shared.domain.instrument import Instrument
 from shared.messages.venue import (
     CancelOrder,
@@ -81,23 +81,17 @@ class SimVenue:
         balances: dict[str, Any],
         agenda: Agenda,
         random: Random,
-        faults: Faults,
+        dice: Dice,
         deliver: Callable[[Any, int | None], None],
-        count: Callable[[str], None],
         watch: Callable[[model.Order], None],
     ) -> None:
         self.exchange = Exchange(instruments, {ACCOUNT: balances})
-        self.faults = faults
         self.client_ids: dict[int, str] = {}
         self._agenda = agenda
         self._random = random
+        self._dice = dice
         self._deliver = deliver
-        self._count = count
         self._watch = watch
-
-    def heal(self) -> None:
-        """From now on nothing is lost, late or doubled."""
-        self.faults = NONE
 
     def on_market(self, event: MarketEvent) -> None:
         """The market moves; what that does to our orders is pushed."""
@@ -107,25 +101,23 @@ class SimVenue:
     def call(self, request: VenueRequest, incarnation: int) -> None:
         """A request leaves route's process."""
         sent_ns = self._agenda.now_ns
-        faults, draw = self.faults, self._random.random
+        dice, state = self._dice, type(request).__name__
         writes = isinstance(request, PlaceOrder | PlaceOco | CancelOrder)
         there_ns = self._random.randint(1, 20) * NS_PER_MS
-        if draw() < faults.throttled:
-            self._count("throttled")
+        if dice.hits("throttled", state):
             answer = self._answer(request, Outcome.THROTTLED, sent_ns, meaning=Meaning.RATE)
             self._agenda.after(there_ns, lambda: self._deliver(answer, incarnation))
             return
-        if draw() < faults.slow_request:
-            self._count("slow_request")
-            there_ns = self._random.randint(500, 9_000) * NS_PER_MS
+        if dice.hits("slow_request", state):
+            there_ns = dice.between("slow_request", 500, 9_000) * NS_PER_MS
         window_ns = RECV_WINDOW_NS
-        cut = writes and draw() < faults.cut_request
-        if cut:
-            self._count("cut_request")
+        gone_ns = TIMEOUT_NS
+        if writes and dice.hits("cut_request", state):
             window_ns += MATCHING_NS
-            there_ns = self._random.randint(200, window_ns // NS_PER_MS) * NS_PER_MS
-        lost_request = draw() < faults.lost_request
-        lost_answer = draw() < faults.lost_answer
+            there_ns = dice.between("cut_request", 200, window_ns // NS_PER_MS) * NS_PER_MS
+            gone_ns = dice.between("cut_request", 1, 20) * NS_PER_MS
+        lost_request = dice.hits("lost_request", state)
+        lost_answer = dice.hits("lost_answer", state)
         unknown = self._answer(request, Outcome.UNKNOWN, sent_ns, text="timed out")
         answered: list[bool] = []
 
@@ -134,26 +126,22 @@ class SimVenue:
                 answered.append(True)
                 self._deliver(unknown, incarnation)
 
-        gone_ns = self._random.randint(1, 20) * NS_PER_MS if cut else TIMEOUT_NS
         self._agenda.after(gone_ns, give_up)
         if lost_request:
-            self._count("lost_request")
-            if draw() < 0.7:
+            if dice.coin("lost_request", 0.7):
                 self._agenda.after(there_ns, give_up)
             return
 
         def arrive() -> None:
             if writes and self._agenda.now_ns - sent_ns > window_ns:
                 answer = self._answer(request, Outcome.REFUSED, sent_ns, meaning=Meaning.CLOCK)
-            elif isinstance(request, PlaceOrder | PlaceOco) and draw() < faults.refused:
-                self._count("refused")
+            elif isinstance(request, PlaceOrder | PlaceOco) and dice.hits("refused", state):
                 answer = self._answer(request, Outcome.REFUSED, sent_ns, meaning=Meaning.OTHER)
             else:
                 answer = self._do(request, sent_ns)
                 self._push()
             if lost_answer:
-                self._count("lost_answer")
-                if draw() < 0.7:
+                if dice.coin("lost_answer", 0.7):
                     give_up()
                 return
             back_ns = self._random.randint(1, 20) * NS_PER_MS
@@ -252,8 +240,7 @@ class SimVenue:
         if order is None:
             return self._answer(request, Outcome.OK, sent_ns)
         young = (self._now_ms() - order.created_ms) * NS_PER_MS < READ_LAG_NS
-        if young and self._random.random() < self.faults.read_lag:
-            self._count("read_lag")
+        if young and self._dice.hits("read_lag", order.status):
             return self._answer(request, Outcome.OK, sent_ns)
         trades = tuple(
             self._trade(fill, order.client_id) for fill in self.exchange.fills_of(order.id)
@@ -378,18 +365,17 @@ class SimVenue:
             self._send(report)
 
     def _send(self, report: VenueReported) -> None:
-        faults, draw = self.faults, self._random.random
-        if draw() < faults.lost_push:
-            self._count("lost_push")
+        dice = self._dice
+        state = report.order.status.name if report.order is not None else "balances"
+        if dice.hits("lost_push", state):
             return
         delay_ns = self._random.randint(1, 15) * NS_PER_MS
-        if draw() < faults.late_push:
-            self._count("late_push")
-            delay_ns = self._random.randint(50, 3_000) * NS_PER_MS
+        if dice.hits("late_push", state):
+            delay_ns = dice.between("late_push", 50, 3_000) * NS_PER_MS
         self._agenda.after(delay_ns, lambda: self._deliver(report, None))
-        if draw() < faults.doubled_push:
-            self._count("doubled_push")
-            self._agenda.after(2 * delay_ns, lambda: self._deliver(report, None))
+        if dice.hits("doubled_push", state):
+            again_ns = delay_ns + dice.between("doubled_push", 1, 500) * NS_PER_MS
+            self._agenda.after(again_ns, lambda: self._deliver(report, None))
 
     def _now_ms(self) -> int:
         return self._agenda.now_ns // NS_PER_MS

@@ -20,7 +20,8 @@ from procs.protect.actor import Actor as Protect
 from procs.route.actor import Actor as Route
 from procs.simulate.agenda import Agenda
 from procs.simulate.checkers import Checkers, Violation
-from procs.simulate.faults import Faults, draw
+from procs.simulate.dice import Dice, Hit
+from procs.simulate.faults import draw
 from procs.simulate.node import Node
 from procs.simulate.prices import Prices
 from procs.simulate.venue import SimVenue
@@ -87,16 +88,15 @@ class Outcome(msgspec.Struct, kw_only=True):
 class World:
     """Everything of one seed."""
 
-    def __init__(self, seed: int, profile: str) -> None:
+    def __init__(self, seed: int, profile: str, only: frozenset[Hit] | None = None) -> None:
         self.seed = seed
         self.random = Random(f"world {seed}")
-        self.faults: Faults = draw(profile, self.random)
+        self.faults = draw(profile, self.random)
+        self.dice = Dice(seed, self.faults, only)
         self.agenda = Agenda(START_MS * NS_PER_MS)
         self.began_ns = self.agenda.now_ns
         self.heal_at_ns = self.began_ns + FAULTY_NS
         self.market = build_market("fast", seed, START_MS, symbols=SYMBOLS)
-        self.counts: dict[str, int] = {}
-        self.coverage: dict[str, int] = {}
         self.events = 0
         self.died_ns = 0
         """When a process last died."""
@@ -112,9 +112,8 @@ class World:
             balances,
             self.agenda,
             self.random,
-            self.faults,
+            self.dice,
             self._to_route,
-            self._count,
             lambda order: self.checkers.changed(order),
         )
         self.prices = Prices(self.market.instruments, 3600 * NS_PER_S)
@@ -162,16 +161,15 @@ class World:
             events=self.events,
             opened=account.totals.get("positions_opened", 0),
             closed=account.totals.get("positions_closed", 0),
-            faults=dict(sorted(self.counts.items())),
-            coverage=dict(sorted(self.coverage.items())),
+            faults=dict(sorted(self.dice.counts.items())),
+            coverage=dict(sorted(self.dice.coverage.items())),
             violations=self.checkers.violations,
             trace_hash=self._hash(),
         )
 
     def _heal(self) -> None:
         self.healed = True
-        self.faults = Faults()
-        self.venue.heal()
+        self.dice.heal()
 
     def _plan_restore(self) -> None:
         """A backup is taken, the engine goes on, everything dies, the backup comes back."""
@@ -181,7 +179,7 @@ class World:
             kept.update({role: len(node.rows) for role, node in self.nodes.items()})
 
         def restore() -> None:
-            self._count("restored")
+            self.dice.count("restored")
             self.died_ns = self.agenda.now_ns
             for role, node in self.nodes.items():
                 node.die()
@@ -266,23 +264,20 @@ class World:
         """The channels: lossy where ZeroMQ is, and late after a reconnect."""
         if isinstance(say.message, EntryIntent):
             self.intents[say.message.intent_id] = say.message
+        dice, state = self.dice, type(say.message).__name__
         targets = ("decide", "protect") if say.to == "peers" else (say.to,)
         for target in targets:
             if target not in self.nodes:
                 continue
-            if self.random.random() < self.faults.lost_say:
-                self._count("lost_say")
+            if dice.hits("lost_say", state):
                 continue
             delay_ns = self.random.randint(20, 400) * 1_000
-            if self.random.random() < self.faults.late_say:
-                self._count("late_say")
-                delay_ns = self.random.randint(100, 3_000) * NS_PER_MS
+            if dice.hits("late_say", state):
+                delay_ns = dice.between("late_say", 100, 3_000) * NS_PER_MS
             self.agenda.after(delay_ns, self._taking(target, say.message))
 
     def call(self, node: Node, call: CallVenue) -> None:
         """Route's requests."""
-        kind = type(call.request).__name__
-        self.coverage[kind] = self.coverage.get(kind, 0) + 1
         self.checkers.called(node, call.request)
         self.venue.call(call.request, node.incarnation)
 
@@ -291,22 +286,19 @@ class World:
         steps = len(batch.says) + len(batch.calls)
         if not batch.journal and not batch.calls:
             return None
-        if self.random.random() >= self.faults.crash:
+        doing = batch.journal[0].event if batch.journal else batch.calls[0].request
+        state = f"{node.role} {type(doing).__name__}"
+        if not self.dice.hits("crash", state):
             return None
-        self._count(f"crash_{node.role}")
+        self.dice.count(f"crash_{node.role}")
         self.died_ns = self.agenda.now_ns
-        for entry in batch.journal:
-            name = f"{node.role} × {type(entry.event).__name__}"
-            self.coverage[name] = self.coverage.get(name, 0) + 1
         self._restart_later(node)
-        if self.random.random() < self.faults.crash_pair:
-            others = [n for n in self.nodes.values() if n is not node and n.alive]
-            if others:
-                other = self.random.choice(others)
-                self._count("crash_pair")
-                other.die()
-                self._restart_later(other)
-        return self.random.randint(0, steps + 1)
+        others = [n for n in self.nodes.values() if n is not node and n.alive]
+        if others and self.dice.hits("crash_pair", state):
+            other = others[self.dice.between("crash_pair", 0, len(others) - 1)]
+            other.die()
+            self._restart_later(other)
+        return self.dice.between("crash", 0, steps + 1)
 
     def _restart_later(self, node: Node) -> None:
         def restart() -> None:
@@ -321,9 +313,6 @@ class World:
 
     def _to_route(self, message: Any, incarnation: int | None) -> None:
         self.nodes["route"].take(message, incarnation)
-
-    def _count(self, name: str) -> None:
-        self.counts[name] = self.counts.get(name, 0) + 1
 
 
 def play(seed: int, profile: str = "swarm") -> Outcome:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 FAULTS = {
     "lost_request", "lost_answer", "slow_request", "cut_request", "throttled", "refused",
     "read_lag", "lost_push", "doubled_push", "late_push", "lost_say", "late_say",
-    "crash_route", "crash_decide", "crash_protect", "crash_pair",
+    "crash", "crash_route", "crash_decide", "crash_protect", "crash_pair",
 }  # fmt: skip
 HASH_OF_A_SEED = "from procs.simulate.world import play; print(play(3).trace_hash)"
 
