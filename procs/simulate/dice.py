@@ -6,10 +6,13 @@ be taken out, and what the other kinds do is drawn as before. So a failing seed 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from typing import NamedTuple
 
 from procs.simulate.faults import Faults
+
+DRAWN = -1
 
 
 class Hit(NamedTuple):
@@ -17,22 +20,31 @@ class Hit(NamedTuple):
 
     kind: str
     occasion: int
+    length: int = DRAWN
+    """How long it lasts, or where it strikes, when not the dice but a plan says so."""
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.occasion}" + (f"@{self.length}" if self.length >= 0 else "")
 
 
 class Dice:
     """Draws every fault of a world, remembers what hit and in which state of the engine."""
 
     def __init__(self, seed: int, faults: Faults, only: frozenset[Hit] | None = None) -> None:
-        """`only`: of what would hit, just these do; None lets all of it happen."""
+        """`only`: just these hit, whatever the chances say; None lets chance decide."""
         self.faults = faults
+        self.on_hit: Callable[[Hit, str], None] | None = None
+        """Told of every hit and the state it met, for a trace."""
         self.hits_made: list[Hit] = []
         self.counts: dict[str, int] = {}
         self.coverage: dict[str, int] = {}
         """How often "state × fault" occurred."""
         self._seed = seed
-        self._only = only
+        self._only = None if only is None else {(h.kind, h.occasion): h.length for h in only}
         self._occasions: dict[str, int] = {}
         self._generators: dict[str, Random] = {}
+        self._lengths: dict[str, Random] = {}
+        self._planned: dict[str, int] = {}
         self._healed = False
 
     def heal(self) -> None:
@@ -45,23 +57,34 @@ class Dice:
         if not chance:
             return False
         occasion = self._occasions[kind] = self._occasions.get(kind, 0) + 1
-        if self._generator(kind).random() >= chance:
-            return False
-        hit = Hit(kind, occasion)
-        if self._only is not None and hit not in self._only:
-            return False
+        if self._only is None:
+            if self._generator(kind).random() >= chance:
+                return False
+            hit = Hit(kind, occasion)
+        else:
+            length = self._only.get((kind, occasion))
+            if length is None:
+                return False
+            hit = Hit(kind, occasion, length)
+        self._planned[kind] = hit.length
+        self._lengths.pop(kind, None)
         self.hits_made.append(hit)
         self.count(kind)
         self.cover(f"{state} × {kind}")
+        if self.on_hit is not None:
+            self.on_hit(hit, state)
         return True
 
     def between(self, kind: str, least: int, most: int) -> int:
-        """A length for what has hit, from the kind's own generator."""
-        return self._generator(kind).randint(least, most)
+        """A length for what has hit, the same whatever else hits or not."""
+        planned = self._planned.get(kind, DRAWN)
+        if planned >= 0:
+            return max(least, min(planned, most))
+        return self._length(kind).randint(least, most)
 
     def coin(self, kind: str, chance: float) -> bool:
         """A choice within what has hit."""
-        return self._generator(kind).random() < chance
+        return self._length(kind).random() < chance
 
     def count(self, name: str) -> None:
         """One more of something that is no draw."""
@@ -75,4 +98,12 @@ class Dice:
         found = self._generators.get(kind)
         if found is None:
             found = self._generators[kind] = Random(f"{self._seed} {kind}")
+        return found
+
+    def _length(self, kind: str) -> Random:
+        """A generator of each hit's own: without another hit, this one is as it was."""
+        found = self._lengths.get(kind)
+        if found is None:
+            occasion = self._occasions.get(kind, 0)
+            found = self._lengths[kind] = Random(f"{self._seed} {kind} {occasion}")
         return found

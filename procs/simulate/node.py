@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from procs.simulate.agenda import Agenda
 from procs.turn import Actor, Batch, gather
-from shared.domain.effects import CallVenue, CancelTimer, Say, SetTimer, TimerFired
+from shared.domain.effects import CallVenue, CancelTimer, Journal, Say, SetTimer, TimerFired
 from shared.messages.base import Message, Reader, encode
 
 
@@ -27,6 +27,22 @@ class Surroundings(Protocol):
         """A turn is over: invariants are looked at."""
 
 
+class Witness(Protocol):
+    """Somebody who looks on and changes nothing: a trace."""
+
+    def started(self, node: Node) -> None:
+        """A process begins to live."""
+
+    def died(self, node: Node) -> None:
+        """A process is gone."""
+
+    def took(self, node: Node, message: Any) -> None:
+        """A living process takes a message."""
+
+    def did(self, node: Node, effect: Journal | Say | CallVenue) -> None:
+        """An effect was performed."""
+
+
 class Node:
     """One process. Rows on its disk are bytes, read back as the real journal's are."""
 
@@ -44,6 +60,7 @@ class Node:
         self.incarnation = 0
         self.turns = 0
         self.actor: Any = None
+        self.witness: Witness | None = None
         self._build = build
         self._reader = Reader(events)
         self._agenda = agenda
@@ -55,6 +72,8 @@ class Node:
         self.incarnation += 1
         self.alive = True
         self._timers = {}
+        if self.witness is not None:
+            self.witness.started(self)
         self.actor = self._build(self.incarnation)
         rows: list[Message] = [self._reader.read(row) for row in self.rows]
         self.actor.recover(None, rows)
@@ -64,12 +83,16 @@ class Node:
         """kill -9: everything but the disk is gone."""
         self.alive = False
         self._timers = {}
+        if self.witness is not None:
+            self.witness.died(self)
 
     def take(self, message: Any, incarnation: int | None = None) -> None:
         """One turn with one message, if the node it was meant for still lives."""
         if not self.alive or incarnation not in (None, self.incarnation):
             return
         self.turns += 1
+        if self.witness is not None:
+            self.witness.took(self, message)
         self._perform(gather(self.actor.on(message, self._agenda.now_ns)))
 
     def _perform(self, batch: Batch) -> None:
@@ -82,6 +105,8 @@ class Node:
         for entry in batch.journal:
             assert entry.seq == len(self.rows) + 1, (self.role, entry.seq, len(self.rows))
             self.rows.append(encode(entry.event))
+            if self.witness is not None:
+                self.witness.did(self, entry)
         for timer in batch.timers:
             self._set(timer)
         outward: list[Say | CallVenue] = [*batch.says, *batch.calls]
@@ -90,6 +115,8 @@ class Node:
             if death == step:
                 self.die()
                 return
+            if self.witness is not None:
+                self.witness.did(self, effect)
             if isinstance(effect, Say):
                 self._around.say(self, effect)
             else:
