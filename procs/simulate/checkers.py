@@ -59,7 +59,8 @@ class Checkers:
         plain = world.faults == msgspec.structs.replace(NONE, refused=world.faults.refused)
         self._calm_from_ns = 0 if plain else world.heal_at_ns + RESOLVED_WITHIN_NS
 
-    def _say(self, law: str, text: str) -> None:
+    def say(self, law: str, text: str) -> None:
+        """A law is broken."""
         self.violations.append(Violation(law=law, step=self.world.events, text=text))
 
     # ── at each request ─────────────────────────────────────────────────────────────────────────
@@ -69,7 +70,7 @@ class Checkers:
         for client_id in _placed_ids(request):
             known = f'"{client_id}"'.encode()
             if not any(row.startswith(SUBMITTED) and known in row for row in reversed(node.rows)):
-                self._say("L1", f"{client_id} left before it was on disk")
+                self.say("L1", f"{client_id} left before it was on disk")
 
     def changed(self, order: VenueSideOrder) -> None:
         """L2, E4: what can still buy holds its reservation; called as the venue acts."""
@@ -80,7 +81,7 @@ class Checkers:
         if decision in self.world.forgotten:
             return  # Its reservation went with the journal, and no entry is allowed meanwhile.
         if decision not in decide.actor.state.reservations:
-            self._say("L2", f"{decision} still buys, its reservation is gone")
+            self.say("L2", f"{decision} still buys, its reservation is gone")
 
     def restored(self) -> None:
         """The engine knows less than before: what was booked may be booked again."""
@@ -120,15 +121,15 @@ class Checkers:
                 ways[key] = max(ways.get(key, ZERO), order.remaining)
         for decision, count in entries.items():
             if count > 1:
-                self._say("L2", f"{decision} has {count} live entry orders at the venue")
+                self.say("L2", f"{decision} has {count} live entry orders at the venue")
         held = self._venue_positions()
         for decision, ways in ways_out.items():
             selling = sum(ways.values(), ZERO)
             if selling > held.get(decision, ZERO):
-                self._say("L6", f"{decision} sells {selling} of {held.get(decision, ZERO)} held")
+                self.say("L6", f"{decision} sells {selling} of {held.get(decision, ZERO)} held")
         for decision, quantity in held.items():
             if quantity < ZERO:
-                self._say("L6", f"{decision} is oversold by {-quantity}")
+                self.say("L6", f"{decision} is oversold by {-quantity}")
 
     def _buys_are_wanted(self) -> None:
         """L2: no intent buys more than it wanted."""
@@ -137,7 +138,7 @@ class Checkers:
             intent = intents[decision]
             if bought + live > intent.quantity:
                 wanted = intent.quantity
-                self._say("L2", f"{decision} buys {bought} + {live}, wanted {wanted}")
+                self.say("L2", f"{decision} buys {bought} + {live}, wanted {wanted}")
 
     def _venue_buys(self) -> dict[str, tuple[Decimal, Decimal]]:
         """Per decision what the venue's buys executed, and what live ones may still buy."""
@@ -185,7 +186,7 @@ class Checkers:
         }
         for key in account.fills:
             if key not in known and ":inferred:" not in key:
-                self._say("L3", f"booked {key}, which the venue does not know")
+                self.say("L3", f"booked {key}, which the venue does not know")
 
     def _reservations_fit(self) -> None:
         """L15: reservations plus exposure stay within the cap, as decide sees it."""
@@ -201,7 +202,7 @@ class Checkers:
             str(policy.risk.max_exposure_pct)
         )
         if staked > cap / HUNDRED:
-            self._say("L15", f"at stake {staked}, cap {cap / HUNDRED}")
+            self.say("L15", f"at stake {staked}, cap {cap / HUNDRED}")
 
     # ── time ────────────────────────────────────────────────────────────────────────────────────
 
@@ -230,13 +231,13 @@ class Checkers:
             stopless_ns = now_ns - stopless[decision]
             calm_ns = now_ns - max(stopless[decision], self._calm_from_ns)
             if stopless_ns > STOPLESS_BOUND_NS or calm_ns > CALM_STOPLESS_BOUND_NS:
-                self._say("L5", f"{decision}: no stop at the venue for {stopless_ns / 1e9:.1f} s")
+                self.say("L5", f"{decision}: no stop at the venue for {stopless_ns / 1e9:.1f} s")
             if guarded:
                 continue
             bare[decision] = self._bare_since_ns.get(decision, now_ns)
             # The bound is that of a single kill: it starts anew with each death on the way.
             if now_ns - max(bare[decision], world.died_ns) > BARE_BOUND_NS:
-                self._say("L5", f"{decision} bare for {(now_ns - bare[decision]) / 1e9:.1f} s")
+                self.say("L5", f"{decision} bare for {(now_ns - bare[decision]) / 1e9:.1f} s")
         self._bare_since_ns = bare
         self._stopless_since_ns = stopless
 
@@ -256,9 +257,9 @@ class Checkers:
         account = route.account
         for order in account.orders.values():
             if order.status is OrderStatus.UNKNOWN:
-                self._say("L2", f"{order.client_id} is still unknown after healing")
+                self.say("L2", f"{order.client_id} is still unknown after healing")
             if order.owed:
-                self._say("L3", f"{order.client_id} still owes {order.owed}")
+                self.say("L3", f"{order.client_id} still owes {order.owed}")
         self._positions_agree()
         self._ledger_agrees()
         self._all_protected()
@@ -266,7 +267,7 @@ class Checkers:
         for intent_id, reservation in decide.state.reservations.items():
             overdue = self.world.agenda.now_ns - reservation.deadline_ns > RELEASE_WITHIN_NS
             if intent_id not in account.intents and overdue:
-                self._say("L15", f"reservation of {intent_id} was never released")
+                self.say("L15", f"reservation of {intent_id} was never released")
 
     def _positions_agree(self) -> None:
         account = self.world.nodes["route"].actor.account
@@ -274,13 +275,13 @@ class Checkers:
             position = account.positions.get(decision)
             if position is not None:
                 if position.quantity != held:
-                    self._say("L3", f"{decision}: engine {position.quantity}, venue {held}")
+                    self.say("L3", f"{decision}: engine {position.quantity}, venue {held}")
                 continue
             symbol = self._symbol_of(decision)
             instrument = self.world.venue.exchange.instruments[symbol]
             best = self.world.venue.exchange.published[symbol].bids.best() or ZERO
             if not instrument.is_dust(held, best):
-                self._say("L3", f"{decision}: {held} at the venue, no position in the engine")
+                self.say("L3", f"{decision}: {held} at the venue, no position in the engine")
 
     def _ledger_agrees(self) -> None:
         account = self.world.nodes["route"].actor.account
@@ -289,7 +290,7 @@ class Checkers:
             return
         account.balances = {b.asset: b for b in self.world.venue.balances()}
         for asset, (ours, theirs) in ledger_differences(account).items():
-            self._say("L15", f"{asset}: ledger {ours}, venue {theirs}")
+            self.say("L15", f"{asset}: ledger {ours}, venue {theirs}")
 
     def _all_protected(self) -> None:
         for position in self.world.nodes["route"].actor.account.open_positions():
@@ -297,7 +298,7 @@ class Checkers:
                 bare_ns = self.world.agenda.now_ns - position.bare_since_ns
                 if bare_ns > BARE_BOUND_NS:
                     text = f"{position.position_id} {position.protection} after healing"
-                    self._say("L5", text)
+                    self.say("L5", text)
 
 
 def _placed_ids(request: VenueRequest) -> tuple[str, ...]:

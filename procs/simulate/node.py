@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from procs.localvenue.matching.model import Order as VenueSideOrder
 from procs.simulate.agenda import Agenda
+from procs.simulate.dice import Hit
 from procs.turn import Actor, Batch, gather
 from shared.domain.effects import CallVenue, CancelTimer, Journal, Say, SetTimer, TimerFired
 from shared.messages.base import Message, Reader, encode
@@ -41,6 +43,15 @@ class Witness(Protocol):
 
     def did(self, node: Node, effect: Journal | Say | CallVenue) -> None:
         """An effect was performed."""
+
+    def hit(self, hit: Hit, state: str) -> None:
+        """A fault happens."""
+
+    def ordered(self, order: VenueSideOrder) -> None:
+        """An order changed at the venue."""
+
+    def healed(self) -> None:
+        """From now on no fault happens."""
 
 
 class Node:

@@ -16,13 +16,16 @@ import msgspec
 from procs.decide.actor import Actor as Decide
 from procs.localvenue.market.events import BookChanged
 from procs.localvenue.market.profiles import build_market
+from procs.localvenue.matching.model import Order as VenueSideOrder
 from procs.protect.actor import Actor as Protect
 from procs.route.actor import Actor as Route
 from procs.simulate.agenda import Agenda
 from procs.simulate.checkers import Checkers, Violation
 from procs.simulate.dice import Dice, Hit
 from procs.simulate.faults import draw
-from procs.simulate.node import Node
+from procs.simulate.liveness import Debts
+from procs.simulate.modes import SAFETY, Mode
+from procs.simulate.node import Node, Witness
 from procs.simulate.prices import Prices
 from procs.simulate.venue import SimVenue
 from procs.turn import Batch
@@ -38,9 +41,6 @@ from shared.units import NS_PER_MS, NS_PER_S
 START_MS = 1_760_000_000_000
 MARKET_STEP_NS = 100 * NS_PER_MS
 STATUS_NS = 250 * NS_PER_MS
-FAULTY_NS = 30 * NS_PER_S
-HEALED_NS = 30 * NS_PER_S
-"""Longer than the venue's fence, so that every unknown outcome can be resolved."""
 SETTLE_NS = 1_500 * NS_PER_MS
 """The market stands still at the end, so that nothing is on its way when all is compared."""
 SYMBOLS = 3
@@ -80,6 +80,10 @@ class Outcome(msgspec.Struct, kw_only=True):
     closed: int
     faults: dict[str, int]
     coverage: dict[str, int]
+    hits: tuple[Hit, ...]
+    """Every fault that happened, in order."""
+    settled_s: float = 0.0
+    """In the mode that looks at it: how long after healing the last debt was paid."""
     violations: list[Violation]
     trace_hash: str
     """Of all journals: equal for equal seeds, on every machine and hash seed."""
@@ -88,14 +92,22 @@ class Outcome(msgspec.Struct, kw_only=True):
 class World:
     """Everything of one seed."""
 
-    def __init__(self, seed: int, profile: str, only: frozenset[Hit] | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        profile: str,
+        only: frozenset[Hit] | None = None,
+        mode: Mode = SAFETY,
+    ) -> None:
         self.seed = seed
+        self.mode = mode
         self.random = Random(f"world {seed}")
         self.faults = draw(profile, self.random)
         self.dice = Dice(seed, self.faults, only)
         self.agenda = Agenda(START_MS * NS_PER_MS)
         self.began_ns = self.agenda.now_ns
-        self.heal_at_ns = self.began_ns + FAULTY_NS
+        self.heal_at_ns = self.began_ns + mode.faulty_ns
+        self.end_ns = self.heal_at_ns + mode.healed_ns
         self.market = build_market("fast", seed, START_MS, symbols=SYMBOLS)
         self.events = 0
         self.died_ns = 0
@@ -114,7 +126,7 @@ class World:
             self.random,
             self.dice,
             self._to_route,
-            lambda order: self.checkers.changed(order),
+            self._order_changed,
         )
         self.prices = Prices(self.market.instruments, 3600 * NS_PER_S)
         self.run = run_id(START_MS // 1000)
@@ -124,6 +136,11 @@ class World:
         """The kill switch's text, as after a restore until a person has looked (L12)."""
         self.forgotten: set[str] = set()
         """Decisions that the restored journals have never seen."""
+        self.debts: Debts | None = None
+        """What was owed when the world healed, in the mode that looks at it."""
+        self.crash_choices: list[int] = []
+        """For each turn with effects, between how many steps its process may die."""
+        self._witness: Witness | None = None
 
     def _node(self, role: str) -> Node:
         def build(incarnation: int) -> Any:
@@ -133,6 +150,13 @@ class World:
             return made(self.policy, self.run, incarnation)
 
         return Node(role, build, EVENTS[role], self.agenda, self)
+
+    def watched_by(self, witness: Witness) -> None:
+        """Somebody looks on from now on."""
+        self._witness = witness
+        self.dice.on_hit = witness.hit
+        for node in self.nodes.values():
+            node.witness = witness
 
     # ── running ─────────────────────────────────────────────────────────────────────────────────
 
@@ -144,10 +168,9 @@ class World:
         self._say_status()
         if self.faults.restored:
             self._plan_restore()
-        end_ns = self.heal_at_ns + HEALED_NS
         while not self.checkers.violations:
             next_ns = self.agenda.next_ns()
-            if next_ns is None or next_ns > end_ns:
+            if next_ns is None or next_ns > self.end_ns:
                 break
             if not self.healed and next_ns > self.heal_at_ns:
                 self._heal()
@@ -163,6 +186,8 @@ class World:
             closed=account.totals.get("positions_closed", 0),
             faults=dict(sorted(self.dice.counts.items())),
             coverage=dict(sorted(self.dice.coverage.items())),
+            hits=tuple(self.dice.hits_made),
+            settled_s=self.debts.settled_s if self.debts is not None else 0.0,
             violations=self.checkers.violations,
             trace_hash=self._hash(),
         )
@@ -170,6 +195,10 @@ class World:
     def _heal(self) -> None:
         self.healed = True
         self.dice.heal()
+        if self._witness is not None:
+            self._witness.healed()
+        if self.mode.liveness:
+            self.debts = Debts(self)
 
     def _plan_restore(self) -> None:
         """A backup is taken, the engine goes on, everything dies, the backup comes back."""
@@ -217,6 +246,8 @@ class World:
             if isinstance(event, BookChanged):
                 touched[event.symbol] = None
         self.checkers.market_moved()
+        if self.debts is not None:
+            self.debts.look()
         for symbol in touched:
             published = self.venue.exchange.published[symbol]
             quote = self.prices.quote(symbol, published, self.agenda.now_ns)
@@ -224,7 +255,7 @@ class World:
                 continue
             for role in ROLES:
                 self.agenda.after(NS_PER_MS, self._taking(role, quote))
-        if self.agenda.now_ns - self.began_ns < FAULTY_NS + HEALED_NS - SETTLE_NS:
+        if self.agenda.now_ns < self.end_ns - SETTLE_NS:
             self.agenda.after(MARKET_STEP_NS, self._market_step)
 
     def _taking(self, role: str, message: Any) -> Any:
@@ -288,6 +319,8 @@ class World:
             return None
         doing = batch.journal[0].event if batch.journal else batch.calls[0].request
         state = f"{node.role} {type(doing).__name__}"
+        if not self.healed:
+            self.crash_choices.append(steps + 2)
         if not self.dice.hits("crash", state):
             return None
         self.dice.count(f"crash_{node.role}")
@@ -311,10 +344,20 @@ class World:
         """Invariants, after every turn of anybody."""
         self.checkers.turned(node)
 
+    def _order_changed(self, order: VenueSideOrder) -> None:
+        if self._witness is not None:
+            self._witness.ordered(order)
+        self.checkers.changed(order)
+
     def _to_route(self, message: Any, incarnation: int | None) -> None:
         self.nodes["route"].take(message, incarnation)
 
 
-def play(seed: int, profile: str = "swarm") -> Outcome:
+def play(
+    seed: int,
+    profile: str = "swarm",
+    mode: Mode = SAFETY,
+    only: frozenset[Hit] | None = None,
+) -> Outcome:
     """One seed."""
-    return World(seed, profile).play()
+    return World(seed, profile, only, mode).play()
