@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol
 
 from procs.route.actor import Actor
-from procs.runtime.keeper import raises_risk
+from procs.runtime.keeping import raises_risk
 from procs.runtime.launch import Launch
 from procs.runtime.loop import Runtime
 from procs.runtime.shell import LiveActor, Shell
@@ -36,6 +36,8 @@ FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 2.0
 
 RESCUE: Final = "route runs in rescue mode"
+
+STALE: Final = "the turn that decided this is too old (L7)"
 
 MAX_IN_FLIGHT: Final = 128
 MAX_ENTRIES_IN_FLIGHT: Final = 32
@@ -152,7 +154,11 @@ class RouteShell(Shell):
         self.in_flight += 1
         self.entries_in_flight += is_entry
         try:
-            return await self._connected().call(call.request, exit_priority=call.exit_priority)
+            return await self._connected().call(
+                call.request,
+                exit_priority=call.exit_priority,
+                last_check=lambda: STALE if self._runtime.is_stale(turn_began_ns) else "",
+            )
         finally:
             self.in_flight -= 1
             self.entries_in_flight -= is_entry
@@ -181,7 +187,7 @@ class RouteShell(Shell):
     def _refusal(self, call: CallVenue, turn_began_ns: int) -> tuple[str, str] | None:
         runtime = self._runtime
         if runtime.is_stale(turn_began_ns):
-            return "stale_turn", "the turn that decided this is too old (L7)"
+            return "stale_turn", STALE
         # Queries, cancels and snapshots cannot raise risk and are needed to get out of it.
         latched = self._latched(runtime) if raises_risk(call) else ""
         if latched:

@@ -19,7 +19,8 @@ import zmq
 from procs.runtime.blame import is_ours
 from procs.runtime.calls import Calls
 from procs.runtime.inbox import Inbox
-from procs.runtime.keeper import Keeper, raises_risk
+from procs.runtime.keeper import Keeper
+from procs.runtime.keeping import raises_risk
 from procs.runtime.latch import Latch
 from procs.runtime.launch import Launch
 from procs.runtime.links import Links
@@ -80,7 +81,6 @@ class Runtime:
         self._turn_planned = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ns = 0
-        self._latch_seen = False
         self._stop_ns = 0
         self._log_refused = 0
         self._strays = 0
@@ -112,11 +112,7 @@ class Runtime:
         A latch that was set and is gone was re-armed by a person: that ends the own trip too, but
         for a disk that still takes nothing."""
         text = self.latch.text()
-        if text:
-            self._latch_seen = True
-        elif self._latch_seen and not self._keeper.degraded:
-            self._latch_seen = False
-            self._keeper.trip_reason = ""
+        if self._keeper.rearmed(text):
             self._words.rearmed()
         return self._keeper.trip_reason or text
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from core_ext.quote import pack
 from procs.runtime import affinity
 from procs.runtime.inbox import QUOTES_PER_TURN_MIN, Inbox
-from procs.runtime.keeper import raises_risk
+from procs.runtime.keeping import raises_risk
 from procs.runtime.latch import NO_REASON, Latch
 from procs.runtime.launch import Launch, launch_path, read_launch, write_launch
 from procs.runtime.timers import REBUILD_AT, Timers

@@ -1,0 +1,142 @@
+"""What a turn without a trusted journal or a working disk may still do: rules without a disk.
+
+A journal that cannot be trusted (L12) and a disk that refuses (L11) both end in a trip: the latch
+is set, the supervisor is told, risk is not raised any more, and exits go on. `keeper.py` puts a
+real journal under these rules, the simulation one in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from procs.runtime.shell import LiveActor
+from procs.turn import Batch
+from shared.domain.effects import CallVenue
+from shared.domain.effects import Journal as JournalEffect
+from shared.journal.journal import DiskError, Recovered
+from shared.messages.venue import PlaceOco, PlaceOrder
+
+
+class Store(Protocol):
+    """A journal, as far as the rules need one (`shared.journal.journal.Journal`)."""
+
+    recovered: Recovered
+    seq: int
+    failed: str
+    unsaved_rows: int
+
+    @property
+    def damaged(self) -> bool:
+        """Whether `salvage` must come before anything is written."""
+
+    def salvage(self) -> None:
+        """Puts what is damaged aside. Raises DiskError."""
+
+    def append(self, entries: Sequence[JournalEffect], now_ns: int) -> None:
+        """Writes a turn's events in one commit. Raises DiskError."""
+
+    def append_emergency(self, entries: Sequence[JournalEffect], now_ns: int) -> bool:
+        """Keeps a turn's events after a DiskError, in the reserve or in memory."""
+
+    def write_snapshot(self, body: bytes, keep_rows: int) -> None:
+        """Stores the state after the last row. Raises DiskError."""
+
+
+class Keeping:
+    """The journal's side of a turn: recovery, one commit, snapshots, and life without a disk."""
+
+    def __init__(self, name: str, store: Store | None, keep_rows: int) -> None:
+        """`store` is None for a role that journals nothing; `name` is the journal's, for words."""
+        self.trip_reason = ""
+        """Why this process may only reduce; empty while it may trade."""
+        self.rows = 0
+        self._name = name
+        self._keep_rows = keep_rows
+        self._store = store
+        self._snapshot_seq = 0
+        self._latch_seen = False
+
+    def recover(self, actor: LiveActor) -> str:
+        """Folds what the journal holds into the actor; returns what is wrong with it, or empty."""
+        if self._store is None:
+            actor.recover(None, ())
+            return ""
+        recovered = self._store.recovered
+        actor.recover(recovered.snapshot, recovered.events)
+        if recovered.fault:
+            self.trip_reason = f"journal {self._name}: {recovered.fault}"
+        return self.trip_reason
+
+    def salvage(self) -> None:
+        """Once the fault is latched: puts the damaged journal aside, goes on with a new one."""
+        if self._store is None or not self._store.damaged:
+            return
+        try:
+            self._store.salvage()
+        except DiskError as error:
+            self.trip_reason = f"{self.trip_reason}; disk: {error}"
+
+    def commit(self, batch: Batch, now_ns: int) -> bool:
+        """Makes a turn's events durable; False when the disk refused, now or before (L11).
+
+        Without a disk the rows go to the emergency file and the turn goes on."""
+        if not batch.journal:
+            return not self.degraded
+        if self._store is None:
+            raise RuntimeError(f"{self._name} is written, but there is no journal")
+        self.rows += len(batch.journal)
+        if not self._store.failed:
+            try:
+                self._store.append(batch.journal, now_ns)
+                return True
+            except DiskError as error:
+                self.trip_reason = self.trip_reason or f"disk: {error}"
+        self._store.append_emergency(batch.journal, now_ns)
+        return False
+
+    @property
+    def degraded(self) -> bool:
+        """Whether the disk refused a write since the start."""
+        return self._store is not None and bool(self._store.failed)
+
+    def snapshot(self, actor: LiveActor) -> bool:
+        """Stores the actor's state if rows came since the last time; True when it did."""
+        store = self._store
+        if store is None or store.failed or store.seq == self._snapshot_seq:
+            return False
+        try:
+            store.write_snapshot(actor.snapshot(), self._keep_rows)
+        except DiskError as error:
+            self.trip_reason = self.trip_reason or f"disk: {error}"
+            return False
+        self._snapshot_seq = store.seq
+        return True
+
+    def rearmed(self, latch: str) -> bool:
+        """Whether a latch that was seen in place is gone, and with it the own trip: a person did
+        that. A disk that still takes nothing outlasts it."""
+        if latch:
+            self._latch_seen = True
+        elif self._latch_seen and not self.degraded:
+            self._latch_seen = False
+            self.trip_reason = ""
+            return True
+        return False
+
+    def figures(self) -> dict[str, float]:
+        """Counters for the heartbeat."""
+        if self._store is None:
+            return {}
+        return {
+            "journal_seq": self._store.seq,
+            "journal_rows": self.rows,
+            "journal_unsaved_rows": self._store.unsaved_rows,
+            "journal_degraded": float(self.degraded),
+        }
+
+
+def raises_risk(call: CallVenue) -> bool:
+    """Whether a request may add exposure: a new order that is not an exit's. Cancels, queries and
+    snapshots never do."""
+    return not call.exit_priority and isinstance(call.request, PlaceOrder | PlaceOco)
