@@ -1,7 +1,8 @@
 """The error table's rows: data only; `errors.judge` takes the first row that fits.
 
 A row without a status fits every status, one without codes every code, one without text every text.
-HTTP rows stand first because a ban or a 5xx says more than the code beside it.
+HTTP rows stand first because a ban or a 5xx says more than the code beside it. Codes are named one
+by one, never as a family: a code that nobody has explained is UNKNOWN (L2).
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ REFUSED: Final = Outcome.REFUSED
 THROTTLED: Final = Outcome.THROTTLED
 UNKNOWN: Final = Outcome.UNKNOWN
 
+UNCODED: Final = (None,)
+"""The codes of a row that fits only an answer without any."""
+
 
 class Row(msgspec.Struct, frozen=True):
     """One line of the table; an empty venue is every venue, text is part of the message."""
 
     venue: str
-    codes: Container[int] | None
+    codes: Container[int | None] | None
     status: int
     text: str
     outcome: Outcome
@@ -34,7 +38,11 @@ def _http(status: int, outcome: Outcome, meaning: Meaning = Meaning.NONE) -> Row
 
 
 def _coded(
-    venue: str, codes: Container[int], text: str, outcome: Outcome, meaning: Meaning = Meaning.NONE
+    venue: str,
+    codes: Container[int | None],
+    text: str,
+    outcome: Outcome,
+    meaning: Meaning = Meaning.NONE,
 ) -> Row:
     return Row(venue, codes, 0, text, outcome, meaning)
 
@@ -49,6 +57,14 @@ HTTP_ROWS: Final = (
     _http(409, UNKNOWN),
 )
 
+SPOT_REQUEST_ISSUES: Final = (
+    *(-1100, -1101, -1102, -1103, -1104, -1105, -1106, -1108, -1112, -1114, -1115, -1116, -1117),
+    *(-1118, -1119, -1120, -1121, -1122, -1125, -1127, -1128, -1130, -1134, -1135, -1139, -1145),
+    *(-1151, -1152, -1153, -1155, -1158, -1160, -1161, -1165, -1166, -1168, -1191, -1194, -1196),
+    *(-1197, -1198, -1199, -1210, -1211),
+)
+"""What the exchange documents as faults of the request's own text: it never got to an engine."""
+
 BINANCE_SPOT_ROWS: Final = (
     # Internal errors and time-outs: the matching engine may have taken the order.
     _coded("binance", (-1000, -1001, -1006, -1007, -1008, -1016), "", UNKNOWN),
@@ -60,9 +76,7 @@ BINANCE_SPOT_ROWS: Final = (
     _coded("binance", (-1013,), "Market is closed", REFUSED, Meaning.OTHER),
     _coded("binance", (-1013, -1111), "", REFUSED, Meaning.FILTER),
     _coded("binance", (-1014, -1020), "", REFUSED, Meaning.BROKEN),
-    # General server or network codes that are not listed above say nothing about the order.
-    _coded("binance", range(-1099, -999), "", UNKNOWN),
-    _coded("binance", range(-1199, -1099), "", REFUSED, Meaning.BROKEN),
+    _coded("binance", SPOT_REQUEST_ISSUES, "", REFUSED, Meaning.BROKEN),
     _coded("binance", (-2010,), "insufficient balance", REFUSED, Meaning.INSUFFICIENT),
     _coded("binance", (-2010,), "immediately match", REFUSED, Meaning.WOULD_MATCH),
     _coded("binance", (-2010,), "trigger immediately", REFUSED, Meaning.WOULD_TRIGGER),
@@ -82,12 +96,15 @@ BINANCE_SPOT_ROWS: Final = (
     _coded("binance", (-2010,), "", REFUSED, Meaning.OTHER),
     _coded("binance", (-2011,), "may not place or cancel", REFUSED, Meaning.PERMISSION),
     _coded("binance", (-2011,), "cancel restrictions", REFUSED, Meaning.OTHER),
-    _coded("binance", (-2011, -2013, -2018, -2026, -2039), "", REFUSED, Meaning.UNKNOWN_ORDER),
+    # Only these words deny the order; another refused cancel says nothing about it.
+    _coded("binance", (-2011,), "Unknown order", REFUSED, Meaning.UNKNOWN_ORDER),
+    _coded("binance", (-2011,), "", REFUSED, Meaning.OTHER),
+    _coded("binance", (-2013, -2026), "", REFUSED, Meaning.UNKNOWN_ORDER),
     _coded("binance", (-2014, -2015), "", REFUSED, Meaning.PERMISSION),
     _coded("binance", (-2021, -2022), "", UNKNOWN),
-    _coded("binance", range(-2999, -1999), "", REFUSED, Meaning.OTHER),
+    _coded("binance", (-2016, -2035, -2036, -2038, -2039), "", REFUSED, Meaning.OTHER),
     # The firewall answers 403 without a code; the request never reached the exchange.
-    Row("binance", None, 403, "", THROTTLED, Meaning.RATE),
+    Row("binance", UNCODED, 403, "", THROTTLED, Meaning.RATE),
 )
 
 BINANCE_FUTURES_ROWS: Final = (
@@ -102,10 +119,13 @@ BINANCE_FUTURES_ROWS: Final = (
     _coded("binanceusdm", (-1013, -1111, -4003, -4131, -4164), "", REFUSED, Meaning.FILTER),
     _coded("binanceusdm", (-2014, -2015), "", REFUSED, Meaning.PERMISSION),
     _coded("binanceusdm", (-2022,), "", REFUSED, Meaning.OTHER),
+    # Conditional orders have an endpoint of their own; the classic one turns them away.
+    _coded("binanceusdm", (-4120,), "", REFUSED, Meaning.BROKEN),
 )
 
 BYBIT_ROWS: Final = (
-    _coded("bybit", (10000, 10016, 170007, 170146, 170147), "", UNKNOWN),
+    # 10014 is "invalid duplicate request": what the first one did is not said.
+    _coded("bybit", (10000, 10014, 10016, 170007, 170146, 170147), "", UNKNOWN),
     _coded("bybit", (10002,), "", THROTTLED, Meaning.CLOCK),
     _coded("bybit", (10006, 10018), "", THROTTLED, Meaning.RATE),
     Row("bybit", None, 403, "too frequent", THROTTLED, Meaning.BANNED),
@@ -129,6 +149,9 @@ MEXC_ROWS: Final = (
     _coded("mexc", (400,), "amount scale", REFUSED, Meaning.FILTER),
     _coded("mexc", (700007,), "", REFUSED, Meaning.PERMISSION),
 )
+
+KNOWN_VENUES: Final = ("binance", "binanceusdm", "bybit", "mexc")
+"""Whose way of saying yes and no is known; of any other venue nothing is believed."""
 
 ROWS: Final = (
     *HTTP_ROWS,

@@ -14,7 +14,7 @@ import msgspec
 import orjson
 
 from shared.messages.venue import Meaning, Outcome
-from shared.venues.error_rows import ROWS, Row
+from shared.venues.error_rows import KNOWN_VENUES, ROWS, Row
 
 DEFAULT_RATE_PAUSE_S: Final = 10.0
 """Pause after a rate refusal that names no time."""
@@ -52,21 +52,27 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 def judge(venue: str, heard: Heard) -> Verdict:
     """The outcome of a request at a venue (`binance`, `binanceusdm`, `bybit`, `mexc`).
 
-    OK means only that nothing speaks against success; the caller still has to find the promised
-    content, and reports an empty or strange body with `unreadable`.
+    OK means only that nothing speaks against success: the whole answer is JSON in the venue's
+    envelope. The caller still has to find the promised content, and reports a body without it with
+    `unreadable`. The answer of a venue whose rows are not known proves nothing.
     """
     if not heard.status:
         outcome = Outcome.UNKNOWN if heard.sent else Outcome.NOT_SENT
         return Verdict(outcome=outcome, text=heard.fault or "no answer")
-    code, text = _code_and_text(heard.body)
+    said = _said(heard.body)
     for row in ROWS:
-        if _fits(row, venue, code, heard.status, text):
-            return _verdict(row, code, text, heard.retry_after_s)
-    if heard.status == 200 and code is None:
-        return Verdict(outcome=Outcome.OK)
-    return Verdict(
-        outcome=Outcome.UNKNOWN, code=_shown(code), text=f"HTTP {heard.status}: {text}"[:300]
-    )
+        if _fits(row, venue, said, heard.status):
+            verdict = _verdict(row, said, heard.retry_after_s)
+            break
+    else:
+        if heard.status == 200 and said.may_be_success(venue):
+            verdict = Verdict(outcome=Outcome.OK)
+        else:
+            text = f"HTTP {heard.status}: {said.text}"[:300]
+            verdict = Verdict(outcome=Outcome.UNKNOWN, code=_shown(said.code), text=text)
+    if venue not in KNOWN_VENUES:
+        return msgspec.structs.replace(verdict, outcome=Outcome.UNKNOWN)
+    return verdict
 
 
 def unreadable(reason: str) -> Verdict:
@@ -74,48 +80,77 @@ def unreadable(reason: str) -> Verdict:
     return Verdict(outcome=Outcome.UNKNOWN, text=f"unreadable answer: {reason}"[:300])
 
 
-def _verdict(row: Row, code: int | None, text: str, retry_after_s: float) -> Verdict:
+class _Said(msgspec.Struct, frozen=True):
+    """What a body says of itself."""
+
+    code: int | None
+    """The venue's code; None for none, and for 0 and 200, which say yes."""
+    text: str
+    """The venue's message, or the beginning of a body that is not JSON."""
+    is_whole: bool = True
+    """It is an object or a list, and its code, if it has one, is a number."""
+    has_envelope: bool = False
+    """It has Bybit's `retCode`."""
+
+    def may_be_success(self, venue: str) -> bool:
+        """Whether nothing in it speaks against success."""
+        enveloped = self.has_envelope or venue != "bybit"
+        return self.is_whole and self.code is None and enveloped
+
+
+def _verdict(row: Row, said: _Said, retry_after_s: float) -> Verdict:
     pause_s = 0.0
     until_ms = 0
     if row.outcome is Outcome.THROTTLED and row.meaning is not Meaning.CLOCK:
-        banned = _BANNED_UNTIL.search(text)
+        banned = _BANNED_UNTIL.search(said.text)
         until_ms = int(banned["at_ms"]) if banned else 0
         is_ban = row.meaning is Meaning.BANNED
         pause_s = retry_after_s or (DEFAULT_BAN_PAUSE_S if is_ban else DEFAULT_RATE_PAUSE_S)
     return Verdict(
         outcome=row.outcome,
         meaning=row.meaning,
-        code=_shown(code) or (str(row.status) if row.status else ""),
-        text=text,
+        code=_shown(said.code) or (str(row.status) if row.status else ""),
+        text=said.text,
         retry_after_s=pause_s,
         banned_until_ms=until_ms,
     )
 
 
-def _fits(row: Row, venue: str, code: int | None, status: int, text: str) -> bool:
+def _fits(row: Row, venue: str, said: _Said, status: int) -> bool:
     if row.venue not in ("", venue) or (row.status and row.status != status):
         return False
-    if row.codes is not None and (code is None or code not in row.codes):
+    if row.codes is not None and not row.status and not _is_verdict(venue, status):
         return False
-    return row.text.lower() in text.lower()
+    if row.codes is not None and said.code not in row.codes:
+        return False
+    return row.text.lower() in said.text.lower()
+
+
+def _is_verdict(venue: str, status: int) -> bool:
+    """Whether a code beside this status is the venue's word. Bybit and MEXC refuse with 200 too; a
+    refusal of Binance that comes with 200 or a redirection contradicts itself, and proves nothing.
+    """
+    return 400 <= status < 500 or (status == 200 and not venue.startswith("binance"))
 
 
 def _shown(code: int | None) -> str:
     return "" if code is None else str(code)
 
 
-def _code_and_text(body: str) -> tuple[int | None, str]:
-    """The venue's code (None for none, 0 or 200) and message; other bodies give their beginning."""
+def _said(body: str) -> _Said:
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return None, " ".join(body[:200].split())
+        return _Said(None, " ".join(body[:200].split()), is_whole=False)
     if not isinstance(content, dict):
-        return None, ""
-    code = content.get("code", content.get("retCode"))
+        return _Said(None, "", is_whole=isinstance(content, list))
+    code = content.get("code", content.get("retCode", 0))
     text = content.get("msg", content.get("retMsg", ""))
-    if isinstance(code, str) and re.fullmatch(r"-?[0-9]{1,9}", code):
+    text = text[:300] if isinstance(text, str) else ""
+    if isinstance(code, str) and re.fullmatch(r"-?[0-9]{1,9}", code, re.ASCII):
         code = int(code)
-    if not isinstance(code, int) or isinstance(code, bool) or code in (0, 200):
-        code = None
-    return code, text[:300] if isinstance(text, str) else ""
+    if not isinstance(code, int) or isinstance(code, bool):
+        return _Said(None, text, is_whole=False)
+    return _Said(
+        None if code in (0, 200) else code, text, has_envelope=content.get("retCode") is not None
+    )
