@@ -81,7 +81,18 @@ def restored(random: Random) -> Faults:
     return Faults(restored=True, lost_push=few, late_push=few, lost_say=few, lost_answer=few)
 
 
-PROFILES = {"swarm": swarm, "refusing": refusing, "restored": restored, "none": calm}
+def crashes(random: Random) -> Faults:
+    """Nothing but deaths, at the points that a plan names (`crashes.py`)."""
+    return Faults(crash=1.0)
+
+
+PROFILES = {
+    "swarm": swarm,
+    "refusing": refusing,
+    "restored": restored,
+    "crashes": crashes,
+    "none": calm,
+}
 
 
 def draw(profile: str, random: Random) -> Faults:

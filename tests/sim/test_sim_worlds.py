@@ -93,7 +93,7 @@ def test_a_violation_comes_with_its_command(monkeypatch):
     assert {found.law for found in report.violations} <= {"L3", "L6", "L15"}
     first = report.violations[0]
     assert first.command == command_of(first.seed, "none")
-    assert first.command == f"seawall simulate --seeds {first.seed}:{first.seed + 1} --faults none"
+    assert first.command == f"seawall simulate --seed {first.seed} --faults none --trace"
 
 
 @pytest.mark.slow
