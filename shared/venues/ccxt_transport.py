@@ -6,7 +6,7 @@ import asyncio
 
 from shared.venues.binance_requests import WireCall
 from shared.venues.redirect import RAISED_BY_CCXT, RECORD, RecordedBinance
-from shared.venues.transport import Exchanged
+from shared.venues.transport import Exchanged, LastCheck
 
 
 class CcxtTransport:
@@ -15,9 +15,14 @@ class CcxtTransport:
     def __init__(self, exchange: RecordedBinance) -> None:
         self._exchange = exchange
 
-    async def exchange(self, call: WireCall, deadline_s: float) -> tuple[Exchanged, str]:
-        """See Transport."""
+    async def exchange(
+        self, call: WireCall, deadline_s: float, last_check: LastCheck | None = None
+    ) -> tuple[Exchanged, str]:
+        """See Transport; what ccxt does after the last check cannot be seen into."""
         record = Exchanged()
+        if last_check is not None and (reason := last_check()):
+            record.held_back = reason
+            return record, reason
         token = RECORD.set(record)
         fault = ""
         try:
@@ -36,6 +41,9 @@ class CcxtTransport:
     def set_clock(self, venue_ahead_ms: float) -> None:
         """See Transport."""
         self._exchange.options["timeDifference"] = -round(venue_ahead_ms)
+
+    def keep_ready(self) -> None:
+        """See Transport; ccxt's session has its own pool."""
 
     async def close(self) -> None:
         """See Transport; the session belongs to whoever opened it."""

@@ -17,6 +17,7 @@ from shared.messages.venue import (
     VenueRequest,
     VenueStreamChanged,
 )
+from shared.venues.transport import LastCheck
 
 Deliver = Callable[[VenueReported | VenueStreamChanged], None]
 
@@ -29,10 +30,17 @@ class VenuePort(Protocol):
     async def connect(self) -> tuple[Instrument, ...]:
         """Loads markets and clock difference. Raises VenueError when the venue cannot be used."""
 
-    async def call(self, request: VenueRequest, *, exit_priority: bool = False) -> VenueAnswered:
+    async def call(
+        self,
+        request: VenueRequest,
+        *,
+        exit_priority: bool = False,
+        last_check: LastCheck | None = None,
+    ) -> VenueAnswered:
         """Performs one request; never raises for a venue's or a network's failure.
 
-        `exit_priority` may use the part of the rate budget reserved for exits (L10)."""
+        `exit_priority` may use the part of the rate budget reserved for exits (L10); `last_check`
+        is asked directly before the bytes of an order or a cancel are written (L7)."""
 
     async def stream(self, deliver: Deliver) -> None:
         """Delivers the user stream until cancelled; reconnects by itself and says so."""

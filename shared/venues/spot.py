@@ -41,7 +41,7 @@ from shared.venues.errors import Verdict, unreadable
 from shared.venues.pages import Call, read_pages
 from shared.venues.port import Deliver
 from shared.venues.start_up import check_account, measure_clock
-from shared.venues.transport import Access, Transport
+from shared.venues.transport import Access, LastCheck, Transport
 from shared.venues.wire import Answer, Wire
 
 SNAPSHOT_READS: Final = 4
@@ -89,15 +89,17 @@ class BinanceSpot:
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
         return instruments
 
-    async def call(self, request: VenueRequest, *, exit_priority: bool = False) -> VenueAnswered:
+    async def call(
+        self,
+        request: VenueRequest,
+        *,
+        exit_priority: bool = False,
+        last_check: LastCheck | None = None,
+    ) -> VenueAnswered:
         """Performs one request; never raises for a venue's or a network's failure."""
         match request:
-            case PlaceOrder():
-                answered = await self._place(request, exit_priority)
-            case PlaceOco():
-                answered = await self._place_oco(request, exit_priority)
-            case CancelOrder():
-                answered = await self._cancel(request, exit_priority)
+            case PlaceOrder() | PlaceOco() | CancelOrder():
+                answered = await self._order(request, exit_priority, last_check)
             case QueryOrder():
                 answered = await self._query(request, exit_priority)
             case TakeSnapshot():
@@ -130,6 +132,7 @@ class BinanceSpot:
 
     async def _keep_warm(self) -> None:
         while True:
+            self._transport.keep_ready()
             await asyncio.sleep(WARM_S)
             await self._measure_clock(urgent=False)
 
@@ -154,27 +157,34 @@ class BinanceSpot:
         """Closes connections; nothing is sent any more."""
         await self._transport.close()
 
-    async def _place(self, request: PlaceOrder, exit_priority: bool) -> VenueAnswered:
-        try:
-            call = requests.place_order(request)
-        except ValueError as error:
-            verdict = Verdict(outcome=Outcome.REFUSED, meaning=Meaning.BROKEN, text=str(error))
-            return self._answered(request, Answer(verdict=verdict))
-        answer = await self._wire.ask(call, answers.ORDER, exit_priority)
-        return self._order_answered(request, answer, (request.client_id,))
-
-    async def _place_oco(self, request: PlaceOco, exit_priority: bool) -> VenueAnswered:
-        answer = await self._wire.ask(
-            requests.place_oco(request), answers.ORDER_LIST, exit_priority
-        )
-        legs = (request.take_profit_id, request.stop_id)
-        return self._order_answered(request, answer, legs)
-
-    async def _cancel(self, request: CancelOrder, exit_priority: bool) -> VenueAnswered:
-        answer = await self._wire.ask(
-            requests.cancel_order(request), answers.CANCELED, exit_priority
-        )
-        return self._order_answered(request, answer, (request.client_id,))
+    async def _order(
+        self,
+        request: PlaceOrder | PlaceOco | CancelOrder,
+        exit_priority: bool,
+        last_check: LastCheck | None,
+    ) -> VenueAnswered:
+        """Places or cancels; what is built here is written in the same instant."""
+        client_ids: tuple[str, ...]
+        match request:
+            case PlaceOrder():
+                reader, client_ids = answers.ORDER, (request.client_id,)
+                try:
+                    call = requests.place_order(request)
+                except ValueError as error:
+                    text = str(error)
+                    verdict = Verdict(outcome=Outcome.REFUSED, meaning=Meaning.BROKEN, text=text)
+                    return self._answered(request, Answer(verdict=verdict))
+            case PlaceOco():
+                reader, client_ids = (
+                    answers.ORDER_LIST,
+                    (request.take_profit_id, request.stop_id),
+                )
+                call = requests.place_oco(request)
+            case CancelOrder():
+                reader, client_ids = answers.CANCELED, (request.client_id,)
+                call = requests.cancel_order(request)
+        answer = await self._wire.ask(call, reader, exit_priority, last_check=last_check)
+        return self._order_answered(request, answer, client_ids)
 
     async def _query(self, request: QueryOrder, exit_priority: bool) -> VenueAnswered:
         answer = await self._wire.ask(requests.query_order(request), answers.ORDER, exit_priority)

@@ -6,12 +6,16 @@ a venue or a network does.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
 
 from shared.venues.binance_requests import WireCall
 from shared.venues.credentials import Credentials
+
+LastCheck = Callable[[], str]
+"""Asked directly before an order's bytes are written: why they must not be, empty when they may."""
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,16 +37,25 @@ class Exchanged(msgspec.Struct):
     status: int = 0
     headers: dict[str, str] = {}
     body: str = ""
+    held_back: str = ""
+    """What the last check said, when it forbade the request."""
 
 
 class Transport(Protocol):
     """Performs one request."""
 
-    async def exchange(self, call: WireCall, deadline_s: float) -> tuple[Exchanged, str]:
-        """The record of it, and what went wrong on the way; empty when an answer came."""
+    async def exchange(
+        self, call: WireCall, deadline_s: float, last_check: LastCheck | None = None
+    ) -> tuple[Exchanged, str]:
+        """The record of it, and what went wrong on the way; empty when an answer came.
+
+        `last_check` is asked with nothing but the write after it."""
 
     def set_clock(self, venue_ahead_ms: float) -> None:
         """The venue's clock minus ours: timestamps of requests are the venue's."""
+
+    def keep_ready(self) -> None:
+        """Called now and then: connections are opened ahead of need. Returns at once."""
 
     async def close(self) -> None:
         """Lets go of connections; nothing is sent any more."""

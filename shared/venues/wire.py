@@ -15,13 +15,17 @@ from shared.venues.binance_requests import WireCall
 from shared.venues.budget import RateBudget
 from shared.venues.credentials import Credentials
 from shared.venues.errors import Heard, Verdict, judge, unreadable
-from shared.venues.transport import Transport
+from shared.venues.transport import LastCheck, Transport
 
 GRACE_S: Final = 0.5
 """How much longer than the configured time-out a request may take in all."""
 
 LONGEST_BAN_NS: Final = 4 * 86_400 * NS_PER_S
 """The venue bans for three days at most; a longer one is a misread number."""
+
+
+STALE_TURN: Final = "stale_turn"
+"""The code of a request that its last check held back."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,8 +63,19 @@ class Wire:
         self.venue_ahead_ms = 0.0
         """The venue's clock minus ours, as last measured."""
 
-    async def ask(self, call: WireCall, reader: Reader, exit_priority: bool = False) -> Answer:
-        """Performs a call; an OK answer carries what reader found in the body."""
+    async def ask(
+        self,
+        call: WireCall,
+        reader: Reader,
+        exit_priority: bool = False,
+        *,
+        last_check: LastCheck | None = None,
+        deadline_s: float = 0.0,
+    ) -> Answer:
+        """Performs a call; an OK answer carries what reader found in the body.
+
+        `last_check` is asked directly before the bytes are written (L7); `deadline_s` is for a
+        call that may take longer than others."""
         now_ns = self._clock.now_ns()
         silence = self.budget.admit(call.weight, call.orders, exit_priority, now_ns)
         if silence is not None:
@@ -70,7 +85,9 @@ class Wire:
                 text=f"not sent: {silence.text}",
             )
             return self._counted(Answer(verdict=verdict, retry_at_ns=silence.until_ns))
-        record, fault = await self._transport.exchange(call, self._deadline_s)
+        record, fault = await self._transport.exchange(
+            call, deadline_s or self._deadline_s, last_check
+        )
         ended_ns = self._clock.now_ns()
         self.budget.heard(record.headers, now_ns, ended_ns)
         verdict = judge(
@@ -83,6 +100,8 @@ class Wire:
                 fault=fault,
             ),
         )
+        if record.held_back:
+            verdict = msgspec.structs.replace(verdict, code=STALE_TURN)
         content = None
         if verdict.outcome is Outcome.OK:
             try:

@@ -38,42 +38,58 @@ ENDPOINTS: Final = {
 }
 """By ccxt's name of the method, which is how `binance_requests` names what it wants."""
 
+UNCHANGED: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~"
+"""What a query says as it is: everything that an order of ours consists of."""
+
+_FORM: Final = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: "
+
 
 class RequestBuilder:
     """Builds requests of one account to one host."""
 
     def __init__(self, access: Access, host: str) -> None:
-        self._signer = Signer(access.credentials.api_secret)
-        self._recv_window = str(access.recv_window_ms)
-        common = f"Host: {host}\r\nUser-Agent: seawall\r\nAccept-Encoding: identity\r\n"
-        self._public = common.encode()
-        self._signed = f"{common}X-MBX-APIKEY: {access.credentials.api_key}\r\n".encode()
+        self._sign = Signer(access.credentials.api_secret).sign
+        self._recv_window = f"&recvWindow={access.recv_window_ms}"
+        common = f"Host: {host}\r\nUser-Agent: seawall\r\n"
+        # What is large is public; an order's answer is not worth unpacking.
+        self._public = f" HTTP/1.1\r\n{common}Accept-Encoding: gzip\r\n\r\n".encode()
+        signed = f"{common}Accept-Encoding: identity\r\n"
+        signed += f"X-MBX-APIKEY: {access.credentials.api_key}\r\n"
+        self._signed = f" HTTP/1.1\r\n{signed}\r\n".encode()
+        self._before = {name: self._front(endpoint, signed) for name, endpoint in ENDPOINTS.items()}
 
     def build(self, call: WireCall, timestamp_ms: int) -> bytes:
         """The whole request. Raises KeyError for an operation that has no endpoint here."""
         endpoint = ENDPOINTS[call.method]
+        front = self._before[call.method]
         if not endpoint.signed:
-            query = f"?{urlencode(call.params)}" if call.params else ""
-            line = f"{endpoint.verb} {endpoint.path}{query} HTTP/1.1\r\n".encode()
-            return line + self._public + b"\r\n"
+            query = b"?" + _query(call.params).encode() if call.params else b""
+            return front + query + self._public
         payload = self.payload(call, timestamp_ms)
         if endpoint.verb == "POST":
-            return (
-                f"POST {endpoint.path} HTTP/1.1\r\n".encode()
-                + self._signed
-                + b"Content-Type: application/x-www-form-urlencoded\r\n"
-                + b"Content-Length: %d\r\n\r\n" % len(payload)
-                + payload
-            )
-        line = f"{endpoint.verb} {endpoint.path}?".encode() + payload + b" HTTP/1.1\r\n"
-        return line + self._signed + b"\r\n"
+            return b"%b%d\r\n\r\n%b" % (front, len(payload), payload)
+        return front + payload + self._signed
 
     def payload(self, call: WireCall, timestamp_ms: int) -> bytes:
         """The signed parameters: the venue checks the signature over exactly these bytes."""
-        named = {
-            "timestamp": str(timestamp_ms),
-            **call.params,
-            "recvWindow": self._recv_window,
-        }
-        text = urlencode(named).encode()
-        return text + b"&signature=" + self._signer.sign(text).encode()
+        params = call.params
+        text = f"timestamp={timestamp_ms}"
+        if params:
+            text += "&" + _query(params)
+        signed = (text + self._recv_window).encode()
+        return b"%b&signature=%b" % (signed, self._sign(signed).encode())
+
+    def _front(self, endpoint: Endpoint, signed: str) -> bytes:
+        """What stands before the parameters, or before the length of the body."""
+        if not endpoint.signed:
+            return f"{endpoint.verb} {endpoint.path}".encode()
+        if endpoint.verb == "POST":
+            return f"POST {endpoint.path} HTTP/1.1\r\n{signed}{_FORM}".encode()
+        return f"{endpoint.verb} {endpoint.path}?".encode()
+
+
+def _query(params: dict[str, str]) -> str:
+    """As `urlencode` writes it, a sixth of the time where nothing needs to be escaped."""
+    if "".join(params.values()).encode().translate(None, UNCHANGED):
+        return urlencode(params)
+    return "&".join([f"{name}={value}" for name, value in params.items()])

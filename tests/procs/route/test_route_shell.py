@@ -78,7 +78,7 @@ class FakeVenue:
             raise VenueError("markets: not reachable")
         return (INSTRUMENT,)
 
-    async def call(self, request, *, exit_priority=False):
+    async def call(self, request, *, exit_priority=False, last_check=None):
         self.called.append((request, exit_priority))
         await self.gate.wait()
         return VenueAnswered(request=request, outcome=Outcome.OK)
