@@ -31,6 +31,7 @@ from procs.simulate.venue import SimVenue
 from procs.turn import Batch
 from shared.domain.effects import CallVenue, Say
 from shared.domain.policy import GuardPolicy, Policy, ProtectionPolicy, RiskPolicy
+from shared.errors import SeawallError
 from shared.ids import run_id
 from shared.messages.account import AccountEvent
 from shared.messages.control import EngineStatus, ProcessPhase, ProcessStatus, TradingState
@@ -43,6 +44,8 @@ MARKET_STEP_NS = 100 * NS_PER_MS
 STATUS_NS = 250 * NS_PER_MS
 SETTLE_NS = 1_500 * NS_PER_MS
 """The market stands still at the end, so that nothing is on its way when all is compared."""
+RAISED = (SeawallError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError)
+"""What code of ours may raise by mistake: its process would die of it at every start (L16)."""
 SYMBOLS = 3
 ROLES = ("route", "decide", "protect")
 EVENTS = {"route": AccountEvent, "decide": DecideEvent, "protect": ProtectEvent}
@@ -174,7 +177,10 @@ class World:
                 break
             if not self.healed and next_ns > self.heal_at_ns:
                 self._heal()
-            self.agenda.step()
+            try:
+                self.agenda.step()
+            except RAISED as error:
+                self.checkers.say("L16", f"raised {where(error)}")
             self.events += 1
         if not self.checkers.violations:
             self.checkers.at_rest()
@@ -351,6 +357,17 @@ class World:
 
     def _to_route(self, message: Any, incarnation: int | None) -> None:
         self.nodes["route"].take(message, incarnation)
+
+
+def where(error: BaseException) -> str:
+    """What was raised, and in which line of ours."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = ""
+    if trace is not None:
+        place = f" in {trace.tb_frame.f_code.co_name}, line {trace.tb_lineno}"
+    return f"{type(error).__name__}: {error}{place}"
 
 
 def play(
