@@ -95,8 +95,8 @@ class Actor:
         self._recorder = Recorder(self.role, Account())
         self._drive = Drive(self._recorder, self.instruments, policy)
         self._reconciler = Reconciler(self._recorder, self.instruments, policy.reconcile_s)
-        self._inquiries = Inquiries()
         self._fence_ns = int(policy.fence_s * NS_PER_S)
+        self._inquiries = Inquiries(self._fence_ns)
         self._state = TradingState.REDUCING
         self._protect_lives = False
         self._status_ns = 0

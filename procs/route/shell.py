@@ -107,6 +107,12 @@ class RouteShell(Shell):
             ws=self.launch.venue_ws,
         )
         self._venue = self._open_venue(access, runtime.clock)
+        lacks = self._venue.capability.lacks
+        if lacks:
+            raise ConfigError(
+                f"venue.name = {settings.venue.name!r}: it has no {' and no '.join(lacks)}; "
+                "without them a position would stand bare whenever this engine is down (L5)"
+            )
         listed = await self._connect(self._venue)
         quote = settings.universe.quote
         self._instruments = tuple(one for one in listed if one.quote == quote)

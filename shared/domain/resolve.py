@@ -28,7 +28,11 @@ INFER_AFTER_NS = 10 * NS_PER_S
 class Inquiries:
     """When each order was last asked about. Not journaled: after a crash all is asked again."""
 
-    def __init__(self) -> None:
+    def __init__(self, fence_ns: int = -1) -> None:
+        """fence_ns is the venue's fence; 0: its silence never proves anything, so that a question
+        which stays open is for a person (L2)."""
+        self._has_fence = fence_ns != 0
+        self._alarmed: set[str] = set()
         self._asked_ns: dict[str, int] = {}
         self._since_ns: dict[str, int] = {}
 
@@ -37,7 +41,7 @@ class Inquiries:
         needy = {o.client_id: o for o in account.orders.values() if needs_evidence(o, now_ns)}
         self._since_ns = {i: self._since_ns.get(i, now_ns) for i in needy}
         self._asked_ns = {i: at for i, at in self._asked_ns.items() if i in needy}
-        steps: list[Step] = []
+        steps: list[Step] = [] if self._has_fence else self._alarms(needy, now_ns)
         for order_id, order in needy.items():
             quick = now_ns - self._since_ns[order_id] < QUICK_PHASE_NS
             pause = ASK_EVERY_NS if quick else ASK_SLOWLY_NS
@@ -45,6 +49,23 @@ class Inquiries:
                 self._asked_ns[order_id] = now_ns
                 query = QueryOrder(symbol=order.symbol, client_id=order_id)
                 steps.append(Call(query, exit_priority=True))
+        return steps
+
+    def _alarms(self, needy: dict[str, Order], now_ns: int) -> list[Step]:
+        """Says once of each order that only evidence or a person can tell what became of it."""
+        self._alarmed &= needy.keys()
+        steps: list[Step] = []
+        for order_id, order in needy.items():
+            lasting = now_ns - self._since_ns[order_id] >= ANSWER_WITHIN_NS
+            if lasting and order.is_live and order_id not in self._alarmed:
+                self._alarmed.add(order_id)
+                text = (
+                    f"what became of {order_id} is unknown, and at this venue only its own word "
+                    "can tell: its symbol stays blocked; look there, and cancel or sell by hand"
+                )
+                steps.append(
+                    Alarmed(at_ns=now_ns, kind="outcome_unknown", symbol=order.symbol, text=text)
+                )
         return steps
 
     def oldest_s(self, now_ns: int) -> float:

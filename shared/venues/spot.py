@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from shared.clock import EngineClock
-from shared.domain.capability import BINANCE_SPOT
+from shared.domain.capability import BINANCE_SPOT, capability_of
 from shared.domain.instrument import Instrument
 from shared.errors import MessageError
 from shared.ids import is_ours
@@ -70,9 +70,8 @@ class BinanceSpot:
         self._clock_measured_ns = 0
         self.unusable: dict[str, str] = {}
         """Listed markets that cannot be traded, with the reason."""
-        self.capability = msgspec.structs.replace(
-            BINANCE_SPOT, recv_window_s=access.recv_window_ms / 1000
-        )
+        known = capability_of(BINANCE_SPOT.venue if access.venue == "local" else access.venue)
+        self.capability = msgspec.structs.replace(known, recv_window_s=access.recv_window_ms / 1000)
 
     @property
     def budget(self) -> RateBudget:

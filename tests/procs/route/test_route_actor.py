@@ -1,5 +1,6 @@
 """Route's judgement as a whole: write-ahead, fail closed, and nothing forgotten in a crash."""
 
+import msgspec
 import pytest
 from actor_scene import BALANCES, EVENTS, POLICY, Scene, active, answer, entered, held, status
 from domain_scene import BTC, ID, D, intent, ns, order_id, quote, said, traded
@@ -23,6 +24,7 @@ from shared.messages.account import (
 from shared.messages.base import MESSAGE_VERSION
 from shared.messages.control import (
     ASKED_BY_A_PERSON,
+    AlarmRaised,
     Drained,
     StopEntries,
     TradingState,
@@ -326,6 +328,30 @@ def test_an_unknown_entry_is_asked_about_until_the_fence_and_holds_everything():
     late = QueryOrder(symbol=BTC.symbol, client_id=order_id())
     [following] = scene.give(answer(late, at=18.4), 18.5)
     assert following.client_id == order_id("e2"), "a new attempt has a new id"
+
+
+def test_without_a_fence_an_unknown_entry_stays_unknown_blocks_and_alarms():
+    """L2: absence is no proof there, however often and however late the venue says it."""
+    scene = active(policy=msgspec.structs.replace(POLICY, fence_s=0.0))
+    scene.give(intent(), 0.3)
+    order = PlaceOrder(
+        symbol=BTC.symbol, client_id=order_id(), side="buy", kind="limit", quantity=D(1)
+    )
+    scene.give(answer(order, Outcome.UNKNOWN, at=0.3), 5.3)
+    for at in range(6, 400, 2):
+        scene.give(status())
+        for query in scene.tick(at):
+            if isinstance(query, QueryOrder):
+                assert scene.give(answer(query, at=at)) == []
+            else:
+                assert isinstance(query, TakeSnapshot), query
+                scene.give(answer(query, at=at, balances=BALANCES))
+    assert scene.account.order(order_id()).status is OrderStatus.UNKNOWN
+    assert ID in scene.account.intents, "its reservation stands"
+    assert scene.account.totals["alarms"] == 1
+    assert [(one.kind, one.symbol) for one in scene.said(AlarmRaised)] == [
+        ("outcome_unknown", BTC.symbol)
+    ]
 
 
 def test_an_illegal_event_is_alarmed_blocked_and_reconciled():

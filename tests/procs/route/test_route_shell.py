@@ -17,7 +17,7 @@ from shared.bus.locks import LockedError
 from shared.clock import EngineClock
 from shared.config.schema import Engine, Settings, Universe
 from shared.config.schema import Venue as VenueSection
-from shared.domain.capability import BINANCE_SPOT
+from shared.domain.capability import BINANCE_SPOT, capability_of
 from shared.domain.effects import CallVenue
 from shared.domain.instrument import Instrument
 from shared.errors import ConfigError, VenueError
@@ -257,6 +257,19 @@ def test_the_actor_gets_the_fence_of_this_venue_and_only_its_quote(tmp_path) -> 
     with_shell(tmp_path, body)
     with pytest.raises(ConfigError, match=r"universe.quote = 'EUR'.*known are USDT"):
         with_shell(tmp_path, body, settings=Settings(universe=Universe(quote="EUR")))
+
+
+def test_a_venue_without_stops_is_refused_before_it_is_asked_anything(tmp_path) -> None:
+    """L14: nothing would guard a position while the engine is down."""
+
+    async def never(shell, runtime, venue) -> None:
+        raise AssertionError("it must not be prepared")
+
+    venue = FakeVenue()
+    venue.capability = capability_of("somebody")
+    with pytest.raises(ConfigError, match="no stop orders and no stop and take profit"):
+        with_shell(tmp_path, never, venue)
+    assert venue.closed
 
 
 def test_a_wrong_clock_latches_once_and_says_what_to_do(tmp_path, monkeypatch) -> None:

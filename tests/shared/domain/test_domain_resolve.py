@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from shared.domain.fold import evolve
 from shared.domain.resolve import Inquiries, needs_evidence, of_absence, overdue_fills
-from shared.messages.account import OrderEnd, OrderRefused
+from shared.messages.account import Alarmed, OrderEnd, OrderRefused
 from shared.messages.venue import QueryOrder
 from shared.units import NS_PER_S
 
@@ -72,6 +72,36 @@ def test_an_answered_question_is_forgotten():
     evolve(account, acknowledged(at=2))
     assert inquiries.due(account, ns(3)) == []
     assert inquiries.oldest_s(ns(9)) == 0.0
+
+
+def test_where_silence_proves_nothing_a_person_is_told_once():
+    """L2: no fence known, so it stays unknown and alarms."""
+    account, inquiries = account_of(*BEGUN, doubted(fence=0)), Inquiries(0)
+    said = []
+    for at in range(0, 120):
+        steps = inquiries.due(account, ns(at))
+        said += [(at, step) for step in steps if isinstance(step, Alarmed)]
+    [(at, alarm)] = said
+    assert at == 3
+    assert (alarm.kind, alarm.symbol) == ("outcome_unknown", "BTCUSDT")
+    assert order_id() in alarm.text
+    assert account.orders[order_id()].in_doubt
+
+
+def test_a_crash_before_the_answer_alarms_too_where_there_is_no_fence():
+    account, inquiries = account_of(*BEGUN), Inquiries(0)
+    alarms = [
+        at
+        for at in range(0, 30)
+        if any(isinstance(step, Alarmed) for step in inquiries.due(account, ns(at)))
+    ]
+    assert len(alarms) == 1
+
+
+def test_with_a_fence_an_open_question_is_no_alarm():
+    account, inquiries = account_of(*BEGUN, doubted()), Inquiries(FENCE_NS)
+    for at in range(0, 60):
+        assert not [s for s in inquiries.due(account, ns(at)) if isinstance(s, Alarmed)]
 
 
 # ── absence ─────────────────────────────────────────────────────────────────────────────────────
