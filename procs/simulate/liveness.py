@@ -67,4 +67,6 @@ class Debts:
             elif position.protection not in SAFE:
                 owed.append(("L5", f"{position.position_id} is not protected"))
         reserved = nodes["decide"].actor.state.reservations
-        return owed + [("L15", f"the reservation of {name} stands") for name in reserved]
+        # A resting entry order keeps its reservation as long as its rung lasts.
+        idle = [name for name in reserved if name not in account.intents]
+        return owed + [("L15", f"the reservation of {name} stands") for name in idle]
