@@ -27,6 +27,7 @@ from shared.errors import ConfigError, VenueError
 from shared.messages.account import AccountEvent
 from shared.messages.venue import Outcome, VenueAnswered
 from shared.venues.credentials import Credentials, load_credentials
+from shared.venues.native.signing import can_sign
 from shared.venues.port import VenuePort
 from shared.venues.transport import Access
 
@@ -60,15 +61,25 @@ OpenVenue = Callable[[Access, EngineClock], Venue]
 
 
 def usual_venue(launch: Launch) -> OpenVenue:
-    """ccxt's venue; in rescue mode one without it: each is imported only where it is used, because
-    the rescue must not depend on what may have made three starts fail (L14)."""
-    if launch.rescue:
-        from shared.venues.native.spot import NativeSpot
+    """Our own session with Binance spot, or ccxt's; in rescue mode one that needs neither a stream
+    nor a library. Each is imported only where it is used: the rescue must not depend on what may
+    have made three starts fail (L14), and ccxt costs a second and a hundred megabytes."""
 
-        return NativeSpot
-    from shared.venues.ccxt_spot import CcxtSpot
+    def open_venue(access: Access, clock: EngineClock) -> Venue:
+        is_native = can_sign(access.credentials)
+        if launch.rescue and is_native:
+            from shared.venues.native.spot import NativeSpot
 
-    return CcxtSpot
+            return NativeSpot(access, clock)
+        if access.orders == "ccxt" or not is_native:
+            from shared.venues.ccxt_spot import CcxtSpot
+
+            return CcxtSpot(access, clock)
+        from shared.venues.native.live_spot import LiveSpot
+
+        return LiveSpot(access, clock)
+
+    return open_venue
 
 
 class RouteShell(Shell):
@@ -105,6 +116,7 @@ class RouteShell(Shell):
             timeout_ms=settings.venue.timeout_ms,
             rest=self.launch.venue_rest,
             ws=self.launch.venue_ws,
+            orders=settings.venue.orders,
         )
         self._venue = self._open_venue(access, runtime.clock)
         lacks = self._venue.capability.lacks

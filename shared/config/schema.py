@@ -33,6 +33,9 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         str, Doc(pattern="^(keep|flatten)$", description="positions at a stop: keep | flatten")
     ] = "keep"
     seed: Annotated[int, Doc(description="seed of the generated market")] = 1
+    fast_lane: Annotated[
+        bool, Doc(description="quotes also through shared memory, beside ZeroMQ")
+    ] = False
 
 
 class Venue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,6 +52,10 @@ class Venue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = 10_000
     recv_window_ms: Annotated[int, Doc(ge=500, le=60_000, description="of signed requests")] = 5000
     timeout_ms: Annotated[int, Doc(ge=100, le=60_000, description="of one request")] = 5000
+    orders: Annotated[
+        str,
+        Doc(pattern="^(http|ws|ccxt)$", description="how orders travel: http | ws | ccxt"),
+    ] = "http"
     fee_pct: Annotated[str, Doc(description="taker fee in %, for reservations")] = "0.1"
     reconcile_s: Annotated[int, Doc(ge=5, description="full comparison with the venue")] = 60
 

@@ -28,12 +28,7 @@ class CcxtSpot(BinanceSpot):
 
     def figures(self) -> dict[str, float]:
         """Counters for heartbeats."""
-        return {
-            **super().figures(),
-            "venue_stream_connected": float(self._stream.is_connected),
-            "venue_stream_reconnects": float(self._stream.reconnects),
-            "venue_frames_malformed": float(self._stream.frames_malformed),
-        }
+        return {**super().figures(), **self._stream.figures()}
 
     async def close(self) -> None:
         """Closes sessions; nothing is sent any more."""

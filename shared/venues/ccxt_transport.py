@@ -42,8 +42,8 @@ class CcxtTransport:
         """See Transport."""
         self._exchange.options["timeDifference"] = -round(venue_ahead_ms)
 
-    def keep_ready(self) -> None:
-        """See Transport; ccxt's session has its own pool."""
+    async def live(self) -> None:
+        """See Transport; ccxt's session keeps a pool of its own."""
 
     async def close(self) -> None:
         """See Transport; the session belongs to whoever opened it."""

@@ -21,8 +21,7 @@ import orjson
 from ccxt.base.errors import BaseError
 from ccxt.pro import binance
 
-from shared.errors import ConfigError
-from shared.venues.transport import Access, Exchanged
+from shared.venues.transport import Access, Exchanged, check_access
 
 RAISED_BY_CCXT: Final = (
     BaseError,
@@ -169,6 +168,7 @@ def open_exchange(access: Access, session: aiohttp.ClientSession) -> RecordedBin
 
     Raises ConfigError for other combinations. It never retries and never throttles by itself.
     """
+    check_access(access)
     config: dict[str, Any] = {
         "apiKey": access.credentials.api_key,
         "secret": access.credentials.api_secret,
@@ -191,15 +191,7 @@ def open_exchange(access: Access, session: aiohttp.ClientSession) -> RecordedBin
         },
     }
     if access.venue == "local":
-        if not access.rest or not access.ws:
-            raise ConfigError("venue.name = local: the addresses of the local venue are missing")
         config["urls"] = {"api": _local_addresses(access.rest, access.ws)}
-    elif access.venue != "binance":
-        raise ConfigError(f"venue.name = {access.venue!r}, allowed are local, binance")
-    elif access.mode not in ("testnet", "live"):
-        raise ConfigError(
-            f"venue.name = binance needs engine.mode testnet or live, not {access.mode}"
-        )
     exchange = RecordedBinance(config)
     # At level debug ccxt logs request headers, which hold the key (L13).
     exchange.logger.setLevel(logging.CRITICAL)

@@ -117,6 +117,7 @@ class BinanceSpot:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._hear(deliver))
             group.create_task(self._keep_warm())
+            group.create_task(self._transport.live())
 
     async def _read_instruments(self) -> tuple[tuple[Instrument, ...], dict[str, str]]:
         """Markets, and why others cannot be used. Raises VenueError."""
@@ -131,7 +132,6 @@ class BinanceSpot:
 
     async def _keep_warm(self) -> None:
         while True:
-            self._transport.keep_ready()
             await asyncio.sleep(WARM_S)
             await self._measure_clock(urgent=False)
 

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import msgspec
 
+from shared.errors import ConfigError
 from shared.venues.binance_requests import WireCall
 from shared.venues.credentials import Credentials
 
@@ -28,6 +29,8 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     timeout_ms: int = 5000
     rest: str = ""
     ws: str = ""
+    orders: str = "http"
+    """`http`, `ws` (with HTTP beside it), or `ccxt`, which then carries everything."""
 
 
 class Exchanged(msgspec.Struct):
@@ -54,8 +57,21 @@ class Transport(Protocol):
     def set_clock(self, venue_ahead_ms: float) -> None:
         """The venue's clock minus ours: timestamps of requests are the venue's."""
 
-    def keep_ready(self) -> None:
-        """Called now and then: connections are opened ahead of need. Returns at once."""
+    async def live(self) -> None:
+        """Opens connections ahead of need, and renews them, until cancelled."""
 
     async def close(self) -> None:
         """Lets go of connections; nothing is sent any more."""
+
+
+def check_access(access: Access) -> None:
+    """Raises ConfigError for a venue, a mode or addresses that nobody here can speak to."""
+    if access.venue == "local":
+        if not access.rest or not access.ws:
+            raise ConfigError("venue.name = local: the addresses of the local venue are missing")
+    elif access.venue != "binance":
+        raise ConfigError(f"venue.name = {access.venue!r}, allowed are local, binance")
+    elif access.mode not in ("testnet", "live"):
+        raise ConfigError(
+            f"venue.name = binance needs engine.mode testnet or live, not {access.mode}"
+        )

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
+from shared.venues.credentials import Credentials
+
 BLOCK_BYTES: Final = 64
 _INNER: Final = bytes(number ^ 0x36 for number in range(256))
 _OUTER: Final = bytes(number ^ 0x5C for number in range(256))
@@ -36,3 +38,8 @@ class Signer:
 
     def __repr__(self) -> str:
         return "Signer(…)"
+
+
+def can_sign(credentials: Credentials) -> bool:
+    """Whether the key is an HMAC secret; RSA and Ed25519 keys come as PEM text and need ccxt."""
+    return "PRIVATE KEY" not in credentials.api_secret

@@ -18,7 +18,10 @@ from shared.venues.native.transport import NativeTransport
 from shared.venues.port import Deliver
 from shared.venues.spot import BinanceSpot
 from shared.venues.start_up import require, usable_instruments
-from shared.venues.transport import Access
+from shared.venues.transport import Access, Transport
+
+LOAD_MARKETS_S: Final = 60.0
+"""The real exchange lists thousands of markets in several megabytes."""
 
 COMPARE_S: Final = 3.0
 """Open orders and balances weigh 100: a third of what the exchange allows an address."""
@@ -27,11 +30,15 @@ COMPARE_S: Final = 3.0
 class NativeSpot(BinanceSpot):
     """One account at Binance spot or at the local venue, by plain HTTP."""
 
-    def __init__(self, access: Access, clock: EngineClock) -> None:
-        super().__init__(access, clock, NativeTransport(access))
+    def __init__(
+        self, access: Access, clock: EngineClock, transport: Transport | None = None
+    ) -> None:
+        super().__init__(access, clock, transport or NativeTransport(access))
 
     async def _read_instruments(self) -> tuple[tuple[Instrument, ...], dict[str, str]]:
-        answer = await self._wire.ask(requests.MARKETS, EXCHANGE_INFO, exit_priority=True)
+        answer = await self._wire.ask(
+            requests.MARKETS, EXCHANGE_INFO, exit_priority=True, deadline_s=LOAD_MARKETS_S
+        )
         require(answer, "markets")
         return usable_instruments(answer.content, self._wire)
 

@@ -15,7 +15,9 @@ from shared.venues.feed.http import Answer
 from shared.venues.native.connection import Connection
 from shared.venues.native.connections import Connections
 from shared.venues.native.requests import ENDPOINTS, RequestBuilder
-from shared.venues.transport import Access, Exchanged, LastCheck
+from shared.venues.transport import Access, Exchanged, LastCheck, check_access
+
+LOOK_S: Final = 5.0
 
 REST: Final = {"live": "https://api.binance.com", "testnet": "https://testnet.binance.vision"}
 
@@ -24,6 +26,8 @@ class NativeTransport:
     """One account's requests over HTTP; see `shared/venues/transport.py`."""
 
     def __init__(self, access: Access) -> None:
+        """Raises ConfigError for an access that names no venue of ours."""
+        check_access(access)
         self._connections = Connections(access.rest or REST[access.mode])
         self._builder = RequestBuilder(access, self._connections.host)
         self._venue_ahead_ms = 0
@@ -70,9 +74,11 @@ class NativeTransport:
         """See Transport."""
         self._venue_ahead_ms = round(venue_ahead_ms)
 
-    def keep_ready(self) -> None:
+    async def live(self) -> None:
         """See Transport."""
-        self._connections.keep_ready()
+        while True:
+            self._connections.keep_ready()
+            await asyncio.sleep(LOOK_S)
 
     async def close(self) -> None:
         """See Transport."""

@@ -1,4 +1,4 @@
-"""CcxtSpot against the real local venue: round trips, lost answers, a killed venue (L2, L3)."""
+"""Every session on the real local venue: round trips, lost answers, a killed venue (L2, L3)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import asyncio
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
+import msgspec
 import pytest
 from local_venue import lossy_wire, running_local_venue
-from venue_stub import until
+from venue_stub import open_spot, until
 
-from shared.clock import EngineClock
 from shared.messages.venue import (
     CancelOrder,
     Meaning,
@@ -27,29 +27,36 @@ from shared.messages.venue import (
     VenueStreamChanged,
 )
 from shared.units import ONE
-from shared.venues.ccxt_spot import CcxtSpot
 
 pytestmark = pytest.mark.e2e
 
 SYMBOL = "BTCUSDT"
 
 
+@pytest.fixture(scope="module", params=["ccxt", "http", "ws"])
+def orders(request):
+    """Whose session it is, and how its orders travel."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def local(tmp_path_factory):
+def local(tmp_path_factory, orders):
     with running_local_venue(tmp_path_factory.mktemp("venue")) as venue:
         yield venue
 
 
 @asynccontextmanager
-async def session(access):
+async def session(access, orders):
     """A connected venue with its stream up, its instrument, and what was delivered."""
-    venue = CcxtSpot(access, EngineClock())
+    venue = open_spot(msgspec.structs.replace(access, orders=orders))
     delivered: list = []
     streaming = None
     try:
         listed = {one.symbol: one for one in await venue.connect()}
         streaming = asyncio.create_task(venue.stream(delivered.append))
         await until(lambda: VenueStreamChanged(connected=True) in delivered)
+        if orders == "ws":
+            await until(lambda: venue.figures()["venue_sessions"] == 1)
         yield venue, listed[SYMBOL], delivered
     finally:
         if streaming is not None:
@@ -82,9 +89,9 @@ async def bought(venue, client_id, instrument):
     return answered.trades[0].price, instrument.quantity_down(got), answered
 
 
-def test_a_limit_order_is_placed_seen_queried_and_canceled(local) -> None:
+def test_a_limit_order_is_placed_seen_queried_and_canceled(local, orders) -> None:
     async def run() -> None:
-        async with session(local.access()) as (venue, instrument, delivered):
+        async with session(local.access(), orders) as (venue, instrument, delivered):
             price, _, _ = await bought(venue, "sw-r-1-e1", instrument)
             low = far_below(price, instrument)
             request = buy("sw-r-2-e1", instrument, kind=OrderKind.LIMIT, price=low)
@@ -123,9 +130,9 @@ def test_a_limit_order_is_placed_seen_queried_and_canceled(local) -> None:
     asyncio.run(run())
 
 
-def test_filters_and_balances_are_refused_by_name(local) -> None:
+def test_filters_and_balances_are_refused_by_name(local, orders) -> None:
     async def run() -> None:
-        async with session(local.access()) as (venue, instrument, _):
+        async with session(local.access(), orders) as (venue, instrument, _):
             price, _, _ = await bought(venue, "sw-f-1-e1", instrument)
             low = far_below(price, instrument)
             half_a_tick = low + instrument.tick_size / 2
@@ -164,9 +171,9 @@ def test_filters_and_balances_are_refused_by_name(local) -> None:
     asyncio.run(run())
 
 
-def test_an_oco_protects_and_one_cancel_ends_both_legs(local) -> None:
+def test_an_oco_protects_and_one_cancel_ends_both_legs(local, orders) -> None:
     async def run() -> None:
-        async with session(local.access()) as (venue, instrument, delivered):
+        async with session(local.access(), orders) as (venue, instrument, delivered):
             price, quantity, _ = await bought(venue, "sw-o-1-e1", instrument)
             stop = instrument.price_down(price * Decimal("0.9"))
             oco = PlaceOco(
@@ -224,13 +231,13 @@ def test_an_oco_protects_and_one_cancel_ends_both_legs(local) -> None:
     asyncio.run(run())
 
 
-def test_a_lost_answer_is_unknown_and_a_query_finds_the_order(local) -> None:
+def test_a_lost_answer_is_unknown_and_a_query_finds_the_order(local, orders) -> None:
     """The venue took the order and its answer was cut off: only evidence may tell (L2)."""
 
     async def run() -> None:
         async with (
             lossy_wire(local.port) as wire,
-            session(local.access(wire.port)) as (venue, instrument, delivered),
+            session(local.access(wire.port), orders) as (venue, instrument, delivered),
         ):
             price, _, _ = await bought(venue, "sw-l-1-e1", instrument)
             low = far_below(price, instrument)
@@ -257,12 +264,12 @@ def test_a_lost_answer_is_unknown_and_a_query_finds_the_order(local) -> None:
     asyncio.run(run())
 
 
-def test_a_venue_killed_while_it_is_asked(tmp_path) -> None:
+def test_a_venue_killed_while_it_is_asked(tmp_path, orders) -> None:
     """kill -9 with a request in its buffer: UNKNOWN, NOT_SENT while it is down, then evidence."""
 
     async def run() -> None:
         with running_local_venue(tmp_path) as local:
-            async with session(local.access()) as (venue, instrument, delivered):
+            async with session(local.access(), orders) as (venue, instrument, delivered):
                 price, _, market = await bought(venue, "sw-k-1-e1", instrument)
                 low = far_below(price, instrument)
                 resting = buy("sw-k-2-e1", instrument, kind=OrderKind.LIMIT, price=low)

@@ -1,4 +1,4 @@
-"""The user stream through genuine ccxt.pro sockets: exact pushes, and a life that does not end."""
+"""The user stream, through genuine ccxt.pro sockets and our own: exact pushes, a long life."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from venue_stub import Canned, connected_venue, order_body, until
@@ -19,8 +20,14 @@ from shared.messages.venue import (
     VenueStatus,
     VenueStreamChanged,
 )
-from shared.venues import user_stream
+from shared.venues import stream_life
 from shared.venues.binance_answers import pushed
+
+
+@pytest.fixture(params=["ccxt", "http"])
+def orders(request):
+    """Whose session it is."""
+    return request.param
 
 
 def report(**changes):
@@ -115,9 +122,9 @@ def test_a_spoilt_report_is_refused_or_keeps_its_meaning(field, value) -> None:
 
 
 @asynccontextmanager
-async def streaming():
+async def streaming(orders):
     """A venue whose stream is up, the stub, and everything delivered."""
-    async with connected_venue() as (venue, stub):
+    async with connected_venue(orders) as (venue, stub):
         delivered = []
         task = asyncio.create_task(venue.stream(delivered.append))
         try:
@@ -136,9 +143,9 @@ def changes(delivered):
     return [one.connected for one in delivered if isinstance(one, VenueStreamChanged)]
 
 
-def test_pushes_arrive_exactly_and_in_order_and_malformed_frames_end_nothing() -> None:
+def test_pushes_arrive_exactly_and_in_order_and_malformed_frames_end_nothing(orders) -> None:
     async def run() -> None:
-        async with streaming() as (venue, stub, delivered):
+        async with streaming(orders) as (venue, stub, delivered):
             await stub.push(report())
             for bad in ("{", "[1]", "null", '"x"', "{}", '{"id":1,"error":"odd"}', "\x00\xff"):
                 await stub.push(bad)
@@ -160,9 +167,9 @@ def test_pushes_arrive_exactly_and_in_order_and_malformed_frames_end_nothing() -
     asyncio.run(run())
 
 
-def test_a_cut_socket_is_announced_and_replaced() -> None:
+def test_a_cut_socket_is_announced_and_replaced(orders) -> None:
     async def run() -> None:
-        async with streaming() as (_, stub, delivered):
+        async with streaming(orders) as (_, stub, delivered):
             for number in (1, 2):
                 await stub.sockets[-1].close()
                 await until(lambda n=number: changes(delivered) == [True] + [False, True] * n)
@@ -172,9 +179,9 @@ def test_a_cut_socket_is_announced_and_replaced() -> None:
     asyncio.run(run())
 
 
-def test_a_terminated_subscription_is_taken_out_again() -> None:
+def test_a_terminated_subscription_is_taken_out_again(orders) -> None:
     async def run() -> None:
-        async with streaming() as (_, stub, delivered):
+        async with streaming(orders) as (_, stub, delivered):
             await stub.push({"e": "eventStreamTerminated", "E": 1757896885229})
             await until(lambda: changes(delivered) == [True, False, True])
             assert len(stub.sockets) == 2
@@ -182,13 +189,13 @@ def test_a_terminated_subscription_is_taken_out_again() -> None:
     asyncio.run(run())
 
 
-def test_a_silent_socket_is_replaced(monkeypatch) -> None:
+def test_a_silent_socket_is_replaced(orders, monkeypatch) -> None:
     """A peer that stops answering pings is dead although TCP says nothing."""
-    monkeypatch.setattr(user_stream, "SILENT_NS", 300_000_000)
-    monkeypatch.setattr(user_stream, "LOOK_S", 0.05)
+    monkeypatch.setattr(stream_life, "SILENT_NS", 300_000_000)
+    monkeypatch.setattr(stream_life, "LOOK_S", 0.05)
 
     async def run() -> None:
-        async with streaming() as (_, _, delivered):
+        async with streaming(orders) as (_, _, delivered):
             await until(lambda: changes(delivered)[:3] == [True, False, True])
             lost = next(one for one in delivered[1:] if isinstance(one, VenueStreamChanged))
             assert "silent" in lost.reason
@@ -196,10 +203,10 @@ def test_a_silent_socket_is_replaced(monkeypatch) -> None:
     asyncio.run(run())
 
 
-def test_a_stream_that_does_not_mention_an_acknowledged_order_is_replaced(monkeypatch) -> None:
+def test_a_stream_that_does_not_mention_a_known_order_is_replaced(orders, monkeypatch) -> None:
     """A peer that answers pings but pushes nothing is found by what it should have said."""
-    monkeypatch.setattr(user_stream, "MENTION_NS", 300_000_000)
-    monkeypatch.setattr(user_stream, "LOOK_S", 0.05)
+    monkeypatch.setattr(stream_life, "MENTION_NS", 300_000_000)
+    monkeypatch.setattr(stream_life, "LOOK_S", 0.05)
     order = PlaceOrder(
         symbol="BTCUSDT",
         client_id="sw-a-1-e1",
@@ -210,7 +217,7 @@ def test_a_stream_that_does_not_mention_an_acknowledged_order_is_replaced(monkey
     )
 
     async def run() -> None:
-        async with streaming() as (venue, stub, delivered):
+        async with streaming(orders) as (venue, stub, delivered):
             await stub.push(report())
             await until(lambda: len(reports(delivered)) == 1)
             stub.script.append(Canned(body=order_body()))
@@ -234,9 +241,9 @@ def test_a_stream_that_does_not_mention_an_acknowledged_order_is_replaced(monkey
     asyncio.run(run())
 
 
-def test_a_refused_subscription_is_said_once_and_tried_again() -> None:
+def test_a_refused_subscription_is_said_once_and_tried_again(orders) -> None:
     async def run() -> None:
-        async with connected_venue() as (venue, stub):
+        async with connected_venue(orders) as (venue, stub):
             stub.subscribe_answer = {
                 "status": 401,
                 "error": {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."},

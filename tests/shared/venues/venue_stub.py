@@ -19,6 +19,7 @@ from aiohttp import WSMsgType, web
 from shared.clock import EngineClock
 from shared.venues.ccxt_spot import CcxtSpot
 from shared.venues.credentials import Credentials
+from shared.venues.native.live_spot import LiveSpot
 from shared.venues.transport import Access
 
 KEY, SECRET = "stub-key-0123456789", "stub-secret-9876543210"
@@ -188,10 +189,36 @@ class StubVenue:
             if message.type is not WSMsgType.TEXT:
                 continue
             asked = json.loads(message.data)
+            if asked["method"].startswith("order"):
+                await self._answer_order(socket, asked, message.data)
+                continue
             answer = self.subscribe_answer or {"status": 200, "result": {"subscriptionId": 0}}
             await socket.send_json({"id": asked["id"], **answer})
             self.sockets.append(socket)
         return socket
+
+    async def _answer_order(self, socket: web.WebSocketResponse, asked: Any, raw: str) -> None:
+        self.asked.append(
+            Asked(
+                method=asked["method"],
+                path="/ws-api/v3",
+                raw=raw,
+                params={name: str(value) for name, value in asked["params"].items()},
+                headers={},
+            )
+        )
+        canned = self.script.popleft() if self.script else Canned(status=404, body="")
+        if canned.delay_s:
+            await asyncio.sleep(canned.delay_s)
+        if canned.cut:
+            await socket.close()
+            return
+        part = "result" if canned.status == 200 else "error"
+        body = f',"{part}":{canned.body}' if canned.body else ""
+        counters = canned.headers.get("rateLimits", "[]")
+        await socket.send_str(
+            f'{{"id":"{asked["id"]}","status":{canned.status}{body},"rateLimits":{counters}}}'
+        )
 
     async def push(self, event: dict[str, Any] | str) -> None:
         """Sends an event (or raw text) to the newest subscriber."""
@@ -234,11 +261,16 @@ def access(port: int, **changes: Any) -> Access:
     )
 
 
+def open_spot(way: Access) -> CcxtSpot | LiveSpot:
+    """The session that `orders` asks for."""
+    return (CcxtSpot if way.orders == "ccxt" else LiveSpot)(way, EngineClock())
+
+
 @asynccontextmanager
-async def connected_venue(**changes: Any):
-    """A connected CcxtSpot and its stub."""
+async def connected_venue(orders: str = "ccxt", **changes: Any):
+    """A connected session, ccxt's unless another is named, and its stub."""
     async with running_stub() as stub:
-        venue = CcxtSpot(access(stub.port, **changes), EngineClock())
+        venue = open_spot(access(stub.port, orders=orders, **changes))
         try:
             await venue.connect()
             yield venue, stub
