@@ -32,7 +32,7 @@ from procs.turn import MAX_MESSAGES_PER_TURN, Batch, gather, take_turn
 from shared.clock import EngineClock
 from shared.journal.journal import DiskError, fold_wal
 from shared.messages.base import Message
-from shared.messages.control import StopProcess
+from shared.messages.control import EngineStatus, StopProcess
 from shared.telemetry.log import EventLog
 from shared.units import NS_PER_MS, NS_PER_S
 
@@ -245,11 +245,13 @@ class Runtime:
         duration_ns = self.clock.now_ns() - began_ns
         if self.watch.turned(duration_ns, len(messages)):
             self.note("system", "slow_turn", duration_ms=duration_ns // NS_PER_MS)
+        for message in messages:
+            if isinstance(message, EngineStatus):
+                self._words.heard(message)
+            elif isinstance(message, StopProcess):
+                self.request_stop(message.deadline_ms)
         if not self._words.ready_said and self.actor.ready:
             self._words.ready(began_ns)
-        for message in messages:
-            if isinstance(message, StopProcess):
-                self.request_stop(message.deadline_ms)
 
     def _perform(self, batch: Batch, began_ns: int) -> None:
         """Journal, timers, says, calls, notes. Without a disk nothing raises risk (L11)."""

@@ -8,7 +8,8 @@ from typing import Any
 from procs.runtime.latch import Latch
 from procs.runtime.launch import Launch
 from procs.runtime.links import SUPERVISE, Links
-from shared.messages.control import Heartbeat, ProcessReady, ProcessStopped, Tripped
+from procs.runtime.readiness import is_unheard
+from shared.messages.control import EngineStatus, Heartbeat, ProcessReady, ProcessStopped, Tripped
 from shared.telemetry.log import EventLog
 
 
@@ -35,7 +36,7 @@ class Words:
         )
 
     def ready(self, now_ns: int) -> None:
-        """Says once that the process has recovered and reconciled."""
+        """Says that the process has recovered and reconciled, unless that was said."""
         if self.ready_said:
             return
         word = ProcessReady(
@@ -48,6 +49,11 @@ class Words:
         self.ready_said = self._links.say(SUPERVISE, word)
         if self.ready_said:
             self._log.write("system", "process_ready", {"pid": os.getpid()}, now_ns)
+
+    def heard(self, status: EngineStatus) -> None:
+        """Readiness is said again until the supervisor's own word shows that it arrived."""
+        if is_unheard(status, self._launch.role, self._launch.incarnation):
+            self.ready_said = False
 
     def trip(self, latch: Latch, reason: str, now_ns: int) -> None:
         """Sets the latch once, and says once that this process may only reduce (L9)."""
