@@ -16,6 +16,7 @@ import msgspec
 from procs.localvenue.matching.model import Order as VenueSideOrder
 from procs.simulate.faults import NONE
 from procs.simulate.node import Node
+from procs.simulate.process import Process
 from procs.simulate.venue import ACCOUNT
 from shared.domain.order import OrderStatus
 from shared.domain.reconcile import ledger_differences
@@ -89,7 +90,7 @@ class Checkers:
 
     # ── after every turn ────────────────────────────────────────────────────────────────────────
 
-    def turned(self, node: Node) -> None:
+    def turned(self, node: Process) -> None:
         """Checks what this node's turn may have broken."""
         if node.role == "route" and node.alive:
             self._one_order_per_intent()
@@ -171,7 +172,7 @@ class Checkers:
                         held[decision] -= fill.fee
         return held
 
-    def _fills_are_real(self, route: Node) -> None:
+    def _fills_are_real(self, route: Process) -> None:
         """L3: nothing is booked that the venue does not know."""
         account = route.actor.account
         if len(account.fills) == self._booked:

@@ -18,7 +18,13 @@ SAYS = (
     "EventSaid",
     "EntryIntent",
     "SetProtection",
+    "ProcessReady",
+    "Heartbeat",
+    "EngineStatus",
+    "AlarmRaised",
 )
+READERS = ("route", "protect", "decide", "observe")
+CHILDREN = ("route", "protect", "ingest", "decide", "observe")
 ROUTE_WRITES = """
     RunBegan LedgerOpened BalancesSeen IntentAccepted IntentRefused IntentEnded OrderSubmitted
     OrderAcknowledged OrderRefused OrderDoubted OrderAdopted OrderEnded CancelAsked FillBooked
@@ -44,8 +50,14 @@ DECLARED: dict[str, tuple[str, ...]] = {
     "late_push": PUSHES,
     "lost_say": SAYS,
     "late_say": SAYS,
+    "doubled_say": SAYS,
+    "lost_quote": READERS,
     "crash": TURNS,
     "crash_pair": TURNS,
+    "crash_supervise": ("supervise Spawn",),
+    "crash_ingest": ("ingest Quote",),
+    "crash_observe": ("observe EventSaid", "observe Welcomed"),
+    "failed_start": CHILDREN,
 }
 """For each fault the states in which it can meet the engine."""
 

@@ -51,6 +51,10 @@ class Dice:
         """From now on nothing hits."""
         self._healed = True
 
+    def fall_ill(self) -> None:
+        """From now on faults happen."""
+        self._healed = False
+
     def hits(self, kind: str, state: str) -> bool:
         """Whether the fault of this name happens on this occasion, in that state of the engine."""
         chance = 0.0 if self._healed else getattr(self.faults, kind)

@@ -34,6 +34,14 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     """Per turn with effects: the process dies between two of them."""
     crash_pair: float = 0.0
     """A second process dies with the first."""
+    crash_supervise: float = 0.0
+    """Per turn in which the supervisor does something: it dies, and all its children with it."""
+    crash_ingest: float = 0.0
+    crash_observe: float = 0.0
+    failed_start: float = 0.0
+    """A child ends while it starts up; three times within 10 s and route is started to rescue."""
+    doubled_say: float = 0.0
+    lost_quote: float = 0.0
     restored: bool = False
     """Everything dies, and the journals of some seconds before come back (L12)."""
 
@@ -60,8 +68,14 @@ def swarm(random: Random) -> Faults:
         late_push=some(0.30),
         lost_say=some(0.15),
         late_say=some(0.05),
-        crash=some(0.08),
+        crash=some(0.03),
         crash_pair=some(0.30),
+        crash_supervise=some(0.05),
+        crash_ingest=some(0.01),
+        crash_observe=some(0.02),
+        failed_start=some(0.30),
+        doubled_say=some(0.05),
+        lost_quote=some(0.30),
     )
 
 

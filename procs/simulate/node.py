@@ -1,152 +1,297 @@
-"""A simulated process: a real actor, a disk that keeps only what was committed, sudden death."""
+"""A simulated child: a real actor under the rules of the live loop: journal, timers, calls."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
-from procs.localvenue.matching.model import Order as VenueSideOrder
+from procs.runtime.keeping import Keeping, raises_risk
+from procs.runtime.readiness import is_unheard
 from procs.simulate.agenda import Agenda
-from procs.simulate.dice import Hit
-from procs.turn import Actor, Batch, gather
-from shared.domain.effects import CallVenue, CancelTimer, Journal, Say, SetTimer, TimerFired
-from shared.messages.base import Message, Reader, encode
+from procs.simulate.disks import Disk, MemoryJournal
+from procs.simulate.process import LEFT, Around, Process
+from procs.turn import Batch, gather, take_turn
+from shared.domain.effects import CallVenue, CancelTimer, Say, SetTimer, TimerFired
+from shared.messages.account import EventSaid, Welcomed
+from shared.messages.base import Reader
+from shared.messages.control import (
+    EngineStatus,
+    Heartbeat,
+    ProcessReady,
+    ProcessStopped,
+    StopProcess,
+)
+from shared.messages.venue import Outcome, VenueAnswered, VenueRequest
+from shared.units import NS_PER_MS
+
+STALE_TURN_NS = 250 * NS_PER_MS
+"""A call of an older turn is not made (L7); `procs.runtime.loop` has the same bound."""
+RESCUE = "route runs in rescue mode"
+KEEP_ROWS = 100_000
+ACCOUNT = (EventSaid, Welcomed)
+LAST_LOOK_NS = 20 * NS_PER_MS
 
 
-class Surroundings(Protocol):
+class Surroundings(Around, Protocol):
     """What a node's effects reach."""
-
-    def say(self, node: Node, say: Say) -> None:
-        """Carry a message to another node."""
 
     def call(self, node: Node, call: CallVenue) -> None:
         """Carry a request to the venue."""
 
-    def dies_at(self, node: Node, batch: Batch) -> int | None:
-        """Before which of the batch's steps the node dies; None when it lives on."""
+    def refusal(self, node: Node, what: str) -> str:
+        """Why the disk refuses a write of this node; empty when it does not."""
 
-    def turned(self, node: Node) -> None:
-        """A turn is over: invariants are looked at."""
+    def latch(self, node: Node) -> str:
+        """The text of the latch file."""
 
-
-class Witness(Protocol):
-    """Somebody who looks on and changes nothing: a trace."""
-
-    def started(self, node: Node) -> None:
-        """A process begins to live."""
-
-    def died(self, node: Node) -> None:
-        """A process is gone."""
-
-    def took(self, node: Node, message: Any) -> None:
-        """A living process takes a message."""
-
-    def did(self, node: Node, effect: Journal | Say | CallVenue) -> None:
-        """An effect was performed."""
-
-    def hit(self, hit: Hit, state: str) -> None:
-        """A fault happens."""
-
-    def ordered(self, order: VenueSideOrder) -> None:
-        """An order changed at the venue."""
-
-    def healed(self) -> None:
-        """From now on no fault happens."""
+    def tripped(self, node: Node, reason: str) -> None:
+        """The node may only reduce from now on: the latch is set (L9)."""
 
 
-class Node:
-    """One process. Rows on its disk are bytes, read back as the real journal's are."""
+class Node(Process):
+    """One child of the supervisor. Rows on its disk are bytes, read back as the journal's are."""
 
     def __init__(
         self,
         role: str,
-        build: Callable[[int], Actor],
+        build: Callable[[int], Any],
         events: Any,
         agenda: Agenda,
         around: Surroundings,
     ) -> None:
-        self.role = role
-        self.rows: list[bytes] = []
-        self.alive = False
-        self.incarnation = 0
-        self.turns = 0
-        self.actor: Any = None
-        self.witness: Witness | None = None
+        """`events` is the union of what it journals; None for a role without a journal."""
+        super().__init__(role, agenda, around)
+        self.disk = Disk()
+        self.keeping = Keeping(role, None, KEEP_ROWS)
+        self.rescue = False
+        """Started in the mode that only reduces risk (L14)."""
+        self.ready_said = False
+        self.leaving = False
+        self.calls: list[VenueRequest] = []
+        """Requests that are not answered yet."""
+        self._surroundings = around
         self._build = build
-        self._reader = Reader(events)
-        self._agenda = agenda
-        self._around = around
+        self._reader = Reader(events) if events is not None else None
         self._timers: dict[str, int] = {}
+        self._overdue: dict[str, int] = {}
+        self._trip_said = False
+        self._leave_ns = 0
 
-    def start(self) -> None:
+    @property
+    def rows(self) -> list[bytes]:
+        """What is in the journal."""
+        return self.disk.rows
+
+    # ── life ────────────────────────────────────────────────────────────────────────────────────
+
+    def start(self, incarnation: int | None = None, *, rescue: bool = False) -> None:
         """Starts, or starts again, from what is on disk."""
-        self.incarnation += 1
-        self.alive = True
-        self._timers = {}
+        self.begin(self.incarnation + 1 if incarnation is None else incarnation)
+        self.rescue = rescue
+        self.ready_said = self.leaving = self._trip_said = False
+        self.calls = []
+        self._timers, self._overdue = {}, {}
         if self.witness is not None:
             self.witness.started(self)
+        store = None
+        if self._reader is not None:
+            store = MemoryJournal(self.disk, self._reader, self._refusal)
+        self.keeping = Keeping(self.role, store, KEEP_ROWS)
         self.actor = self._build(self.incarnation)
-        rows: list[Message] = [self._reader.read(row) for row in self.rows]
-        self.actor.recover(None, rows)
-        self._perform(gather(self.actor.start(self._agenda.now_ns)))
+        fault = self.keeping.recover(self.actor)
+        if fault:
+            self._trip()
+            self.keeping.salvage()
+        self.actor.latched = self.latched()
+        self.perform(self._steps(gather(self.actor.start(self._agenda.now_ns))))
 
-    def die(self) -> None:
-        """kill -9: everything but the disk is gone."""
-        self.alive = False
-        self._timers = {}
-        if self.witness is not None:
-            self.witness.died(self)
+    def latched(self) -> str:
+        """Why exits only; empty when entries may be."""
+        if self.rescue:
+            return RESCUE
+        text = self._surroundings.latch(self)
+        if self.keeping.rearmed(text):
+            self._trip_said = False
+        return self.keeping.trip_reason or text
 
-    def take(self, message: Any, incarnation: int | None = None) -> None:
-        """One turn with one message, if the node it was meant for still lives."""
-        if not self.alive or incarnation not in (None, self.incarnation):
+    def beat(self) -> None:
+        """What the live loop does every 250 ms: says that it lives, and trips if it must."""
+        if not self.alive or self.held:
             return
-        self.turns += 1
-        if self.witness is not None:
-            self.witness.took(self, message)
-        self._perform(gather(self.actor.on(message, self._agenda.now_ns)))
+        now_ns = self._agenda.now_ns
+        beat = Heartbeat(role=self.role, incarnation=self.incarnation, at_ns=now_ns)
+        self._around.say(self, Say("supervise", beat))
+        if self.keeping.trip_reason:
+            self._trip()
 
-    def _perform(self, batch: Batch) -> None:
-        """Journal, timers, says, calls: the live loop's order, with a death between any two."""
-        death = self._around.dies_at(self, batch)
-        step = 0
-        if death == step:
-            self.die()
+    def leave(self, deadline_ms: int) -> None:
+        """StopProcess: nothing is read any more; calls in flight are waited for."""
+        now_ns = self._agenda.now_ns
+        if not self.leaving:
+            self.leaving = True
+            self._leave_ns = now_ns + deadline_ms * NS_PER_MS
+        else:
+            self._leave_ns = now_ns
+        self._depart_when_done(self.life)
+
+    def _depart_when_done(self, life: int) -> None:
+        if not self.alive or life != self.life:
             return
-        for entry in batch.journal:
-            assert entry.seq == len(self.rows) + 1, (self.role, entry.seq, len(self.rows))
-            self.rows.append(encode(entry.event))
-            if self.witness is not None:
-                self.witness.did(self, entry)
-        for timer in batch.timers:
-            self._set(timer)
-        outward: list[Say | CallVenue] = [*batch.says, *batch.calls]
-        for effect in outward:
-            step += 1
-            if death == step:
-                self.die()
-                return
-            if self.witness is not None:
-                self.witness.did(self, effect)
-            if isinstance(effect, Say):
-                self._around.say(self, effect)
-            else:
-                self._around.call(self, effect)
-        if death is not None:
-            self.die()
+        now_ns = self._agenda.now_ns
+        if self.held or (self.calls and now_ns < self._leave_ns):
+            self._agenda.after(LAST_LOOK_NS, lambda: self._depart_when_done(life))
             return
-        self._around.turned(self)
+        if self.calls:
+            left, self.calls = self.calls, []
+            self.turn([_abandoned(request) for request in left])
+        if not self.alive:
+            return
+        self.keeping.snapshot(self.actor)
+        report = ProcessStopped(
+            role=self.role, incarnation=self.incarnation, report=self.actor.report()
+        )
+        self._around.say(self, Say("supervise", report))
+        self.die(LEFT)
+
+    def die(self, exit_code: int = -9) -> None:
+        """Everything but the disk is gone."""
+        store = self.keeping
+        self.disk.lost_rows += int(store.figures().get("journal_unsaved_rows", 0))
+        self._timers, self._overdue = {}, {}
+        super().die(exit_code)
+
+    # ── turns ───────────────────────────────────────────────────────────────────────────────────
+
+    def take_all(self, messages: list[Any], life: int | None = None) -> None:
+        """As `Process.take_all`; a node that leaves reads no sockets any more."""
+        if self.leaving and life is None:
+            return
+        super().take_all(messages, life)
+
+    def _waiting(self) -> list[Any]:
+        now_ns = self._agenda.now_ns
+        due = [key for key, at_ns in self._overdue.items() if self._timers.get(key) == at_ns]
+        self._overdue = {}
+        for key in due:
+            assert self._timers.pop(key) <= now_ns
+        return [*map(TimerFired, due), *super()._waiting()]
+
+    def _judge(self, messages: list[Any], now_ns: int) -> Sequence[Any]:
+        actor = self.actor
+        actor.latched = self.latched()
+        for message in messages:
+            if isinstance(message, VenueAnswered):
+                self.calls = [one for one in self.calls if one is not message.request]
+            elif isinstance(message, EngineStatus):
+                if is_unheard(message, self.role, self.incarnation):
+                    self.ready_said = False
+            elif isinstance(message, StopProcess):
+                self._agenda.after(0, partial(self._asked_to_leave, message, self.life))
+        return self._steps(take_turn(actor, messages, now_ns))
+
+    def _asked_to_leave(self, asked: StopProcess, life: int) -> None:
+        if self.alive and life == self.life:
+            self.leave(asked.deadline_ms)
+
+    def _steps(self, batch: Batch) -> Sequence[Any]:
+        return [batch, *batch.says, *batch.calls]
+
+    def _doing(self, steps: Sequence[Any]) -> str:
+        batch: Batch = steps[0]
+        if batch.journal:
+            return f"{self.role} {type(batch.journal[0].event).__name__}"
+        return f"{self.role} {type(batch.calls[0].request).__name__}" if batch.calls else ""
+
+    def _do(self, step: Any, began_ns: int) -> None:
+        witness = self.witness
+        if isinstance(step, Batch):
+            if not self.keeping.commit(step, began_ns) and not self._trip_said:
+                self._trip()
+            if witness is not None:
+                for entry in step.journal:
+                    witness.did(self, entry)
+            for timer in step.timers:
+                self._set(timer)
+            return
+        if witness is not None:
+            witness.did(self, step)
+        if isinstance(step, Say):
+            self._around.say(self, step)
+        else:
+            self._call(step, began_ns)
+
+    def _ended(self) -> None:
+        if not self.ready_said and self.actor.ready:
+            self.ready_said = True
+            ready = ProcessReady(
+                role=self.role, incarnation=self.incarnation, pid=self.life, cpus=(), nice=0
+            )
+            self._around.say(self, Say("supervise", ready))
+
+    def _call(self, call: CallVenue, began_ns: int) -> None:
+        """The last checks before a request leaves; what they forbid comes back as not sent."""
+        code = ""
+        if raises_risk(call):
+            if self.keeping.degraded:
+                code = "disk"
+            elif self.latched():
+                code = "latched"
+        if self._agenda.now_ns - began_ns > STALE_TURN_NS:
+            code = "stale_turn"
+        if not code:
+            self.calls.append(call.request)
+            self._surroundings.call(self, call)
+            return
+        answer = VenueAnswered(request=call.request, outcome=Outcome.NOT_SENT, code=code)
+        life = self.life
+        self._agenda.after(0, lambda: self.take(answer, life))
+
+    def _trip(self) -> None:
+        if not self._trip_said:
+            self._trip_said = True
+            self._surroundings.tripped(self, self.keeping.trip_reason)
+
+    def _refusal(self, what: str) -> str:
+        return self._surroundings.refusal(self, what)
 
     def _set(self, timer: SetTimer | CancelTimer) -> None:
         if isinstance(timer, CancelTimer):
             self._timers.pop(timer.key, None)
             return
         self._timers[timer.key] = timer.at_ns
-        incarnation, key, at_ns = self.incarnation, timer.key, timer.at_ns
+        life, key, at_ns = self.life, timer.key, timer.at_ns
 
         def fire() -> None:
-            if self._timers.get(key) == at_ns and self.incarnation == incarnation:
-                del self._timers[key]
-                self.take(TimerFired(key), incarnation)
+            if self.life != life or self._timers.get(key) != at_ns:
+                return
+            if self.held:
+                self._overdue[key] = at_ns
+                return
+            del self._timers[key]
+            self.take(TimerFired(key), life)
 
         self._agenda.at(at_ns, fire)
+
+
+class Onlooker(Node):
+    """A node that owns nothing and says little: what its turns are about is what it hears."""
+
+    _about = ""
+
+    def turn(self, messages: list[Any]) -> None:
+        """As any turn."""
+        self._about = next((type(m).__name__ for m in messages if isinstance(m, ACCOUNT)), "")
+        super().turn(messages)
+
+    def _doing(self, steps: Sequence[Any]) -> str:
+        return f"{self.role} {self._about}" if self._about else ""
+
+
+def _abandoned(request: VenueRequest) -> VenueAnswered:
+    return VenueAnswered(
+        request=request,
+        outcome=Outcome.UNKNOWN,
+        code="stopped",
+        text="the process stopped before the answer came",
+    )

@@ -2,14 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
 from core_ext.codes import QuoteFlag
 from core_ext.drop import DropWindow
 from core_ext.quote import Quote
 from procs.localvenue.matching.published import Published
+from shared.domain.effects import Effect
 from shared.domain.instrument import Instrument
-from shared.units import to_ticks
+from shared.messages.base import Message
+from shared.units import NS_PER_S, to_ticks
 
 DAY_VOLUME = 5e8
+WINDOW_NS = 3_600 * NS_PER_S
+
+
+class BooksMoved(msgspec.Struct, frozen=True):
+    """The published books of these symbols have changed."""
+
+    symbols: tuple[str, ...]
+
+
+class PriceActor:
+    """Ingest without frames: says the published books as they are, while its process lives."""
+
+    role = "ingest"
+
+    def __init__(
+        self, instruments: tuple[Instrument, ...], published: dict[str, Published]
+    ) -> None:
+        self.latched = ""
+        self.quotes: list[Quote] = []
+        """To be published, in order."""
+        self.ready = False
+        self._published = published
+        self._prices = Prices(instruments, WINDOW_NS)
+
+    def recover(self, snapshot: bytes | None, events: Iterable[Message]) -> None:
+        """Owns nothing."""
+
+    def snapshot(self) -> bytes:
+        """Owns nothing."""
+        return b""
+
+    def start(self, now_ns: int) -> list[Effect]:
+        """The first look at every book."""
+        return self.on(BooksMoved(tuple(self._published)), now_ns)
+
+    def on(self, message: Any, now_ns: int) -> list[Effect]:
+        """A book that moved is said."""
+        if isinstance(message, BooksMoved):
+            for symbol in message.symbols:
+                quote = self._prices.quote(symbol, self._published[symbol], now_ns)
+                if quote is not None:
+                    self.quotes.append(quote)
+                    self.ready = True
+        return []
+
+    def take_quotes(self) -> list[Quote]:
+        """The quotes to publish; the list starts empty again."""
+        quotes, self.quotes = self.quotes, []
+        return quotes
+
+    def report(self) -> dict[str, Any]:
+        """Nothing for the summary."""
+        return {}
+
+    def figures(self) -> dict[str, float]:
+        """No counters."""
+        return {}
 
 
 class Prices:

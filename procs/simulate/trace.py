@@ -16,16 +16,20 @@ import msgspec
 from core_ext.quote import Quote
 from procs.localvenue.matching.model import Order as VenueSideOrder
 from procs.simulate.dice import Hit
-from procs.simulate.node import Node
+from procs.simulate.prices import BooksMoved
+from procs.simulate.process import Process
 from procs.simulate.world import START_MS, Outcome, World
+from procs.supervise.effects import Tick
 from shared.domain.effects import CallVenue, Journal, Say, TimerFired
 from shared.messages.account import Acknowledge, Beat, EventSaid, Welcomed
-from shared.messages.control import EngineStatus
+from shared.messages.control import EngineStatus, Heartbeat
 from shared.messages.protection import PricePolled
 from shared.messages.venue import VenueAnswered, VenueReported
 from shared.units import NS_PER_MS, NS_PER_S, plain
 
-UNTOLD = (Quote, TimerFired, Beat, EventSaid, PricePolled, Acknowledge)
+UNTOLD = (
+    Quote, TimerFired, Beat, EventSaid, PricePolled, Acknowledge, Tick, Heartbeat, BooksMoved,
+)  # fmt: skip
 """Messages without a line of their own."""
 UNTOLD_FIELDS = frozenset(
     {"at_ns", "asked_ns", "checks", "account", "instruments", "version", "config_hash", "request"}
@@ -45,16 +49,16 @@ class Trace:
 
     # ── what the world says ─────────────────────────────────────────────────────────────────────
 
-    def started(self, node: Node) -> None:
+    def started(self, node: Process) -> None:
         """A process begins to live."""
         rows = len(node.rows)
         self._line(node.role, "starts", f"incarnation {node.incarnation}, {rows} rows on disk")
 
-    def died(self, node: Node) -> None:
+    def died(self, node: Process) -> None:
         """A process is gone."""
         self._line(node.role, "dies", f"incarnation {node.incarnation}")
 
-    def took(self, node: Node, message: Any) -> None:
+    def took(self, node: Process, message: Any) -> None:
         """A living process takes a message."""
         if isinstance(message, UNTOLD):
             return
@@ -68,13 +72,13 @@ class Trace:
             return
         self._line(node.role, "hears", words_of(message))
 
-    def did(self, node: Node, effect: Journal | Say | CallVenue) -> None:
+    def did(self, node: Process, effect: Journal | Say | CallVenue) -> None:
         """An effect was performed."""
         if isinstance(effect, Journal):
             self._line(node.role, "journals", f"{effect.seq} {words_of(effect.event)}")
         elif isinstance(effect, CallVenue):
             self._line(node.role, "asks", words_of(effect.request))
-        elif not isinstance(effect.message, UNTOLD):
+        elif not isinstance(effect.message, (*UNTOLD, EngineStatus)):
             self._line(node.role, "says", f"to {effect.to}: {words_of(effect.message)}")
 
     def hit(self, hit: Hit, state: str) -> None:

@@ -1,4 +1,4 @@
-"""One seeded world: route, decide and protect as real actors, the pure exchange, virtual time (§4).
+"""One seeded world: the engine's six real actors, the pure exchange, virtual time (§4).
 
 A seed is everything: the market, the faults, every delay and every death follow from it. The last
 part of each world is healed, and then the engine must have come to rest: that is its liveness.
@@ -17,42 +17,57 @@ from procs.decide.actor import Actor as Decide
 from procs.localvenue.market.events import BookChanged
 from procs.localvenue.market.profiles import build_market
 from procs.localvenue.matching.model import Order as VenueSideOrder
+from procs.observe.actor import ObserveActor
 from procs.protect.actor import Actor as Protect
 from procs.route.actor import Actor as Route
 from procs.simulate.agenda import Agenda
+from procs.simulate.channels import Channels
 from procs.simulate.checkers import Checkers, Violation
 from procs.simulate.dice import Dice, Hit
 from procs.simulate.faults import draw
+from procs.simulate.feed import BooksMoved, IngestNode
 from procs.simulate.liveness import Debts
+from procs.simulate.machine import Machine
 from procs.simulate.modes import SAFETY, Mode
-from procs.simulate.node import Node, Witness
-from procs.simulate.prices import Prices
+from procs.simulate.node import Node, Onlooker
+from procs.simulate.person import Person
+from procs.simulate.prices import PriceActor
+from procs.simulate.process import Held, Process, Witness
+from procs.simulate.restoring import plan_restore
 from procs.simulate.venue import SimVenue
-from procs.turn import Batch
 from shared.domain.effects import CallVenue, Say
 from shared.domain.policy import GuardPolicy, Policy, ProtectionPolicy, RiskPolicy
 from shared.errors import SeawallError
-from shared.ids import run_id
 from shared.messages.account import AccountEvent
-from shared.messages.control import EngineStatus, ProcessPhase, ProcessStatus, TradingState
 from shared.messages.decision import DecideEvent, ProtectEvent
 from shared.messages.entry import EntryIntent
 from shared.units import NS_PER_MS, NS_PER_S
 
 START_MS = 1_760_000_000_000
-MARKET_STEP_NS = 100 * NS_PER_MS
-STATUS_NS = 250 * NS_PER_MS
+MARKET_STEP_NS = 200 * NS_PER_MS
 SETTLE_NS = 1_500 * NS_PER_MS
 """The market stands still at the end, so that nothing is on its way when all is compared."""
 RAISED = (SeawallError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError)
 """What code of ours may raise by mistake: its process would die of it at every start (L16)."""
+CALM_STARTS = 0.75
+CALM_START_NS = 2 * NS_PER_S
+"""Most worlds fall ill once the engine has come up: an engine that never trades shows little."""
 SYMBOLS = 3
-ROLES = ("route", "decide", "protect")
+JOURNALS = ("route", "decide", "protect")
+"""Roles that keep one."""
+ROLES = ("route", "protect", "ingest", "decide", "observe")
+"""In start order (L14)."""
 EVENTS = {"route": AccountEvent, "decide": DecideEvent, "protect": ProtectEvent}
 BASE_STOCK = Decimal(10_000)
 """The account holds base assets of its own, so that an oversold position would really be sold."""
 SIZES_QUOTE = (50, 2_000, 20_000)
 """Positions from a sliver of the best level to more than a book shows: fills in parts, resizes."""
+CRASH_OF = {
+    "supervise": "crash_supervise",
+    "ingest": "crash_ingest",
+    "observe": "crash_observe",
+}
+"""Whose deaths have a chance of their own; all others share one."""
 PURSES = (3, 20)
 """The account in position sizes: with the smaller one the exposure cap refuses."""
 
@@ -131,12 +146,11 @@ class World:
             self._to_route,
             self._order_changed,
         )
-        self.prices = Prices(self.market.instruments, 3600 * NS_PER_S)
-        self.run = run_id(START_MS // 1000)
+        self.channels = Channels(self.agenda, self.dice, seed, self.process)
         self.nodes = {role: self._node(role) for role in ROLES}
+        self.machine = Machine(self)
+        self.person = Person(self)
         self.checkers = Checkers(self)
-        self.latch = ""
-        """The kill switch's text, as after a restore until a person has looked (L12)."""
         self.forgotten: set[str] = set()
         """Decisions that the restored journals have never seen."""
         self.debts: Debts | None = None
@@ -147,17 +161,33 @@ class World:
 
     def _node(self, role: str) -> Node:
         def build(incarnation: int) -> Any:
-            if role == "route":
-                return Route(self.policy, self.market.instruments, self.run, incarnation)
-            made = Decide if role == "decide" else Protect
-            return made(self.policy, self.run, incarnation)
+            run, policy = self.machine.run, self.policy
+            match role:
+                case "route":
+                    return Route(policy, self.market.instruments, run, incarnation)
+                case "decide":
+                    return Decide(policy, run, incarnation)
+                case "protect":
+                    return Protect(policy, run, incarnation)
+                case "observe":
+                    return ObserveActor(incarnation, policy.config_hash, policy.quote_asset)
+            return PriceActor(self.market.instruments, self.venue.exchange.published)
 
+        if role == "ingest":
+            return IngestNode(role, build, None, self.agenda, self)
+        if role == "observe":
+            return Onlooker(role, build, None, self.agenda, self)
         return Node(role, build, EVENTS[role], self.agenda, self)
+
+    def process(self, role: str) -> Process:
+        """The place of a role, the supervisor's too."""
+        return self.machine.overseer if role == "supervise" else self.nodes[role]
 
     def watched_by(self, witness: Witness) -> None:
         """Somebody looks on from now on."""
         self._witness = witness
         self.dice.on_hit = witness.hit
+        self.machine.overseer.witness = witness
         for node in self.nodes.values():
             node.witness = witness
 
@@ -166,11 +196,12 @@ class World:
     def play(self) -> Outcome:
         """Runs the seed to its end, or to its first violation."""
         self._market_step()
-        for node in self.nodes.values():
-            node.start()
-        self._say_status()
+        if self.random.random() < CALM_STARTS:
+            self.dice.heal()
+            self.agenda.after(CALM_START_NS, self.dice.fall_ill)
+        self.machine.boot()
         if self.faults.restored:
-            self._plan_restore()
+            plan_restore(self)
         while not self.checkers.violations:
             next_ns = self.agenda.next_ns()
             if next_ns is None or next_ns > self.end_ns:
@@ -206,44 +237,14 @@ class World:
         if self.mode.liveness:
             self.debts = Debts(self)
 
-    def _plan_restore(self) -> None:
-        """A backup is taken, the engine goes on, everything dies, the backup comes back."""
-        kept: dict[str, int] = {}
-
-        def back_up() -> None:
-            kept.update({role: len(node.rows) for role, node in self.nodes.items()})
-
-        def restore() -> None:
-            self.dice.count("restored")
-            self.died_ns = self.agenda.now_ns
-            for role, node in self.nodes.items():
-                node.die()
-                del node.rows[kept[role] :]
-            known = b"".join(self.nodes["route"].rows)
-            self.forgotten = {d for d in self.intents if f'"{d}"'.encode() not in known}
-            self.checkers.restored()
-            # The supervisor's next run: its ids are new, its latch is set.
-            self.run = run_id(self.agenda.now_ns // NS_PER_S)
-            self.latch = "restored"
-            for node in self.nodes.values():
-                self._restart_later(node)
-            self.agenda.after(self.random.randint(6_000, 10_000) * NS_PER_MS, rearm)
-
-        def rearm() -> None:
-            self.latch = ""
-
-        taken_ms = self.random.randint(2_000, 12_000)
-        self.agenda.after(taken_ms * NS_PER_MS, back_up)
-        self.agenda.after((taken_ms + self.random.randint(500, 10_000)) * NS_PER_MS, restore)
-
     def _hash(self) -> str:
         digest = hashlib.sha256()
-        for role in ROLES:
+        for role in JOURNALS:
             for row in self.nodes[role].rows:
                 digest.update(row)
         return digest.hexdigest()
 
-    # ── the market and the supervisor ───────────────────────────────────────────────────────────
+    # ── the market ──────────────────────────────────────────────────────────────────────────────
 
     def _market_step(self) -> None:
         touched: dict[str, None] = {}
@@ -254,99 +255,63 @@ class World:
         self.checkers.market_moved()
         if self.debts is not None:
             self.debts.look()
-        for symbol in touched:
-            published = self.venue.exchange.published[symbol]
-            quote = self.prices.quote(symbol, published, self.agenda.now_ns)
-            if quote is None:
-                continue
-            for role in ROLES:
-                self.agenda.after(NS_PER_MS, self._taking(role, quote))
+        if touched:
+            self.nodes["ingest"].take(BooksMoved(tuple(touched)))
         if self.agenda.now_ns < self.end_ns - SETTLE_NS:
             self.agenda.after(MARKET_STEP_NS, self._market_step)
 
-    def _taking(self, role: str, message: Any) -> Any:
-        return lambda: self.nodes[role].take(message)
+    # ── what the processes' effects reach ───────────────────────────────────────────────────────
 
-    def _say_status(self) -> None:
-        for role in ROLES:
-            self.agenda.after(NS_PER_MS, self._taking(role, self.status()))
-        self.agenda.after(STATUS_NS, self._say_status)
-
-    def status(self) -> EngineStatus:
-        """What the supervisor would say: a missing process makes the engine REDUCING (L9)."""
-        whole = all(node.alive for node in self.nodes.values())
-        return EngineStatus(
-            run_id=self.run,
-            state=TradingState.REDUCING if self.latch or not whole else TradingState.ACTIVE,
-            at_ns=self.agenda.now_ns,
-            uptime_s=(self.agenda.now_ns - self.began_ns) / NS_PER_S,
-            stopping=False,
-            latch=self.latch,
-            reasons=() if whole else ("a process is missing",),
-            processes={role: self._process(node) for role, node in self.nodes.items()},
-        )
-
-    def _process(self, node: Node) -> ProcessStatus:
-        return ProcessStatus(
-            pid=1,
-            status=ProcessPhase.READY if node.alive else ProcessPhase.BACKOFF,
-            incarnation=node.incarnation,
-            heartbeat_age_ms=0 if node.alive else 5_000,
-            restarts=node.incarnation - 1,
-        )
-
-    # ── what the nodes' effects reach ───────────────────────────────────────────────────────────
-
-    def say(self, node: Node, say: Say) -> None:
-        """The channels: lossy where ZeroMQ is, and late after a reconnect."""
+    def say(self, node: Process, say: Say) -> None:
+        """Between processes."""
         if isinstance(say.message, EntryIntent):
             self.intents[say.message.intent_id] = say.message
-        dice, state = self.dice, type(say.message).__name__
-        targets = ("decide", "protect") if say.to == "peers" else (say.to,)
-        for target in targets:
-            if target not in self.nodes:
-                continue
-            if dice.hits("lost_say", state):
-                continue
-            delay_ns = self.random.randint(20, 400) * 1_000
-            if dice.hits("late_say", state):
-                delay_ns = dice.between("late_say", 100, 3_000) * NS_PER_MS
-            self.agenda.after(delay_ns, self._taking(target, say.message))
+        self.channels.say(node.role, say.to, say.message)
+
+    def publish(self, quotes: list[Any]) -> None:
+        """What ingest publishes."""
+        self.channels.publish(quotes)
 
     def call(self, node: Node, call: CallVenue) -> None:
         """Route's requests."""
         self.checkers.called(node, call.request)
-        self.venue.call(call.request, node.incarnation)
+        self.venue.call(call.request, node.life)
 
-    def dies_at(self, node: Node, batch: Batch) -> int | None:
+    def refusal(self, node: Node, what: str) -> str:
+        """Why the disk refuses a write; empty when it does not."""
+        return self.machine.refusal(node.role, what)
+
+    def latch(self, node: Node) -> str:
+        """The text of the latch file."""
+        return self.machine.latch
+
+    def tripped(self, node: Node, reason: str) -> None:
+        """A process may only reduce from now on."""
+        self.machine.tripped(node.role, reason)
+
+    def exited(self, node: Process, exit_code: int) -> None:
+        """A process is gone."""
+        self.machine.exited(node, exit_code)
+
+    def dies_at(self, node: Process, doing: str, steps: int) -> int | None:
         """Between which two effects the node dies, if the seed wants it to (crash points)."""
-        steps = len(batch.says) + len(batch.calls)
-        if not batch.journal and not batch.calls:
+        kind = CRASH_OF.get(node.role, "crash")
+        if kind == "crash" and not self.healed:
+            self.crash_choices.append(steps + 1)
+        if not self.dice.hits(kind, doing):
             return None
-        doing = batch.journal[0].event if batch.journal else batch.calls[0].request
-        state = f"{node.role} {type(doing).__name__}"
-        if not self.healed:
-            self.crash_choices.append(steps + 2)
-        if not self.dice.hits("crash", state):
-            return None
-        self.dice.count(f"crash_{node.role}")
-        self.died_ns = self.agenda.now_ns
-        self._restart_later(node)
+        if kind == "crash":
+            self.dice.count(f"crash_{node.role}")
         others = [n for n in self.nodes.values() if n is not node and n.alive]
-        if others and self.dice.hits("crash_pair", state):
-            other = others[self.dice.between("crash_pair", 0, len(others) - 1)]
-            other.die()
-            self._restart_later(other)
-        return self.dice.between("crash", 0, steps + 1)
+        if others and self.dice.hits("crash_pair", doing):
+            others[self.dice.between("crash_pair", 0, len(others) - 1)].die()
+        return self.dice.between(kind, 0, steps)
 
-    def _restart_later(self, node: Node) -> None:
-        def restart() -> None:
-            if not node.alive:
-                node.start()
+    def held_at(self, node: Process, doing: str, steps: int) -> Held | None:
+        """Before which of its steps the node stops for a while."""
+        return None
 
-        self.agenda.after(self.random.randint(100, 2_500) * NS_PER_MS, restart)
-
-    def turned(self, node: Node) -> None:
+    def turned(self, node: Process) -> None:
         """Invariants, after every turn of anybody."""
         self.checkers.turned(node)
 
@@ -355,8 +320,8 @@ class World:
             self._witness.ordered(order)
         self.checkers.changed(order)
 
-    def _to_route(self, message: Any, incarnation: int | None) -> None:
-        self.nodes["route"].take(message, incarnation)
+    def _to_route(self, message: Any, life: int | None) -> None:
+        self.nodes["route"].take(message, life)
 
 
 def where(error: BaseException) -> str:

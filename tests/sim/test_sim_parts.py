@@ -26,7 +26,11 @@ class Surroundings:
 
     def __init__(self):
         self.log = []
+        self.exits = []
         self.death = None
+        self.held = None
+        self.latch_text = ""
+        self.refused = {}
 
     def say(self, node, say):
         self.log.append("say")
@@ -34,8 +38,23 @@ class Surroundings:
     def call(self, node, call):
         self.log.append("call")
 
-    def dies_at(self, node, batch):
+    def dies_at(self, node, doing, steps):
         return self.death
+
+    def held_at(self, node, doing, steps):
+        return self.held
+
+    def latch(self, node):
+        return self.latch_text
+
+    def refusal(self, node, what):
+        return self.refused.get(what, "")
+
+    def tripped(self, node, reason):
+        self.log.append(f"tripped {reason}")
+
+    def exited(self, node, exit_code):
+        self.exits.append(exit_code)
 
     def turned(self, node):
         self.log.append("turned")
@@ -45,6 +64,7 @@ class Toy:
     """Journals one event per message, says it and asks the venue."""
 
     role = "toy"
+    ready = False
 
     def __init__(self):
         self.recovered = []
@@ -133,9 +153,9 @@ def test_answers_to_the_dead_do_not_reach_the_living(scene):
     _, _, node = scene
     node.die()
     node.start()
-    node.take("for the first", incarnation=1)
+    node.take("for the first", life=1)
     assert node.rows == []
-    node.take("for the second", incarnation=2)
+    node.take("for the second", life=2)
     assert len(node.rows) == 1
 
 

@@ -16,6 +16,8 @@ FAULTS = {
     "lost_request", "lost_answer", "slow_request", "cut_request", "throttled", "refused",
     "read_lag", "lost_push", "doubled_push", "late_push", "lost_say", "late_say",
     "crash", "crash_route", "crash_decide", "crash_protect", "crash_pair",
+    "crash_supervise", "crash_ingest", "crash_observe", "failed_start", "doubled_say", "lost_quote",
+    "person_resume", "person_rearm",
 }  # fmt: skip
 HASH_OF_A_SEED = "from procs.simulate.world import play; print(play(3).trace_hash)"
 
@@ -86,7 +88,7 @@ def test_an_unknown_profile_is_named():
 
 def test_a_violation_comes_with_its_command(monkeypatch):
     """Two seeds of an engine that forgets base fees: found, named, and shown how to repeat."""
-    from planted_bugs import base_fees_forgotten
+    from planted_money import base_fees_forgotten
 
     base_fees_forgotten(monkeypatch)
     report = run(range(2), "none")

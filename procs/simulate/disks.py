@@ -1,0 +1,135 @@
+"""The disks of a simulated machine, and journals in memory that behave as the real ones do on them.
+
+A commit stays or never was: SQLite leaves no half of one. What is modelled is what can be told from
+outside: a disk that refuses, the emergency file, the mark beside a journal, rows that a power cut
+takes back because nobody waited for them (L1, L11, L12).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from shared.domain.effects import Journal as JournalEffect
+from shared.journal.journal import DiskError, Recovered
+from shared.messages.base import Message, Reader, encode
+
+RESERVED_ROWS: Final = 10_000
+"""What the emergency file holds."""
+
+Refusal = Callable[[str], str]
+"""Asked before a write to `journal`, `mark`, `emergency` or `reserve`: why not, or empty."""
+
+
+class Disk:
+    """One role's files; they outlive its processes."""
+
+    def __init__(self) -> None:
+        self.rows: list[bytes] = []
+        """Committed rows: each survives kill -9."""
+        self.emergency: list[bytes] = []
+        """Rows behind the last committed one."""
+        self.mark = 0
+        """The highest row that was promised to survive a power cut."""
+        self.lost_rows = 0
+        """Rows that only a process held when it died."""
+
+    def cut_power(self, keep_rows: int) -> None:
+        """Rows that nobody waited for may be gone; what the mark names is not."""
+        del self.rows[max(keep_rows, self.mark) :]
+
+    def cut_back(self, keep_rows: int) -> None:
+        """Other files stand in place of these, as after a restore: the mark is theirs."""
+        del self.rows[keep_rows:]
+        self.emergency.clear()
+        self.mark = min(self.mark, len(self.rows))
+
+
+class MemoryJournal:
+    """A journal on a `Disk`; see `shared.journal.journal.Journal`, whose contract this is."""
+
+    def __init__(self, disk: Disk, reader: Reader, refusal: Refusal) -> None:
+        self.failed = ""
+        self.unsaved_rows = 0
+        self.damaged = False
+        self._disk = disk
+        self._refusal = refusal
+        self.seq = len(disk.rows) + len(disk.emergency)
+        events: list[Message] = [reader.read(row) for row in (*disk.rows, *disk.emergency)]
+        self.recovered = Recovered(None, events, self.seq, self._take_over())
+
+    def salvage(self) -> None:
+        """What can be trusted goes into a new journal. Raises DiskError."""
+        refused = self._refusal("journal")
+        if refused:
+            self.failed = refused
+            raise DiskError(refused)
+        disk = self._disk
+        disk.rows += disk.emergency
+        disk.emergency.clear()
+        disk.mark = self.seq
+        self.damaged = False
+
+    def append(self, entries: Sequence[JournalEffect], now_ns: int) -> None:
+        """One commit. Raises DiskError."""
+        if self.failed:
+            raise DiskError(self.failed)
+        rows = self._written(entries)
+        self._may("journal")
+        self._disk.rows += rows
+        self.seq += len(rows)
+        if any(entry.durable for entry in entries):
+            self._set_mark()
+
+    def append_emergency(self, entries: Sequence[JournalEffect], now_ns: int) -> bool:
+        """Keeps rows in the reserve, or in this process."""
+        rows = self._written(entries)
+        self.seq += len(rows)
+        disk = self._disk
+        full = len(disk.emergency) + len(rows) > RESERVED_ROWS
+        if self.unsaved_rows == 0 and not full and not self._refusal("emergency"):
+            disk.emergency += rows
+            if not self._refusal("mark"):
+                disk.mark = self.seq
+            return True
+        self.unsaved_rows += len(rows)
+        return False
+
+    def write_snapshot(self, body: bytes, keep_rows: int) -> None:
+        """Stores nothing: a start folds all rows. Raises DiskError."""
+        if self.failed:
+            raise DiskError(self.failed)
+        self._may("journal")
+        self._set_mark()
+
+    def _take_over(self) -> str:
+        """Rows of the emergency file join the journal; returns what is wrong."""
+        disk = self._disk
+        if self.seq < disk.mark:
+            self.damaged = True
+            return f"ends at row {self.seq}, but row {disk.mark} was seen"
+        if disk.emergency:
+            refused = self._refusal("journal")
+            if refused:
+                self.failed = refused
+                return f"disk: {refused}"
+            disk.rows += disk.emergency
+            disk.emergency.clear()
+            disk.mark = self.seq
+        refused = self._refusal("reserve")
+        return f"no room for the emergency file: {refused}" if refused else ""
+
+    def _written(self, entries: Sequence[JournalEffect]) -> list[bytes]:
+        for place, entry in enumerate(entries, self.seq + 1):
+            assert entry.seq == place, f"row {entry.seq} in place {place}"
+        return [encode(entry.event) for entry in entries]
+
+    def _may(self, what: str) -> None:
+        refused = self._refusal(what)
+        if refused:
+            self.failed = refused
+            raise DiskError(refused)
+
+    def _set_mark(self) -> None:
+        self._may("mark")
+        self._disk.mark = self.seq
