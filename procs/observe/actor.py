@@ -94,7 +94,7 @@ class ObserveActor:
 
     def remember(self, fills: Iterable[FillBooked]) -> None:
         """Keeps the newest executions, each once, in the order of their booking."""
-        new = {fill_key(fill.symbol, fill.trade_id): fill for fill in fills}
+        new = {fill_key(fill.symbol, fill.trade_id, fill.side): fill for fill in fills}
         if not new:
             return
         self._fills.update(new)

@@ -98,6 +98,12 @@ class Account(msgspec.Struct, kw_only=True):
         """The position or the entry under way in a symbol, if any."""
         return next((p for p in self.positions.values() if p.symbol == symbol), None)
 
+    def has_booked(self, symbol: str, trade_id: str, side: Side) -> bool:
+        """Whether an execution is in the books (L3); snapshots of older versions kept no sides."""
+        return (
+            fill_key(symbol, trade_id, side) in self.fills or f"{symbol}:{trade_id}" in self.fills
+        )
+
     def count(self, name: str, by: int = 1) -> None:
         """Adds to a total of this run."""
         self.totals[name] = self.totals.get(name, 0) + by
@@ -117,6 +123,8 @@ def account_bytes(account: Account) -> bytes:
     return encode(account)
 
 
-def fill_key(symbol: str, trade_id: str) -> str:
-    """The identity of an execution at one venue (L3)."""
-    return f"{symbol}:{trade_id}"
+def fill_key(symbol: str, trade_id: str, side: Side) -> str:
+    """The identity of an execution at one venue (L3).
+
+    With its side: where two orders of ours meet, both executions carry the same trade id."""
+    return f"{symbol}:{trade_id}:{side.value}"

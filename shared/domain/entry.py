@@ -46,14 +46,14 @@ def entry_steps(
     orders = [o for o in account.orders_of(intent.intent_id) if o.purpose is Purpose.ENTRY]
     if any(order.in_doubt for order in orders):
         return []
-    due = [
-        order
-        for order in orders
-        if order.is_live and (not may_enter or 0 < order.expires_ns <= now_ns)
-    ]
+    position = account.positions.get(intent.intent_id)
+    # Nobody buys what is on its way out; the sale might even meet the buy order.
+    leaving = position is not None and position.exiting is not None
+    wanted = may_enter and not leaving
+    due = [o for o in orders if o.is_live and (not wanted or 0 < o.expires_ns <= now_ns)]
     if due:
-        reason = "rung over" if may_enter else "no entries any more"
-        return cancel(due, reason, now_ns, exit_priority=not may_enter)
+        reason = "rung over" if wanted else "no entries any more"
+        return cancel(due, reason, now_ns, exit_priority=not wanted)
     if orders:
         return []
     ending = _end_reason(account, state, instrument, may_enter)

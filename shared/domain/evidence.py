@@ -122,8 +122,10 @@ def of_trades(
     events: list[AccountEvent] = []
     seen: set[str] = set()
     for trade in said:
-        key = fill_key(trade.symbol, trade.trade_id)
-        if key in account.fills or key in seen or trade.symbol not in instruments:
+        if account.has_booked(trade.symbol, trade.trade_id, trade.side):
+            continue
+        key = fill_key(trade.symbol, trade.trade_id, trade.side)
+        if key in seen or trade.symbol not in instruments:
             continue
         client = trade.client_id
         if not client:

@@ -267,10 +267,9 @@ def _closed(account: Account, event: PositionClosed) -> str | None:
 
 
 def _filled(account: Account, event: FillBooked) -> str | None:
-    key = fill_key(event.symbol, event.trade_id)
-    if key in account.fills:
+    if account.has_booked(event.symbol, event.trade_id, event.side):
         return None
-    account.fills[key] = event.at_ns
+    account.fills[fill_key(event.symbol, event.trade_id, event.side)] = event.at_ns
     if len(account.fills) > FILLS_MAX:
         del account.fills[next(iter(account.fills))]
     order = account.order(event.client_id)

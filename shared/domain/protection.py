@@ -29,6 +29,9 @@ from shared.units import HUNDRED, NS_PER_MS, ONE, ZERO
 
 PROTECTIVE = frozenset({Purpose.TAKE_PROFIT, Purpose.STOP})
 
+UNHEARD_FEE = Decimal("0.01")
+"""Of an execution that is only inferred: more than any venue takes."""
+
 
 def first_guard(position: Position, instrument: Instrument) -> Guard:
     """P5 prices from the average entry price: a stop never looser, a target never lower."""
@@ -61,10 +64,14 @@ def committed(sells: list[Order]) -> Decimal:
 def sellable(account: Account, position: Position, instrument: Instrument) -> Decimal:
     """Net of base fees and of sales the venue has counted but not listed, floored to the lot (L5).
 
-    An ended sale that still owes executions has sold them: they are not ours to sell again (L6)."""
+    An ended sale that still owes executions has sold them: they are not ours to sell again (L6).
+    Of a buy that is only inferred nobody has said yet what it cost in the base asset."""
     owed = sum(
         (o.owed for o in account.orders_of(position.position_id) if o.side is Side.SELL), ZERO
     )
+    for guess in account.inferred.values():
+        if guess.decision_id == position.position_id and guess.side is Side.BUY:
+            owed += guess.quantity * UNHEARD_FEE
     return instrument.quantity_down(max(position.quantity - owed, ZERO))
 
 

@@ -105,6 +105,18 @@ def test_a_cancel_is_not_repeated_every_turn():
     assert steps_of(account, 3) == []
 
 
+def test_what_is_on_its_way_out_is_not_bought_on():
+    """A sale of ours has met the entry that still rested: neither is wanted."""
+    account = account_of(opened(), accepted(), submitted("e1"), filled("e1", "0.5"), exit_wanted())
+    steps = steps_of(account, 1)
+    assert kinds(steps) == ["CancelAsked", "CancelOrder"]
+    assert steps[1].exit_priority
+    for event in events(steps):
+        evolve(account, event)
+    evolve(account, ended("e1", OrderEnd.CANCELED, "0.5"))
+    assert reason(steps_of(account, 1)) == "position on its way out"
+
+
 def test_no_entries_any_more():
     """REDUCING, stopping, a trip: what rests is cancelled, nothing is sent, then it ends."""
     account = account_of(opened(), accepted())

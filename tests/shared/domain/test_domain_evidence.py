@@ -138,6 +138,28 @@ def test_each_execution_is_booked_once():
     assert of_trades(account, [traded()], INSTRUMENTS, ns(2)) == []
 
 
+def test_both_sides_of_a_trade_between_our_own_orders_are_booked():
+    """L3: they carry one trade id. The sale of an exit once met the entry that still rested."""
+    account = account_of(*BEGUN, submitted("x9", "0.5", at=0.2))
+    bought_it, sold_it = traded("e1", "0.5"), traded("x9", "0.5")
+    assert bought_it.trade_id == sold_it.trade_id
+    fills = of_trades(account, [bought_it, sold_it], INSTRUMENTS, ns(1))
+    assert [fill.side for fill in fills] == [Side.BUY, Side.SELL]
+    for fill in fills:
+        evolve(account, fill)
+    position = account.positions[ID]
+    assert (position.bought, position.sold) == (D("0.5"), D("0.5"))
+    assert of_trades(account, [bought_it, sold_it], INSTRUMENTS, ns(2)) == []
+
+
+def test_a_snapshot_of_before_the_sides_were_kept_books_nothing_again():
+    account = account_of(*BEGUN)
+    account.fills["BTCUSDT:1"] = ns(0)
+    assert of_trades(account, [traded()], INSTRUMENTS, ns(1)) == []
+    evolve(account, filled("e1", "0.5", trade="1"))
+    assert ID not in account.positions or not account.positions[ID].bought
+
+
 def test_a_trade_list_that_names_only_venue_ids_is_understood():
     """The venue's own list has no client ids: ours are found by the acknowledged order id."""
     nameless = traded(client_id="")

@@ -8,6 +8,7 @@ from domain_scene import (
     ID,
     PROTECTION,
     D,
+    accepted,
     account_of,
     acknowledged,
     bought,
@@ -23,6 +24,7 @@ from domain_scene import (
     kinds,
     mark,
     ns,
+    opened,
     order_id,
     position_of,
     refused,
@@ -42,6 +44,7 @@ from shared.domain.protection import (
     first_guard,
     guard_steps,
     local_guard_steps,
+    sellable,
     status_of,
 )
 from shared.messages.account import OrderEnd, ProtectionAccepted, ProtectionStatus, Purpose
@@ -253,6 +256,24 @@ def test_what_is_owed_is_not_protected_again():
     )
     assert position_of(account).quantity == D("0.4")
     assert steps_of(account, 4) == []
+
+
+def test_a_buy_that_is_only_inferred_is_not_sold_whole():
+    """Nobody has said yet what it cost in the base asset; sold whole it was oversold once (L6)."""
+    account = account_of(
+        opened(),
+        accepted(),
+        submitted("e1"),
+        acknowledged("e1"),
+        filled("e1", "0.6", at=1),
+        ended("e1", OrderEnd.FILLED, "1", at=1),
+        filled("e1", "0.4", trade="inferred:e1", at=2, inferred=True),
+    )
+    position = position_of(account)
+    assert position.quantity == 1
+    assert sellable(account, position, BTC) == D("0.996")
+    evolve(account, filled("e1", "0.4", trade="2", fee=D("0.0004"), fee_asset="BTC", at=3))
+    assert sellable(account, position, BTC) == D("0.9996")
 
 
 # ── refusals and triggers ───────────────────────────────────────────────────────────────────────
