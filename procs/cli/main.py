@@ -19,6 +19,9 @@ from typing import Any, NoReturn
 import procs.cli
 from shared.errors import ExitCode, NotFoundError, SeawallError
 
+PRIVATE_UMASK = 0o077
+"""Journals, logs, backups and settings are nobody else's business; children inherit it."""
+
 NOT_VERBS = frozenset({"main", "options"})
 
 EPILOGUE = """\
@@ -104,7 +107,11 @@ def _dispatch(argv: Sequence[str]) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one verb; returns its exit code. Bugs keep their traceback."""
+    """Runs one verb; returns its exit code. Bugs keep their traceback.
+
+    Without argv it is the whole process, whose files are this user's alone (L13)."""
+    if argv is None:
+        os.umask(PRIVATE_UMASK)
     try:
         code = _dispatch(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import faulthandler
 import os
+import resource
 import signal
 import sys
 from typing import Final
@@ -13,6 +14,8 @@ from shared.errors import NotRunningError
 
 PR_SET_PDEATHSIG: Final = 1
 PR_SET_DUMPABLE: Final = 4
+
+PRIVATE_UMASK: Final = 0o077
 
 DUMP_SIGNAL: Final = signal.SIGUSR1
 """Makes a child write all its stacks to stderr: send it before killing a hung one."""
@@ -30,8 +33,16 @@ def die_with_parent(parent_pid: int) -> None:
         raise NotRunningError("the supervisor is gone")
 
 
+def keep_files_private() -> None:
+    """What is created from now on is this user's alone, whatever mask was inherited (L13)."""
+    os.umask(PRIVATE_UMASK)
+
+
 def hide_memory() -> None:
-    """No core dump, and no look into memory or environment by processes of the same user (L13)."""
+    """No core dump, and no look into memory or environment by processes of the same user (L13).
+
+    The limit stands beside the flag: a pipe for core dumps ignores limits, an `execve` the flag."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _prctl(PR_SET_DUMPABLE, 0)
 
 

@@ -41,6 +41,7 @@ def run(kind: type[Shell], launch: Launch) -> None:
     """The life after the launch file is read. Raises what ended it."""
     if launch.role != kind.role:
         raise ConfigError(f"launch file for {launch.role}, given to {kind.role}")
+    guard.keep_files_private()
     guard.die_with_parent(launch.supervisor_pid)
     if kind.keeps_secrets:
         guard.hide_memory()

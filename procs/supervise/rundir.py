@@ -7,6 +7,7 @@ takes for what it is: files are replaced in one step, and the lock dies with its
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,8 @@ from shared.bus.locks import Lock, LockedError, prepare_run_dir, take_lock
 from shared.errors import ConfigError, SeawallError
 from shared.messages.base import NOT_JSON
 from shared.messages.control import TradingState
+
+PRIVATE_MODE: Final = 0o700
 
 LATCH_TEXT_MAX: Final = 1000
 """Characters of the latch file that are read: whoever made it may have put anything there."""
@@ -86,12 +89,22 @@ class UserPaths(msgspec.Struct, frozen=True):
         return self.data_dir / "last_run"
 
     def make(self) -> None:
-        """Makes the folders. Raises ConfigError."""
+        """Makes the folders, for this user alone (L13). Raises ConfigError.
+
+        A log or report folder that a person has opened to others stays open; journals never."""
         try:
             for folder in (self.data_dir, self.logs_dir, self.userdir / "reports"):
-                folder.mkdir(parents=True, exist_ok=True)
+                folder.mkdir(mode=PRIVATE_MODE, parents=True, exist_ok=True)
+            found = self.userdir.stat()
+            if stat.S_IMODE(self.data_dir.stat().st_mode) & 0o077:
+                self.data_dir.chmod(PRIVATE_MODE)
         except OSError as error:
             raise ConfigError(f"{self.userdir}: cannot be used: {error}") from error
+        if found.st_mode & stat.S_IWOTH:
+            raise ConfigError(
+                f"user folder {self.userdir} has mode {stat.S_IMODE(found.st_mode):04o}: everybody "
+                "could exchange what is in it; allowed is 0755 or less"
+            )
         prepare_run_dir(self.run_dir)
 
 

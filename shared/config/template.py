@@ -28,7 +28,7 @@ DEMO: Final[dict[str, Any]] = {
 }
 """What the file sets: the local venue with its demonstration market, soon ready to buy again."""
 
-FOLDERS: Final = (("data", 0o755), ("logs", 0o755), ("reports", 0o755), ("run", 0o700))
+FOLDERS: Final = (("data", 0o700), ("logs", 0o700), ("reports", 0o700), ("run", 0o700))
 
 HEADER: Final = """\
 # Seawall's configuration. '# name = value' shows a default; remove the '#' to change it.

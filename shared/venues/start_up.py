@@ -15,6 +15,7 @@ from shared.venues.binance_instruments import ExchangeInfo, instruments_of
 from shared.venues.wire import Answer, Wire
 
 CLOCK_SAMPLES: Final = 3
+TESTNET: Final = "testnet"
 
 
 async def measure_clock(wire: Wire, urgent: bool) -> None:
@@ -53,17 +54,19 @@ def usable_instruments(
 
 
 async def check_account(wire: Wire, mode: str) -> None:
-    """Keys must be able to trade, and in live mode must not be able to withdraw (L13).
+    """Keys must be able to trade and must not be able to withdraw (L13).
 
-    Raises VenueError, and ConfigError for a key of too many rights, which no restart mends. The
-    account's own canWithdraw flag says nothing about the key; the key's rights are asked for where
-    they exist, which is the real exchange only.
+    Raises VenueError, and ConfigError for a key of too many or too few rights, which no restart
+    mends. The account's own canWithdraw flag says nothing about the key. The testnet does not tell
+    the rights of a key; its money is not real.
     """
     account = await wire.ask(requests.ACCOUNT, answers.ACCOUNT, exit_priority=True)
     require(account, "account")
     if not account.content.can_trade:
-        raise VenueError("account: the venue does not let it trade")
-    if mode != "live":
+        raise VenueError(
+            "account: the venue does not let it trade; its own pages say why, and it is asked again"
+        )
+    if mode == TESTNET:
         return
     rights = await wire.ask(requests.KEY_RESTRICTIONS, answers.RESTRICTIONS, exit_priority=True)
     require(rights, "rights of the API key")
@@ -76,7 +79,9 @@ async def check_account(wire: Wire, mode: str) -> None:
         if allowed:
             raise ConfigError(f"API key: it permits {name}; make one that can only read and trade")
     if not content.enable_spot_and_margin_trading:
-        raise ConfigError("API key: it does not permit spot trading")
+        raise ConfigError(
+            "API key: it does not permit spot trading; allow it at the venue, or make another key"
+        )
 
 
 def require(answer: Answer, what: str) -> None:

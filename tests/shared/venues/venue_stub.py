@@ -128,6 +128,16 @@ ACCOUNT = {
 }
 
 
+RIGHTS = {
+    "ipRestrict": True,
+    "enableReading": True,
+    "enableWithdrawals": False,
+    "enableInternalTransfer": False,
+    "permitsUniversalTransfer": False,
+    "enableSpotAndMarginTrading": True,
+}
+
+
 class StubVenue:
     """Default answers for start-up; `script` holds the answers of coming order requests."""
 
@@ -164,6 +174,8 @@ class StubVenue:
             return web.json_response(EXCHANGE_INFO)
         if canned is None and request.path.endswith("/account"):
             return web.json_response(ACCOUNT)
+        if canned is None and request.path.endswith("/apiRestrictions"):
+            return web.json_response(RIGHTS)
         if canned is None:
             canned = self.script.popleft() if self.script else Canned(status=404, body="")
         if canned.delay_s:
