@@ -19,6 +19,14 @@ from shared.units import NS_PER_MS
 
 PEERS = ("decide", "protect", "observe")
 """Readers of account events."""
+PAIRS = (
+    *(("route", peer) for peer in PEERS),
+    *(("supervise", child) for child in ("route", "protect", "ingest", "decide", "observe")),
+    *(("ingest", reader) for reader in ("route", "protect", "decide", "observe")),
+)
+"""Who talks to whom."""
+CUT_MS = (200, 5_000)
+LOOK_NS = 500 * NS_PER_MS
 READERS = ("route", "protect", "decide", "observe")
 """Who hears quotes."""
 LATENCY_NS = (20_000, 400_000)
@@ -50,6 +58,9 @@ class Channels:
         self._random = Random(f"{seed} channels")
         self._find = find
         self._lanes: dict[tuple[str, str], Lane] = {}
+        self._cut: dict[tuple[str, str], tuple[int, bool]] = {}
+        """Until when nothing passes, and whether it passes then."""
+        agenda.after(LOOK_NS, self._look)
         self._known: dict[str, int] = {}
         """Roles that have spoken to a life of route."""
 
@@ -85,6 +96,18 @@ class Channels:
             self._agenda.after(again_ns, lambda: self._find(target).take(message))
         self.carry(sender, target, message)
 
+    def _look(self) -> None:
+        """Cuts, while the world is ill: what is sent meanwhile waits for the end, or is lost."""
+        self._agenda.after(LOOK_NS, self._look)
+        for pair in PAIRS:
+            if self._dice.hits("cut_channel", " and ".join(pair)):
+                until_ns = (
+                    self._agenda.now_ns + self._dice.between("cut_channel", *CUT_MS) * NS_PER_MS
+                )
+                keeps = self._dice.coin("cut_channel", 0.5)
+                for ends in (pair, pair[::-1]):
+                    self._cut[ends] = (until_ns, keeps)
+
     def carry(self, sender: str, target: str, message: Any) -> None:
         """On its way, behind what was sent before it."""
         lane = self._lanes.get((sender, target))
@@ -92,6 +115,8 @@ class Channels:
             lane = self._lanes[(sender, target)] = Lane()
         if lane.batch is not None:
             lane.batch.append(message)
+            return
+        if self._cut and self._is_lost(sender, target, message):
             return
         batch = lane.batch = [message]
         lane.due_ns = self._agenda.now_ns + self._random.randint(*LATENCY_NS)
@@ -101,6 +126,16 @@ class Channels:
             self._find(target).take_all(_conflated(batch) if len(batch) > 1 else batch)
 
         self._agenda.at(lane.due_ns, arrive)
+
+    def _is_lost(self, sender: str, target: str, message: Any) -> bool:
+        """Whether a cut keeps a message back, for a while or for ever."""
+        until_ns, keeps = self._cut.get((sender, target), (0, False))
+        now_ns = self._agenda.now_ns
+        if until_ns <= now_ns:
+            return False
+        if keeps:
+            self._agenda.at(until_ns, lambda: self._find(target).take(message))
+        return True
 
 
 def _conflated(messages: list[Any]) -> list[Any]:

@@ -6,6 +6,8 @@ is written down and never met is said at the end of a campaign.
 
 from __future__ import annotations
 
+from procs.simulate.channels import PAIRS
+
 PLACEMENTS = ("PlaceOrder", "PlaceOco")
 WRITES = (*PLACEMENTS, "CancelOrder")
 REQUESTS = (*WRITES, "QueryOrder", "TakeSnapshot")
@@ -58,6 +60,11 @@ DECLARED: dict[str, tuple[str, ...]] = {
     "crash_ingest": ("ingest Quote",),
     "crash_observe": ("observe EventSaid", "observe Welcomed"),
     "failed_start": CHILDREN,
+    "cut_channel": tuple(" and ".join(pair) for pair in PAIRS),
+    "paused": ("supervise", *CHILDREN),
+    "paused_turn": TURNS,
+    "suspended": ("machine",),
+    "starved": ("supervise", *CHILDREN),
 }
 """For each fault the states in which it can meet the engine."""
 

@@ -41,6 +41,16 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     failed_start: float = 0.0
     """A child ends while it starts up; three times within 10 s and route is started to rescue."""
     doubled_say: float = 0.0
+    cut_channel: float = 0.0
+    """Per half second: nothing passes between two roles for a while; some of it comes late."""
+    paused: float = 0.0
+    """Per half second and process: SIGSTOP, and SIGCONT some time later."""
+    paused_turn: float = 0.0
+    """Per turn with effects: SIGSTOP between its commit and its last request."""
+    suspended: float = 0.0
+    """Per half second: the whole machine sleeps, the venue does not."""
+    starved: float = 0.0
+    """Per half second and process: its turns begin late for some seconds."""
     lost_quote: float = 0.0
     restored: bool = False
     """Everything dies, and the journals of some seconds before come back (L12)."""
@@ -75,6 +85,11 @@ def swarm(random: Random) -> Faults:
         crash_observe=some(0.02),
         failed_start=some(0.30),
         doubled_say=some(0.05),
+        cut_channel=some(0.05),
+        paused=some(0.01),
+        paused_turn=some(0.02),
+        suspended=some(0.02),
+        starved=some(0.03),
         lost_quote=some(0.30),
     )
 

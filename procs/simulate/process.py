@@ -140,7 +140,7 @@ class Process:
             return
         now_ns = self._agenda.now_ns
         if self._held_until_ns <= now_ns:
-            if self.busy_until_ns <= now_ns and not self._inbox:
+            if self.busy_until_ns <= now_ns:
                 self.turn(messages)
                 return
             self.hold(now_ns + self.busy_ns)
@@ -158,6 +158,12 @@ class Process:
                 self._wake()
 
         self._agenda.at(until_ns, wake)
+
+    def release(self) -> None:
+        """Lets it go on now."""
+        self.busy_until_ns = 0
+        if self.alive and self.held:
+            self._wake()
 
     def _wake(self) -> None:
         self._held_until_ns = 0

@@ -30,6 +30,7 @@ from procs.simulate.liveness import Debts
 from procs.simulate.machine import Machine
 from procs.simulate.modes import SAFETY, Mode
 from procs.simulate.node import Node, Onlooker
+from procs.simulate.pausing import Pauses
 from procs.simulate.person import Person
 from procs.simulate.prices import PriceActor
 from procs.simulate.process import Held, Process, Witness
@@ -150,6 +151,7 @@ class World:
         self.nodes = {role: self._node(role) for role in ROLES}
         self.machine = Machine(self)
         self.person = Person(self)
+        self.pauses = Pauses(self)
         self.checkers = Checkers(self)
         self.forgotten: set[str] = set()
         """Decisions that the restored journals have never seen."""
@@ -232,6 +234,7 @@ class World:
     def _heal(self) -> None:
         self.healed = True
         self.dice.heal()
+        self.pauses.end()
         if self._witness is not None:
             self._witness.healed()
         if self.mode.liveness:
@@ -309,7 +312,7 @@ class World:
 
     def held_at(self, node: Process, doing: str, steps: int) -> Held | None:
         """Before which of its steps the node stops for a while."""
-        return None
+        return self.pauses.within(node, doing, steps)
 
     def turned(self, node: Process) -> None:
         """Invariants, after every turn of anybody."""
