@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from procs.runtime.fate import Fate
 from procs.runtime.shell import Shell
 from shared.domain.effects import CallVenue
 from shared.messages.venue import Outcome, VenueAnswered
@@ -20,6 +21,7 @@ class Calls:
         deliver: Callable[[Any], None],
         is_stale: Callable[[int], bool],
         on_done: Callable[[asyncio.Task[None]], None],
+        fate: Fate | None = None,
     ) -> None:
         self.stale = 0
         """Calls not made because their turn was too old (L7)."""
@@ -29,6 +31,7 @@ class Calls:
         self._deliver = deliver
         self._is_stale = is_stale
         self._on_done = on_done
+        self._fate = fate or Fate()
         self._running: dict[asyncio.Task[None], CallVenue] = {}
         self._closed = False
 
@@ -81,7 +84,10 @@ class Calls:
             self.stale += 1
             self.refuse(call, "stale_turn", "too long since the turn began")
             return
-        self._deliver(await self._shell.perform_call(call, turn_began_ns))
+        self._fate.calling(call.request)
+        answer = await self._shell.perform_call(call, turn_began_ns)
+        self._fate.answered(call.request)
+        self._deliver(answer)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._running.pop(task, None)

@@ -49,6 +49,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     replay: bool = False
     rescue: bool = False
     """Only what reduces risk, with as few parts as possible (route; L14)."""
+    dies_after: str = ""
+    """Where it kills itself (`fate.py`); only `seawall chaos` ever says so."""
     credentials_path: str = ""
     """A 0600 TOML with `[<venue name>] api_key=…, api_secret=…`; see `credentials_file`."""
 

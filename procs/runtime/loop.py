@@ -18,6 +18,7 @@ import zmq
 
 from procs.runtime.blame import is_ours
 from procs.runtime.calls import Calls
+from procs.runtime.fate import Fate
 from procs.runtime.inbox import Inbox
 from procs.runtime.keeper import Keeper
 from procs.runtime.keeping import raises_risk
@@ -68,7 +69,8 @@ class Runtime:
         self.timers = Timers()
         self.watch = Watch()
         self.links = Links(context, launch.role, launch.run_path, self._note_malformed)
-        self.calls = Calls(shell, self.deliver, self.is_stale, self._on_task_done)
+        self._fate = Fate(launch.dies_after)
+        self.calls = Calls(shell, self.deliver, self.is_stale, self._on_task_done, self._fate)
         self.actor: LiveActor
         self._words = Words(launch, self.links, log, placed)
         self._cpus = placed[0]
@@ -256,6 +258,8 @@ class Runtime:
     def _perform(self, batch: Batch, began_ns: int) -> None:
         """Journal, timers, says, calls, notes. Without a disk nothing raises risk (L11)."""
         whole = self._keeper.commit(batch, began_ns)
+        if batch.journal:
+            self._fate.committed()
         if not whole and not self._words.trip_said:
             self._words.trip(self.latch, self._keeper.trip_reason, began_ns)
         for timer in batch.timers:
