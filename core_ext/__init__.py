@@ -1,4 +1,4 @@
-"""The arithmetic that must be fast: book, scanner, drop, quote, histogram. Imports nothing of ours.
+"""The arithmetic that must be fast: book, scanner, drop, quote, ring. Imports nothing of ours.
 
 `core_ext.reference` holds the same API in plain Python: the oracle of the tests and the baseline
 of the benchmarks.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 
 try:
-    for _part in ("book", "drop", "histogram", "quote", "scan"):
+    for _part in ("book", "drop", "histogram", "quote", "ring", "scan"):
         import_module(f"core_ext.{_part}")
 except ImportError as error:
     raise ImportError(
@@ -19,6 +19,6 @@ except ImportError as error:
         name="core_ext",
     ) from error
 
-from core_ext import book, drop, histogram, quote, scan
+from core_ext import book, drop, histogram, quote, ring, scan
 
-__all__ = ["book", "drop", "histogram", "quote", "scan"]
+__all__ = ["book", "drop", "histogram", "quote", "ring", "scan"]

@@ -6,10 +6,13 @@ from collections import deque
 from typing import Any, Final
 
 from core_ext.errors import RecordRefused
-from core_ext.quote import unpack
+from core_ext.quote import QUOTE_SIZE, unpack
 
 SYMBOL_BYTES: Final = 20
 """A quote begins with its padded symbol."""
+
+SEQUENCE: Final = slice(32, 40)
+"""Where a quote's number stands; it rises for ever, over restarts of ingest too."""
 
 QUOTES_PER_TURN_MIN: Final = 64
 """Places of a turn that a flood of messages cannot take from quotes."""
@@ -18,12 +21,16 @@ QUOTES_PER_TURN_MIN: Final = 64
 class Inbox:
     """Filled by sockets and tasks, emptied by turns."""
 
-    def __init__(self) -> None:
+    def __init__(self, two_ways: bool = False) -> None:
+        """`two_ways`: every quote comes twice, by the fast lane and by ZeroMQ."""
+        self._newest: dict[bytes, int] | None = {} if two_ways else None
         self._messages: deque[Any] = deque()
         self._quotes: dict[bytes, bytes] = {}
         self.conflated = 0
         """Quotes that a newer one of the same symbol replaced before they were read."""
         self.malformed_quotes = 0
+        self.repeated_quotes = 0
+        """Quotes that had come the other way already."""
 
     def __len__(self) -> int:
         return len(self._messages) + len(self._quotes)
@@ -35,6 +42,12 @@ class Inbox:
     def put_quote(self, frame: bytes) -> None:
         """A quote's bytes; it takes the place of an unread one of its symbol."""
         symbol = frame[:SYMBOL_BYTES]
+        if self._newest is not None and len(frame) == QUOTE_SIZE:
+            number = int.from_bytes(frame[SEQUENCE], "little")
+            if number <= self._newest.get(symbol, -1):
+                self.repeated_quotes += 1
+                return
+            self._newest[symbol] = number
         if symbol in self._quotes:
             self.conflated += 1
         self._quotes[symbol] = frame

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from shared.bus.lane import LaneEnds
 from shared.clock import EngineClock
 from shared.config.schema import Settings
 from shared.errors import ConfigError, MessageError
@@ -49,6 +50,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     replay: bool = False
     rescue: bool = False
     """Only what reduces risk, with as few parts as possible (route; L14)."""
+    lane: LaneEnds | None = None
+    """Descriptors of the quotes' fast lane that this child has inherited."""
     dies_after: str = ""
     """Where it kills itself (`fate.py`); only `seawall chaos` ever says so."""
     credentials_path: str = ""

@@ -13,6 +13,7 @@ from typing import Final
 import zmq
 
 from procs.runtime.inbox import Inbox
+from shared.bus.lane import QuoteLane
 from shared.bus.sockets import Link
 from shared.bus.topology import ACCOUNT, CONTROL, QUERY, QUOTES, Channel, channels_of
 from shared.errors import MessageError
@@ -32,9 +33,16 @@ class Links:
     """All channels of a role. Opened as a whole, closed as a whole."""
 
     def __init__(
-        self, context: zmq.Context[zmq.Socket[bytes]], role: str, run_dir: Path, heard: Malformed
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        role: str,
+        run_dir: Path,
+        heard: Malformed,
+        lane: QuoteLane | None = None,
     ) -> None:
         self.role = role
+        self.lane = lane
+        """The way of quotes beside ZeroMQ, where there is one."""
         self.all: dict[str, Link] = {}
         self.unroutable = 0
         """Messages said to somebody whom this role has no channel to."""
@@ -58,7 +66,10 @@ class Links:
     @property
     def descriptors(self) -> list[int]:
         """What the loop polls."""
-        return [link.descriptor for link in self._reading]
+        found = [link.descriptor for link in self._reading]
+        if self.lane is not None and self.lane.reader is not None:
+            found.append(self.lane.descriptor)
+        return found
 
     @property
     def quotes(self) -> Link:
@@ -67,10 +78,21 @@ class Links:
 
     def readable(self) -> bool:
         """Whether anything waits anywhere."""
+        if self.lane is not None and self.lane.waiting:
+            return True
         return any(link.readable() for link in self._reading)
+
+    def publish(self, frame: bytes) -> bool:
+        """Publishes a quote's bytes both ways; whether ZeroMQ, the way of record, took it."""
+        if self.lane is not None:
+            self.lane.publish(frame)
+        return self.quotes.send(frame)
 
     def drain_into(self, inbox: Inbox, answer: Callable[[Message], Message | None]) -> None:
         """Moves what arrived into the inbox; questions are answered at once."""
+        if self.lane is not None:
+            for frame in self.lane.drain(DRAINED_PER_TURN):
+                inbox.put_quote(frame)
         for link in self._reading:
             name = link.channel.name
             received = link.drain(DRAINED_PER_TURN)
@@ -117,6 +139,8 @@ class Links:
         would count as unsent and hold up the stop."""
         for link in self.all.values():
             link.close(0 if link.channel.binder_kind == zmq.PUB else linger_ms)
+        if self.lane is not None:
+            self.lane.close()
 
     def figures(self) -> dict[str, float]:
         """Counters over all links."""
@@ -128,6 +152,7 @@ class Links:
             "bus_unreachable": sum(counter.unreachable for counter in counters),
             "bus_malformed": sum(counter.malformed for counter in counters),
             "bus_unroutable": self.unroutable,
+            **(self.lane.figures() if self.lane is not None else {}),
         }
 
     def _channel_to(self, to: str) -> Channel | None:

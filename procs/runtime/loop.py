@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import zmq
 
+from core_ext.errors import RecordRefused
 from procs.runtime.blame import is_ours
 from procs.runtime.calls import Calls
 from procs.runtime.fate import Fate
@@ -30,6 +31,7 @@ from procs.runtime.timers import Timers
 from procs.runtime.watch import Watch, cost, cpu_s, rss_mb
 from procs.runtime.words import Words
 from procs.turn import MAX_MESSAGES_PER_TURN, Batch, gather, take_turn
+from shared.bus.lane import QuoteLane
 from shared.clock import EngineClock
 from shared.journal.journal import DiskError, fold_wal
 from shared.messages.base import Message
@@ -65,10 +67,11 @@ class Runtime:
         self.clock: EngineClock = launch.clock()
         self.log = log
         self.latch = Latch(launch.latch_path)
-        self.inbox = Inbox()
+        lane = self._lane(launch)
+        self.inbox = Inbox(two_ways=lane is not None)
         self.timers = Timers()
         self.watch = Watch()
-        self.links = Links(context, launch.role, launch.run_path, self._note_malformed)
+        self.links = Links(context, launch.role, launch.run_path, self._note_malformed, lane)
         self._fate = Fate(launch.dies_after)
         self.calls = Calls(shell, self.deliver, self.is_stale, self._on_task_done, self._fate)
         self.actor: LiveActor
@@ -88,6 +91,16 @@ class Runtime:
         self._strays = 0
         self._checkpoint_ns = self.clock.now_ns()
 
+    def _lane(self, launch: Launch) -> QuoteLane | None:
+        """The fast lane, where there is one; without it quotes come by ZeroMQ alone."""
+        if launch.lane is None or not launch.lane.of(launch.role):
+            return None
+        try:
+            return QuoteLane(launch.lane, launch.role)
+        except (OSError, ValueError, RecordRefused) as error:
+            self.note("errors", "fast_lane_refused", text=str(error))
+            return None
+
     # What shells may use.
 
     def deliver(self, message: Any) -> None:
@@ -97,7 +110,7 @@ class Runtime:
 
     def publish(self, frame: bytes) -> bool:
         """Publishes a quote's bytes (ingest)."""
-        return self.links.quotes.send(frame)
+        return self.links.publish(frame)
 
     def note(self, stream: str, event_type: str, **fields: Any) -> None:
         """Writes a log record of the runtime or the shell."""
@@ -196,7 +209,9 @@ class Runtime:
             "turns": self.watch.turns,
             "slow_turns": self.watch.slow_turns,
         }
-        self.note("system", "process_stopped", turns=self.watch.turns)
+        lane = self.links.lane
+        counted = lane.figures() if lane is not None else {}
+        self.note("system", "process_stopped", turns=self.watch.turns, **counted)
         until_ns = self.clock.now_ns() + LAST_WORD_MS * NS_PER_MS
         while not self._words.stopped(report) and self.clock.now_ns() < until_ns:
             await asyncio.sleep(0.01)
@@ -340,6 +355,7 @@ class Runtime:
             "inbox": len(self.inbox),
             "quotes_conflated": self.inbox.conflated,
             "quotes_malformed": self.inbox.malformed_quotes,
+            "quotes_repeated": self.inbox.repeated_quotes,
             "log_refused": self._log_refused,
             "stray_failures": self._strays,
             "timers": len(self.timers),

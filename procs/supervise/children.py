@@ -32,6 +32,7 @@ from procs.supervise.venue_child import (
     venue_command,
     write_credentials,
 )
+from shared.bus.lane import make_lane
 from shared.errors import ExitCode, SeawallError
 
 VENUE_ROLE = "localvenue"
@@ -61,6 +62,7 @@ class RunContext:
         self.data_dir = data_dir
         self.venue: VenueReady | None = None
         """The local venue's addresses and keys, once it is ready."""
+        self.lane = make_lane() if plan.settings.engine.fast_lane else None
         self._cpus = cpus
         self._places = places
 
@@ -95,8 +97,19 @@ class RunContext:
             symbols=symbols,
             replay=bool(plan.replay),
             rescue=rescue,
+            lane=self.lane if self.lane and self.lane.of(role) else None,
             credentials_path=str(self.credentials_path) if local else "",
         )
+
+    def inherited(self, role: str) -> tuple[int, ...]:
+        """Descriptors that a child of this role is started with."""
+        return self.lane.of(role) if self.lane is not None else ()
+
+    def close(self) -> None:
+        """Lets go of what the children shared."""
+        if self.lane is not None:
+            self.lane.close()
+            self.lane = None
 
     @property
     def credentials_path(self) -> Path:
@@ -138,6 +151,7 @@ class Children:
                     self._command(
                         role, write_launch(self._context.launch(role, incarnation, wanted.rescue))
                     ),
+                    self._context.inherited(role),
                 )
             )
         except OSError as error:
@@ -207,6 +221,7 @@ class Children:
         if self._ready_pipe >= 0:
             os.close(self._ready_pipe)
             self._ready_pipe = -1
+        self._context.close()
 
     def _start(
         self, role: str, incarnation: int, command: list[str], pass_fds: tuple[int, ...] = ()

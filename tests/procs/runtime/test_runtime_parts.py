@@ -78,6 +78,20 @@ def test_the_newest_quote_of_each_symbol_survives():
     assert not inbox
 
 
+def test_a_quote_that_comes_both_ways_is_taken_once():
+    inbox = Inbox(two_ways=True)
+    for sequence in (1, 2, 1, 2):
+        inbox.put_quote(quote("BTCUSDT", sequence))
+    assert [one.sequence for one in inbox.take(256)] == [2]
+    inbox.put_quote(quote("BTCUSDT", 2))
+    inbox.put_quote(quote("ETHUSDT", 1))
+    assert [(one.symbol, one.sequence) for one in inbox.take(256)] == [("ETHUSDT", 1)]
+    assert inbox.repeated_quotes == 3
+    inbox.put_quote(b"short")
+    assert inbox.take(256) == []
+    assert inbox.malformed_quotes == 1
+
+
 def test_a_flood_of_messages_leaves_room_for_quotes_and_neither_is_lost():
     inbox = Inbox()
     for number in range(1000):
