@@ -16,6 +16,17 @@ class Kind(IntEnum):
     DEPTH = 1
     TRADE = 2
     TICKER = 3
+    AGG_TRADE = 4
+
+
+class Dialect(IntEnum):
+    """Whose frames a scanner reads, and by which rule their deltas follow each other."""
+
+    BINANCE_SPOT = 0
+    BINANCE_FUTURES = 1
+    """USD-M and COIN-M."""
+    BYBIT = 2
+    """v5, spot and derivatives."""
 
 
 class Outcome(IntEnum):
@@ -49,6 +60,8 @@ MAX_LEVELS: Final = 131_072
 """Most levels of one side of a book."""
 MAX_FRAME_LEVELS: Final = 16_384
 """Most levels of one frame, both sides together."""
+MAX_FRAME_TRADES: Final = 4096
+"""Most trades of one frame."""
 MAX_NUMBER_TEXT: Final = 64
 """Longest text of a price or quantity, in bytes."""
 MAX_JSON_NUMBER: Final = 32
@@ -57,6 +70,17 @@ MAX_DEPTH: Final = 32
 """Deepest nesting of a frame."""
 STATS_BAND_BPS: Final = 50
 STATS_LEVELS: Final = 10
+
+
+class TradeSeen(NamedTuple):
+    """One trade of a frame. trade_id is the venue's, an aggregate's, or Bybit's cross sequence,
+    which several trades may share; match_ms is 0 where it is not said."""
+
+    trade_id: int
+    price_ticks: int
+    lots: int
+    match_ms: int
+    buyer_is_maker: bool
 
 
 class BookStats(NamedTuple):

@@ -1,34 +1,37 @@
-"""The events of a frame: which of the known keys it has, of what kind it is, and what it says."""
+"""Binance's events: which known keys a frame has, of what kind it is, and what it says.
 
-from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memcmp, memcpy, memset
+Spot, USD-M and COIN-M futures differ only in what a depth delta says of its predecessor.
+"""
 
-from core_ext.book cimport Book
-from core_ext.frame_levels cimport Levels, number_at, scan_levels
+from libc.stdint cimport int64_t
+from libc.string cimport memcmp, memset
+
+from core_ext.frame_levels cimport ASKS, BIDS, Levels, need_levels, quoted, scan_levels
+from core_ext.frame_trades cimport Trade, Trades, new_trade
+from core_ext.frame_values cimport integer, optional_integer, read_symbol, text_is
 from core_ext.json_cursor cimport (
     ABSENT,
-    ARRAY,
-    FALSE,
+    FAULT,
+    FOUND,
     LEVELS,
-    NUMBER,
     OBJECT,
-    STRING,
     TRUE,
+    FALSE,
     Cursor,
     Value,
-    expect,
+    end_of_frame,
     fail,
-    scan_string,
+    next_member,
     skip_space,
     skip_value,
 )
-from core_ext.number cimport Step
 from core_ext.scan cimport (
+    DIALECT_BINANCE_FUTURES,
+    KIND_AGG_TRADE,
     KIND_DEPTH,
     KIND_OTHER,
     KIND_TICKER,
     KIND_TRADE,
-    SYMBOL_ROOM,
     ScanResult,
 )
 
@@ -47,7 +50,11 @@ cdef enum:
     KEY_BID_QUANTITY = 11
     KEY_ASK_QUANTITY = 12
     KEY_DATA = 13
-    KEYS_KNOWN = 14
+    KEY_MATCH_MS = 14
+    KEY_FIRST_TRADE = 15
+    KEY_LAST_TRADE = 16
+    KEY_PREVIOUS_ID = 17
+    KEYS_KNOWN = 18
 
 cdef enum:
     TOP_LEVEL = 0
@@ -60,159 +67,104 @@ cdef struct Event:
     bint is_depth
 
 
-cdef inline int key_index(
-    const unsigned char* key, Py_ssize_t length, int place
-) noexcept nogil:
-    """Which known key this is, or -1."""
-    if place == SNAPSHOT:
-        if length == 4 and memcmp(key, b"bids", 4) == 0:
-            return KEY_BIDS
-        if length == 4 and memcmp(key, b"asks", 4) == 0:
-            return KEY_ASKS
-        if length == 12 and memcmp(key, b"lastUpdateId", 12) == 0:
-            return KEY_LAST_ID
-        return -1
-    if length == 4 and memcmp(key, b"data", 4) == 0:
-        return KEY_DATA
-    if length != 1:
-        return -1
-    if key[0] == c"e":
-        return KEY_E
-    if key[0] == c"E":
-        return KEY_EVENT_MS
-    if key[0] == c"s":
-        return KEY_SYMBOL
-    if key[0] == c"U":
-        return KEY_FIRST_ID
-    if key[0] == c"u":
-        return KEY_LAST_ID
-    if key[0] == c"b":
+cdef inline int snapshot_key(const unsigned char* key, Py_ssize_t length) noexcept nogil:
+    """Which known key of a REST snapshot this is, or -1."""
+    if length == 4 and memcmp(key, b"bids", 4) == 0:
         return KEY_BIDS
-    if key[0] == c"a":
+    if length == 4 and memcmp(key, b"asks", 4) == 0:
         return KEY_ASKS
-    if key[0] == c"t":
-        return KEY_TRADE_ID
-    if key[0] == c"p":
-        return KEY_PRICE
-    if key[0] == c"q":
-        return KEY_QUANTITY
-    if key[0] == c"m":
-        return KEY_MAKER
-    if key[0] == c"B":
-        return KEY_BID_QUANTITY
-    if key[0] == c"A":
-        return KEY_ASK_QUANTITY
+    if length == 12 and memcmp(key, b"lastUpdateId", 12) == 0:
+        return KEY_LAST_ID
     return -1
 
 
-cdef inline bint text_is(
-    Cursor* cursor, const Value* value, const char* wanted, Py_ssize_t length
-) noexcept nogil:
-    return (
-        value.type == STRING
-        and value.length == length
-        and memcmp(cursor.text + value.start, wanted, length) == 0
-    )
-
-
-cdef inline int integer(Cursor* cursor, const Value* value, int64_t* number) noexcept nogil:
-    """A required non-negative integer."""
-    cdef Py_ssize_t i
-    cdef uint64_t total = 0
-    cdef unsigned int digit
-    if value.type != NUMBER:
-        return fail(cursor, b"an id or time is missing or not a number")
-    for i in range(value.start, value.start + value.length):
-        digit = <unsigned int>cursor.text[i] - 48
-        if digit > 9 or total > 922337203685477579ULL:
-            cursor.at = i
-            return fail(cursor, b"not a whole number of 63 bits")
-        total = total * 10 + digit
-    number[0] = <int64_t>total
-    return 0
-
-
-cdef inline int quoted(
-    Cursor* cursor, const Value* value, const Step* step, int64_t* steps
-) noexcept nogil:
-    """A required quoted decimal."""
-    if value.type != STRING:
-        return fail(cursor, b"a price or quantity is missing or not a string")
-    return number_at(cursor, value.start, value.length, step, steps)
-
-
-cdef inline int need_levels(
-    Cursor* cursor, Book book, Levels* levels, const Value* value, int side
-) noexcept nogil:
-    """The levels of a side: read already, or now, when the event's kind came after them."""
-    if value.type == LEVELS:
-        return 0
-    if value.type != ARRAY:
-        return fail(cursor, b"a side of the book is missing or not an array")
-    cursor.at = value.start
-    return scan_levels(cursor, book, levels, side)
+cdef inline int event_key(const unsigned char* key, Py_ssize_t length) noexcept nogil:
+    """Which known key of an event, or of what is wrapped around one, this is, or -1."""
+    if length == 1:
+        if key[0] == c"e":
+            return KEY_E
+        if key[0] == c"E":
+            return KEY_EVENT_MS
+        if key[0] == c"T":
+            return KEY_MATCH_MS
+        if key[0] == c"s":
+            return KEY_SYMBOL
+        if key[0] == c"U":
+            return KEY_FIRST_ID
+        if key[0] == c"u":
+            return KEY_LAST_ID
+        if key[0] == c"b":
+            return KEY_BIDS
+        if key[0] == c"a":
+            return KEY_ASKS
+        if key[0] == c"t":
+            return KEY_TRADE_ID
+        if key[0] == c"p":
+            return KEY_PRICE
+        if key[0] == c"q":
+            return KEY_QUANTITY
+        if key[0] == c"m":
+            return KEY_MAKER
+        if key[0] == c"B":
+            return KEY_BID_QUANTITY
+        if key[0] == c"A":
+            return KEY_ASK_QUANTITY
+        if key[0] == c"f":
+            return KEY_FIRST_TRADE
+        if key[0] == c"l":
+            return KEY_LAST_TRADE
+        return -1
+    if length == 2 and key[0] == c"p" and key[1] == c"u":
+        return KEY_PREVIOUS_ID
+    if length == 4 and memcmp(key, b"data", 4) == 0:
+        return KEY_DATA
+    return -1
 
 
 cdef inline int scan_object(
-    Cursor* cursor, Book book, Levels* levels, Event* event, Event* inner, int place, int depth
+    Cursor* cursor, Levels* levels, Event* event, Event* inner, int place, int depth
 ) noexcept nogil:
     """The known keys of an object; levels are read at once when the event is known to be depth."""
     cdef Py_ssize_t start = 0
     cdef Py_ssize_t length = 0
-    cdef Py_ssize_t key_at
+    cdef bint first = True
+    cdef int found
     cdef int key
+    cdef unsigned char c
     cdef Value* value
     cdef Value unknown
     cursor.at += 1
-    skip_space(cursor)
-    if cursor.at < cursor.size and cursor.text[cursor.at] == c"}":
-        cursor.at += 1
-        return 0
     while True:
-        skip_space(cursor)
-        key_at = cursor.at
-        if scan_string(cursor, &start, &length):
-            return 1
-        key = key_index(cursor.text + start, length, place)
-        if key >= 0 and event.values[key].type != ABSENT:
-            cursor.at = key_at
-            return fail(cursor, b"key occurs twice")
-        skip_space(cursor)
-        if expect(cursor, c":", b"expected ':'"):
-            return 1
-        skip_space(cursor)
-        if cursor.at >= cursor.size:
-            return fail(cursor, b"truncated")
+        found = next_member(cursor, first, &start, &length)
+        if found != FOUND:
+            return found
+        first = False
+        if place == SNAPSHOT:
+            key = snapshot_key(cursor.text + start, length)
+        else:
+            key = event_key(cursor.text + start, length)
         if key < 0:
             if skip_value(cursor, depth, &unknown):
-                return 1
-        else:
-            value = &event.values[key]
-            if key == KEY_DATA and place == TOP_LEVEL and cursor.text[cursor.at] == c"{":
-                value.type = OBJECT
-                if scan_object(cursor, book, levels, inner, inner, INSIDE_DATA, depth + 1):
-                    return 1
-            elif (
-                (key == KEY_BIDS or key == KEY_ASKS)
-                and event.is_depth
-                and cursor.text[cursor.at] == c"["
-            ):
-                value.type = LEVELS
-                value.start = cursor.at
-                if scan_levels(cursor, book, levels, 0 if key == KEY_BIDS else 1):
-                    return 1
-            elif skip_value(cursor, depth, value):
-                return 1
-            if key == KEY_E:
-                event.is_depth = text_is(cursor, value, b"depthUpdate", 11)
-        skip_space(cursor)
-        if cursor.at >= cursor.size:
-            return fail(cursor, b"truncated")
-        if cursor.text[cursor.at] == c"}":
-            cursor.at += 1
-            return 0
-        if expect(cursor, c",", b"expected ',' or the end of an object"):
-            return 1
+                return FAULT
+            continue
+        value = &event.values[key]
+        if value.type != ABSENT:
+            cursor.at = start - 1
+            return fail(cursor, b"key occurs twice")
+        c = cursor.text[cursor.at]
+        if (key == KEY_BIDS or key == KEY_ASKS) and event.is_depth and c == c"[":
+            value.type = LEVELS
+            if scan_levels(cursor, levels, BIDS if key == KEY_BIDS else ASKS):
+                return FAULT
+        elif key == KEY_DATA and place == TOP_LEVEL and c == c"{":
+            value.type = OBJECT
+            memset(inner, 0, sizeof(Event))
+            if scan_object(cursor, levels, inner, inner, INSIDE_DATA, depth + 1):
+                return FAULT
+        elif skip_value(cursor, depth, value):
+            return FAULT
+        if key == KEY_E:
+            event.is_depth = text_is(cursor, value, b"depthUpdate", 11)
 
 
 cdef inline int kind_of_event(Cursor* cursor, const Event* event) noexcept nogil:
@@ -222,6 +174,8 @@ cdef inline int kind_of_event(Cursor* cursor, const Event* event) noexcept nogil
             return KIND_DEPTH
         if text_is(cursor, name, b"trade", 5):
             return KIND_TRADE
+        if text_is(cursor, name, b"aggTrade", 8):
+            return KIND_AGG_TRADE
         if text_is(cursor, name, b"bookTicker", 10):
             return KIND_TICKER
         return KIND_OTHER
@@ -238,88 +192,124 @@ cdef inline int kind_of_event(Cursor* cursor, const Event* event) noexcept nogil
     return KIND_OTHER
 
 
-cdef inline int read_symbol(Cursor* cursor, const Value* value, ScanResult result) noexcept nogil:
-    cdef Py_ssize_t i
-    if value.type != STRING or value.length < 1 or value.length > SYMBOL_ROOM:
-        return fail(cursor, b"the symbol is missing or not a string of 1 to 20 bytes")
-    for i in range(value.length):
-        if cursor.text[value.start + i] >= 0x80:
-            return fail(cursor, b"the symbol is not ASCII")
-    memcpy(result.symbol_text, cursor.text + value.start, value.length)
-    result.symbol_length = <int>value.length
-    return 0
+cdef inline int read_trade(
+    Cursor* cursor, Levels* levels, Trades* trades, const Value* values, ScanResult result
+) noexcept nogil:
+    """A trade, or an aggregate of the trades first_id ... last_id."""
+    cdef Trade* trade
+    if values[KEY_MAKER].type != TRUE and values[KEY_MAKER].type != FALSE:
+        return fail(cursor, b"the maker flag is missing or not a boolean")
+    trade = new_trade(cursor, trades)
+    if trade == NULL:
+        return FAULT
+    trade.buyer_is_maker = values[KEY_MAKER].type == TRUE
+    trade.match_ms = result.match_ms
+    if result.kind == KIND_AGG_TRADE:
+        if (
+            integer(cursor, &values[KEY_ASKS], &trade.trade_id)
+            or integer(cursor, &values[KEY_FIRST_TRADE], &result.first_id)
+            or integer(cursor, &values[KEY_LAST_TRADE], &result.last_id)
+        ):
+            return FAULT
+    elif integer(cursor, &values[KEY_TRADE_ID], &trade.trade_id):
+        return FAULT
+    return (
+        quoted(cursor, &values[KEY_PRICE], levels.price_step, &trade.price_ticks)
+        or quoted(cursor, &values[KEY_QUANTITY], levels.quantity_step, &trade.lots)
+    )
+
+
+cdef inline int read_ticker(
+    Cursor* cursor, Levels* levels, const Value* values, ScanResult result
+) noexcept nogil:
+    """The best prices of a bookTicker."""
+    if integer(cursor, &values[KEY_LAST_ID], &result.last_id):
+        return FAULT
+    result.first_id = result.last_id
+    return (
+        quoted(cursor, &values[KEY_BIDS], levels.price_step, &result.bid_ticks)
+        or quoted(cursor, &values[KEY_BID_QUANTITY], levels.quantity_step, &result.bid_lots)
+        or quoted(cursor, &values[KEY_ASKS], levels.price_step, &result.ask_ticks)
+        or quoted(cursor, &values[KEY_ASK_QUANTITY], levels.quantity_step, &result.ask_lots)
+    )
+
+
+cdef inline int read_depth(
+    Cursor* cursor, Levels* levels, const Value* values, int dialect, ScanResult result
+) noexcept nogil:
+    """The ids of a delta; its levels stay in the scratch."""
+    if integer(cursor, &values[KEY_FIRST_ID], &result.first_id) or integer(
+        cursor, &values[KEY_LAST_ID], &result.last_id
+    ):
+        return FAULT
+    if result.first_id > result.last_id:
+        return fail(cursor, b"first update id is above the last")
+    if dialect == DIALECT_BINANCE_FUTURES:
+        if integer(cursor, &values[KEY_PREVIOUS_ID], &result.previous_id):
+            return FAULT
+        if result.previous_id >= result.last_id:
+            return fail(cursor, b"the previous update id is not below the last")
+    return need_levels(cursor, levels, &values[KEY_BIDS], BIDS) or need_levels(
+        cursor, levels, &values[KEY_ASKS], ASKS
+    )
 
 
 cdef inline int read_event(
-    Cursor* cursor, Book book, Levels* levels, const Event* event, ScanResult result
+    Cursor* cursor,
+    Levels* levels,
+    Trades* trades,
+    const Event* event,
+    int dialect,
+    ScanResult result,
 ) noexcept nogil:
-    """The fields that the event's kind needs; levels stay in the scratch."""
+    """The fields that the event's kind needs."""
     cdef const Value* values = &event.values[0]
     result.kind = kind_of_event(cursor, event)
     if result.kind == KIND_OTHER:
         return 0
     if read_symbol(cursor, &values[KEY_SYMBOL], result):
-        return 1
+        return FAULT
     if result.kind != KIND_TICKER or values[KEY_EVENT_MS].type != ABSENT:
         if integer(cursor, &values[KEY_EVENT_MS], &result.event_ms):
-            return 1
-    if result.kind == KIND_TRADE:
-        if values[KEY_MAKER].type != TRUE and values[KEY_MAKER].type != FALSE:
-            return fail(cursor, b"the maker flag is missing or not a boolean")
-        result.buyer_is_maker = values[KEY_MAKER].type == TRUE
-        return (
-            integer(cursor, &values[KEY_TRADE_ID], &result.trade_id)
-            or quoted(cursor, &values[KEY_PRICE], &book.price_step, &result.price_ticks)
-            or quoted(cursor, &values[KEY_QUANTITY], &book.quantity_step, &result.lots)
-        )
-    if integer(cursor, &values[KEY_LAST_ID], &result.last_id):
-        return 1
+            return FAULT
+    if optional_integer(cursor, &values[KEY_MATCH_MS], &result.match_ms):
+        return FAULT
+    if result.kind == KIND_DEPTH:
+        return read_depth(cursor, levels, values, dialect, result)
     if result.kind == KIND_TICKER:
-        result.first_id = result.last_id
-        return (
-            quoted(cursor, &values[KEY_BIDS], &book.price_step, &result.bid_ticks)
-            or quoted(cursor, &values[KEY_BID_QUANTITY], &book.quantity_step, &result.bid_lots)
-            or quoted(cursor, &values[KEY_ASKS], &book.price_step, &result.ask_ticks)
-            or quoted(cursor, &values[KEY_ASK_QUANTITY], &book.quantity_step, &result.ask_lots)
-        )
-    if integer(cursor, &values[KEY_FIRST_ID], &result.first_id):
-        return 1
-    if result.first_id > result.last_id:
-        return fail(cursor, b"first update id is above the last")
-    return need_levels(cursor, book, levels, &values[KEY_BIDS], 0) or need_levels(
-        cursor, book, levels, &values[KEY_ASKS], 1
-    )
+        return read_ticker(cursor, levels, values, result)
+    return read_trade(cursor, levels, trades, values, result)
 
 
 cdef inline int read_frame(
-    Cursor* cursor, Book book, Levels* levels, ScanResult result
+    Cursor* cursor, Levels* levels, Trades* trades, int dialect, ScanResult result
 ) noexcept nogil:
-    """The whole frame: its event and nothing behind it."""
+    """The whole frame: its event, raw or wrapped in {"stream", "data"}, and nothing behind it."""
     cdef Event top
     cdef Event inner
     cdef Value other
     memset(&top, 0, sizeof(Event))
-    memset(&inner, 0, sizeof(Event))
     levels.used = 0
+    trades.used = 0
     skip_space(cursor)
     if cursor.at < cursor.size and cursor.text[cursor.at] == c"{":
-        if scan_object(cursor, book, levels, &top, &inner, TOP_LEVEL, 1):
-            return 1
+        if scan_object(cursor, levels, &top, &inner, TOP_LEVEL, 1):
+            return FAULT
     elif skip_value(cursor, 0, &other):
-        return 1
-    skip_space(cursor)
-    if cursor.at != cursor.size:
-        return fail(cursor, b"bytes after the end")
+        return FAULT
+    if end_of_frame(cursor):
+        return FAULT
     if top.values[KEY_DATA].type != OBJECT:
-        return read_event(cursor, book, levels, &top, result)
+        return read_event(cursor, levels, trades, &top, dialect, result)
     if top.values[KEY_E].type != ABSENT:
         return fail(cursor, b"an event beside 'data'")
-    return read_event(cursor, book, levels, &inner, result)
+    return read_event(cursor, levels, trades, &inner, dialect, result)
 
 
 cdef inline int read_snapshot(
-    Cursor* cursor, Book book, Levels* levels, int64_t* last_update_id
+    Cursor* cursor, Levels* levels, int64_t* last_update_id
 ) noexcept nogil:
+    """A REST depth snapshot, of spot or futures."""
     cdef Event event
     memset(&event, 0, sizeof(Event))
     event.is_depth = True
@@ -327,13 +317,10 @@ cdef inline int read_snapshot(
     skip_space(cursor)
     if cursor.at >= cursor.size or cursor.text[cursor.at] != c"{":
         return fail(cursor, b"expected an object")
-    if scan_object(cursor, book, levels, &event, &event, SNAPSHOT, 1):
-        return 1
-    skip_space(cursor)
-    if cursor.at != cursor.size:
-        return fail(cursor, b"bytes after the end")
+    if scan_object(cursor, levels, &event, &event, SNAPSHOT, 1) or end_of_frame(cursor):
+        return FAULT
     return (
         integer(cursor, &event.values[KEY_LAST_ID], last_update_id)
-        or need_levels(cursor, book, levels, &event.values[KEY_BIDS], 0)
-        or need_levels(cursor, book, levels, &event.values[KEY_ASKS], 1)
+        or need_levels(cursor, levels, &event.values[KEY_BIDS], BIDS)
+        or need_levels(cursor, levels, &event.values[KEY_ASKS], ASKS)
     )

@@ -3,34 +3,46 @@
 from libc.stdint cimport int64_t
 from libc.stdlib cimport realloc
 
-from core_ext.book cimport Book
-from core_ext.json_cursor cimport Cursor, expect, fail, scan_string, skip_space
-from core_ext.ladder cimport Change, Side, best_first, merge, put
-from core_ext.number cimport (
-    NUMBER_OFF_STEP,
-    NUMBER_OK,
-    NUMBER_SYNTAX,
-    Step,
-    parse_steps,
-    parse_usual,
+from core_ext.json_cursor cimport (
+    ARRAY,
+    FAULT,
+    FOUND,
+    LEVELS,
+    STRING,
+    Cursor,
+    Value,
+    expect,
+    fail,
+    next_element,
+    scan_string,
+    skip_space,
 )
+from core_ext.ladder cimport Change, Side, best_first, merge, put
+from core_ext.number cimport NUMBER_OFF_STEP, NUMBER_OK, NUMBER_SYNTAX, Step, parse_steps
+from core_ext.usual_levels cimport usual_levels
 
 cdef enum:
     LEVELS_MAX_IN_FRAME = 16_384
+    BIDS = 0
+    ASKS = 1
 
 
 cdef struct Levels:
-    # Scratch: all levels of the frame being read, and the range of each side (0 bids, 1 asks).
+    # Scratch: all levels of the frame being read, the range of each side (BIDS, ASKS), and the
+    # steps of the book they are for.
     Change* items
     Py_ssize_t room
     Py_ssize_t used
     Py_ssize_t starts[2]
     Py_ssize_t ends[2]
+    const Step* price_step
+    const Step* quantity_step
 
 
 cdef inline int number_at(
     Cursor* cursor, Py_ssize_t start, Py_ssize_t length, const Step* step, int64_t* steps
 ) noexcept nogil:
+    """The plain decimal text of `length` bytes in whole steps."""
     cdef int fault = parse_steps(cursor.text + start, length, step, steps)
     if fault == NUMBER_OK:
         return 0
@@ -40,6 +52,15 @@ cdef inline int number_at(
     if fault == NUMBER_OFF_STEP:
         return fail(cursor, b"number is finer than its step")
     return fail(cursor, b"number too large")
+
+
+cdef inline int quoted(
+    Cursor* cursor, const Value* value, const Step* step, int64_t* steps
+) noexcept nogil:
+    """A required quoted decimal that stands somewhere in the frame."""
+    if value.type != STRING:
+        return fail(cursor, b"a price or quantity is missing or not a string")
+    return number_at(cursor, value.start, value.length, step, steps)
 
 
 cdef inline int level_number(Cursor* cursor, const Step* step, int64_t* steps) noexcept nogil:
@@ -64,26 +85,13 @@ cdef inline int more_room(Cursor* cursor, Levels* levels) noexcept nogil:
     return 0
 
 
-cdef inline bint usual_level(Cursor* cursor, Book book, Change* level) noexcept nogil:
-    """Reads '"price","quantity"]' as venues write it; False, and nothing read, when it is not."""
-    cdef const unsigned char* end = cursor.text + cursor.size
-    cdef const unsigned char* at = cursor.text + cursor.at
-    if at == end or at[0] != c'"':
-        return False
-    at = parse_usual(at + 1, end, &book.price_step, &level.ticks)
-    if at == NULL or at[0] != c"," or at[1] != c'"' or level.ticks == 0:
-        return False
-    at = parse_usual(at + 2, end, &book.quantity_step, &level.lots)
-    if at == NULL or at[0] != c"]":
-        return False
-    cursor.at = at + 1 - cursor.text
-    return True
-
-
-cdef inline int any_level(Cursor* cursor, Book book, Change* level) noexcept nogil:
-    """Reads 'price, quantity]' byte by byte and says what is wrong with it."""
+cdef inline int any_level(Cursor* cursor, Levels* levels) noexcept nogil:
+    """Reads '[price, quantity]' byte by byte and says what is wrong with it."""
+    cdef Change* level = &levels.items[levels.used]
+    if expect(cursor, c"[", b"expected a level"):
+        return 1
     skip_space(cursor)
-    if level_number(cursor, &book.price_step, &level.ticks):
+    if level_number(cursor, levels.price_step, &level.ticks):
         return 1
     if level.ticks == 0:
         return fail(cursor, b"price is zero")
@@ -91,42 +99,66 @@ cdef inline int any_level(Cursor* cursor, Book book, Change* level) noexcept nog
     if expect(cursor, c",", b"expected ','"):
         return 1
     skip_space(cursor)
-    if level_number(cursor, &book.quantity_step, &level.lots):
+    if level_number(cursor, levels.quantity_step, &level.lots):
         return 1
     skip_space(cursor)
+    levels.used += 1
     return expect(cursor, c"]", b"expected the end of a level")
 
 
-cdef inline int scan_levels(Cursor* cursor, Book book, Levels* levels, int side) noexcept nogil:
+cdef inline bint quick_levels(Cursor* cursor, Levels* levels) noexcept nogil:
+    """Takes the levels that are written the usual way; False when the next one is not."""
+    cdef const unsigned char* text = cursor.text + cursor.at
+    cdef Py_ssize_t left = cursor.size - cursor.at
+    cdef Py_ssize_t length = 0
+    cdef Py_ssize_t count
+    if left < 2 or text[0] != c"[" or text[1] != c'"':
+        return False
+    count = usual_levels(
+        text + 2,
+        text + left,
+        levels.price_step,
+        levels.quantity_step,
+        levels.items + levels.used,
+        levels.room - levels.used,
+        &length,
+    )
+    levels.used += count
+    if count == 0:
+        return False
+    cursor.at += 2 + length
+    return True
+
+
+cdef inline int scan_levels(Cursor* cursor, Levels* levels, int side) noexcept nogil:
     """[["price","quantity"], ...] into the scratch; the cursor stands at the opening bracket."""
-    cdef Change* level
+    cdef bint first = True
+    cdef int found
     levels.starts[side] = levels.used
     if expect(cursor, c"[", b"expected an array of levels"):
         return 1
-    skip_space(cursor)
-    if cursor.at < cursor.size and cursor.text[cursor.at] == c"]":
-        cursor.at += 1
-        levels.ends[side] = levels.used
-        return 0
     while True:
+        found = next_element(cursor, first, c"]")
+        if found != FOUND:
+            levels.ends[side] = levels.used
+            return found
+        first = False
         if levels.used == levels.room and more_room(cursor, levels):
             return 1
-        skip_space(cursor)
-        if expect(cursor, c"[", b"expected a level"):
+        if not quick_levels(cursor, levels) and any_level(cursor, levels):
             return 1
-        level = &levels.items[levels.used]
-        if not usual_level(cursor, book, level) and any_level(cursor, book, level):
-            return 1
-        levels.used += 1
-        skip_space(cursor)
-        if cursor.at >= cursor.size:
-            return fail(cursor, b"truncated")
-        if cursor.text[cursor.at] == c"]":
-            cursor.at += 1
-            levels.ends[side] = levels.used
-            return 0
-        if expect(cursor, c",", b"expected ',' or the end of the levels"):
-            return 1
+
+
+cdef inline int need_levels(
+    Cursor* cursor, Levels* levels, const Value* value, int side
+) noexcept nogil:
+    """The levels of a side: read already, or now, when the frame's kind came after them."""
+    if value.type == LEVELS:
+        return 0
+    if value.type != ARRAY:
+        return fail(cursor, b"a side of the book is missing or not an array")
+    cursor.at = value.start
+    return scan_levels(cursor, levels, side)
 
 
 cdef inline void apply_side(Side* side, Change* changes, Py_ssize_t count) noexcept nogil:
@@ -137,9 +169,3 @@ cdef inline void apply_side(Side* side, Change* changes, Py_ssize_t count) noexc
     else:
         for i in range(count):
             put(side, changes[i].ticks, changes[i].lots)
-
-
-cdef inline int apply_levels(Book book, const Levels* levels) noexcept nogil:
-    apply_side(&book.bids, levels.items + levels.starts[0], levels.ends[0] - levels.starts[0])
-    apply_side(&book.asks, levels.items + levels.starts[1], levels.ends[1] - levels.starts[1])
-    return 0

@@ -1,10 +1,13 @@
-"""Strict JSON, byte by byte and without objects: every read is checked against the frame's end.
+"""Strict JSON, a word at a time and without objects: every read is checked against the frame's end.
 
 Stricter than the standard in what no frame we read has: escapes, exponents, long numbers and deep
-nesting are refused. Each function returns 0, or 1 with the cursor's reason set.
+nesting are refused. Each function returns 0, or 1 with the cursor's reason set, unless it says so.
 """
 
-from libc.string cimport memcmp
+from libc.stdint cimport uint64_t
+from libc.string cimport memcmp, memcpy
+
+from core_ext.number cimport eight_bytes, lowest_bit, no_digits
 
 cdef enum:
     ABSENT = 0
@@ -16,6 +19,13 @@ cdef enum:
     FALSE = 6
     NULL_LITERAL = 7
     LEVELS = 8
+    TRADES = 9
+
+cdef enum:
+    # What `next_member` and `next_element` found.
+    ENDED = 0
+    FAULT = 1
+    FOUND = 2
 
 cdef enum:
     DEPTH_MAX = 32
@@ -31,10 +41,10 @@ cdef struct Cursor:
 
 
 cdef struct Value:
-    # Where a known key's value stands; type 0 = the key did not occur.
+    # Where a known key's value stands; type 0 = the key did not occur. A frame's size fits an int.
     int type
-    Py_ssize_t start
-    Py_ssize_t length
+    int start
+    int length
 
 
 cdef inline int fail(Cursor* cursor, const char* reason) noexcept nogil:
@@ -46,7 +56,7 @@ cdef inline void skip_space(Cursor* cursor) noexcept nogil:
     cdef unsigned char c
     while cursor.at < cursor.size:
         c = cursor.text[cursor.at]
-        if c != c" " and c != c"\n" and c != c"\r" and c != c"\t":
+        if c > c" " or (c != c" " and c != c"\n" and c != c"\r" and c != c"\t"):
             return
         cursor.at += 1
 
@@ -94,13 +104,37 @@ cdef inline int skip_utf8(Cursor* cursor) noexcept nogil:
     return 0
 
 
+cdef inline uint64_t equal_to(uint64_t word, uint64_t byte) noexcept nogil:
+    """The high bit of every byte that is `byte`; exact up to and at the lowest such byte."""
+    word ^= byte * 0x0101010101010101ULL
+    return (word - 0x0101010101010101ULL) & ~word & 0x8080808080808080ULL
+
+
+cdef inline uint64_t no_plain_text(const unsigned char* text) noexcept nogil:
+    """The high bit of every byte of eight that ends or breaks a plain ASCII string."""
+    cdef uint64_t word
+    cdef uint64_t control
+    memcpy(&word, text, 8)
+    control = (word - 0x2020202020202020ULL) & ~word
+    return (
+        (control | word) & 0x8080808080808080ULL
+    ) | equal_to(word, c'"') | equal_to(word, c"\\")
+
+
 cdef inline int scan_string(Cursor* cursor, Py_ssize_t* start, Py_ssize_t* length) noexcept nogil:
     """A string from its opening quote; escapes are refused, because no frame we read has any."""
     cdef unsigned char c
+    cdef uint64_t stops
     if expect(cursor, c'"', b"expected a string"):
         return 1
     start[0] = cursor.at
     while cursor.at < cursor.size:
+        if cursor.size - cursor.at >= 8:
+            stops = no_plain_text(cursor.text + cursor.at)
+            if not stops:
+                cursor.at += 8
+                continue
+            cursor.at += lowest_bit(stops) >> 3
         c = cursor.text[cursor.at]
         if c == c'"':
             length[0] = cursor.at - start[0]
@@ -121,6 +155,18 @@ cdef inline bint digit_at(Cursor* cursor) noexcept nogil:
     return cursor.at < cursor.size and c"0" <= cursor.text[cursor.at] <= c"9"
 
 
+cdef inline void skip_digits(Cursor* cursor) noexcept nogil:
+    cdef uint64_t stops
+    while cursor.size - cursor.at >= 8:
+        stops = no_digits(eight_bytes(cursor.text + cursor.at))
+        if stops:
+            cursor.at += lowest_bit(stops) >> 3
+            return
+        cursor.at += 8
+    while digit_at(cursor):
+        cursor.at += 1
+
+
 cdef inline int skip_number(Cursor* cursor) noexcept nogil:
     """A bare JSON number without exponent."""
     cdef Py_ssize_t start = cursor.at
@@ -131,14 +177,12 @@ cdef inline int skip_number(Cursor* cursor) noexcept nogil:
     if cursor.text[cursor.at] == c"0":
         cursor.at += 1
     else:
-        while digit_at(cursor):
-            cursor.at += 1
+        skip_digits(cursor)
     if cursor.at < cursor.size and cursor.text[cursor.at] == c".":
         cursor.at += 1
         if not digit_at(cursor):
             return fail(cursor, b"expected a digit")
-        while digit_at(cursor):
-            cursor.at += 1
+        skip_digits(cursor)
     if cursor.at < cursor.size and cursor.text[cursor.at] in (c"e", c"E"):
         return fail(cursor, b"number with exponent")
     if cursor.at - start > JSON_NUMBER_MAX:
@@ -158,13 +202,19 @@ cdef inline int skip_word(Cursor* cursor, const char* word, Py_ssize_t length) n
 cdef inline int skip_value(Cursor* cursor, int depth, Value* value) noexcept nogil:
     """Any JSON value, validated; `depth` containers are open around it."""
     cdef unsigned char c
-    value.start = cursor.at
+    cdef Py_ssize_t start = cursor.at
+    cdef Py_ssize_t length = 0
+    value.start = <int>start
     if cursor.at >= cursor.size:
         return fail(cursor, b"truncated")
     c = cursor.text[cursor.at]
     if c == c'"':
         value.type = STRING
-        return scan_string(cursor, &value.start, &value.length)
+        if scan_string(cursor, &start, &length):
+            return 1
+        value.start = <int>start
+        value.length = <int>length
+        return 0
     if c == c"{" or c == c"[":
         value.type = OBJECT if c == c"{" else ARRAY
         return skip_container(cursor, depth + 1, c == c"{")
@@ -180,36 +230,72 @@ cdef inline int skip_value(Cursor* cursor, int depth, Value* value) noexcept nog
     value.type = NUMBER
     if skip_number(cursor):
         return 1
-    value.length = cursor.at - value.start
+    value.length = <int>(cursor.at - start)
     return 0
 
 
+cdef inline int next_element(Cursor* cursor, bint first, unsigned char closer) noexcept nogil:
+    """FOUND with the cursor at the next element of a container, ENDED behind its end, or FAULT.
+
+    The cursor stands behind the opening bracket when `first`, else behind the last element.
+    """
+    skip_space(cursor)
+    if cursor.at >= cursor.size:
+        return fail(cursor, b"truncated")
+    if cursor.text[cursor.at] == closer:
+        cursor.at += 1
+        return ENDED
+    if first:
+        return FOUND
+    if expect(cursor, c",", b"expected ',' or the end of a container"):
+        return FAULT
+    skip_space(cursor)
+    return FOUND
+
+
+cdef inline int next_member(
+    Cursor* cursor, bint first, Py_ssize_t* start, Py_ssize_t* length
+) noexcept nogil:
+    """FOUND with the key noted and the cursor at its value, ENDED behind the object, or FAULT."""
+    cdef int found = next_element(cursor, first, c"}")
+    if found != FOUND:
+        return found
+    if scan_string(cursor, start, length):
+        return FAULT
+    skip_space(cursor)
+    if expect(cursor, c":", b"expected ':'"):
+        return FAULT
+    skip_space(cursor)
+    if cursor.at >= cursor.size:
+        return fail(cursor, b"truncated")
+    return FOUND
+
+
 cdef inline int skip_container(Cursor* cursor, int depth, bint is_object) noexcept nogil:
-    cdef unsigned char closer = c"}" if is_object else c"]"
+    """An object or array from its opening bracket on."""
     cdef Value inner
+    cdef Py_ssize_t start = 0
+    cdef Py_ssize_t length = 0
+    cdef bint first = True
+    cdef int found
     if depth > DEPTH_MAX:
         return fail(cursor, b"nested too deeply")
     cursor.at += 1
-    skip_space(cursor)
-    if cursor.at < cursor.size and cursor.text[cursor.at] == closer:
-        cursor.at += 1
-        return 0
     while True:
-        skip_space(cursor)
         if is_object:
-            if scan_string(cursor, &inner.start, &inner.length):
-                return 1
-            skip_space(cursor)
-            if expect(cursor, c":", b"expected ':'"):
-                return 1
-            skip_space(cursor)
+            found = next_member(cursor, first, &start, &length)
+        else:
+            found = next_element(cursor, first, c"]")
+        if found != FOUND:
+            return found
+        first = False
         if skip_value(cursor, depth, &inner):
             return 1
-        skip_space(cursor)
-        if cursor.at >= cursor.size:
-            return fail(cursor, b"truncated")
-        if cursor.text[cursor.at] == closer:
-            cursor.at += 1
-            return 0
-        if expect(cursor, c",", b"expected ',' or the end of a container"):
-            return 1
+
+
+cdef inline int end_of_frame(Cursor* cursor) noexcept nogil:
+    """That nothing but space follows."""
+    skip_space(cursor)
+    if cursor.at != cursor.size:
+        return fail(cursor, b"bytes after the end")
+    return 0

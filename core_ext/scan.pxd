@@ -1,9 +1,11 @@
-"""The header of the scanner: how one frame is held while it is read."""
+"""The header of the scanners: how one frame is held while it is read."""
 
 cimport cython
 from libc.stdint cimport int64_t
 
+from core_ext.book cimport Book
 from core_ext.frame_levels cimport Levels
+from core_ext.frame_trades cimport Trades
 
 
 cdef enum:
@@ -11,18 +13,31 @@ cdef enum:
     KIND_DEPTH = 1
     KIND_TRADE = 2
     KIND_TICKER = 3
+    KIND_AGG_TRADE = 4
     SYMBOL_ROOM = 20
 
 
+cdef enum:
+    DIALECT_BINANCE_SPOT = 0
+    DIALECT_BINANCE_FUTURES = 1
+    DIALECT_BYBIT = 2
+
+
 @cython.final
+@cython.freelist(8)
 cdef class ScanResult:
     cdef readonly int kind
     cdef readonly int outcome
     cdef readonly int levels
+    cdef readonly int trades
+    cdef readonly bint is_snapshot
     cdef readonly bint buyer_is_maker
     cdef readonly int64_t event_ms
+    cdef readonly int64_t match_ms
     cdef readonly int64_t first_id
     cdef readonly int64_t last_id
+    cdef readonly int64_t previous_id
+    cdef readonly int64_t cross_sequence
     cdef readonly int64_t trade_id
     cdef readonly int64_t price_ticks
     cdef readonly int64_t lots
@@ -30,6 +45,13 @@ cdef class ScanResult:
     cdef readonly int64_t bid_lots
     cdef readonly int64_t ask_ticks
     cdef readonly int64_t ask_lots
+    cdef readonly double spread_bps
+    cdef readonly double mid
+    cdef readonly double bid_depth_50bps
+    cdef readonly double ask_depth_50bps
+    cdef readonly double bid_depth_10
+    cdef readonly double ask_depth_10
+    cdef readonly double imbalance
     cdef unsigned char symbol_text[SYMBOL_ROOM]
     cdef int symbol_length
 
@@ -37,3 +59,17 @@ cdef class ScanResult:
 @cython.final
 cdef class BinanceScanner:
     cdef Levels levels
+    cdef Trades trade_list
+    cdef readonly int dialect
+
+    cdef ScanResult take(self, Book book, frame)
+
+
+@cython.final
+cdef class BybitScanner:
+    cdef Levels levels
+    cdef Trades trade_list
+    cdef readonly int dialect
+    cdef int64_t cross_sequence
+
+    cdef ScanResult take(self, Book book, frame)

@@ -3,16 +3,22 @@ from typing import final
 from typing_extensions import Buffer
 
 from core_ext.book import Book
+from core_ext.codes import TradeSeen
 
 @final
 class ScanResult:
     kind: int
     outcome: int
     levels: int
+    trades: int
+    is_snapshot: bool
     buyer_is_maker: bool
     event_ms: int
+    match_ms: int
     first_id: int
     last_id: int
+    previous_id: int
+    cross_sequence: int
     trade_id: int
     price_ticks: int
     lots: int
@@ -20,13 +26,31 @@ class ScanResult:
     bid_lots: int
     ask_ticks: int
     ask_lots: int
+    spread_bps: float
+    mid: float
+    bid_depth_50bps: float
+    ask_depth_50bps: float
+    bid_depth_10: float
+    ask_depth_10: float
+    imbalance: float
     @property
     def symbol(self) -> str: ...
 
 @final
 class BinanceScanner:
+    dialect: int
+    def __init__(self, dialect: int = ...) -> None: ...
     def feed(self, book: Book, frame: Buffer) -> ScanResult: ...
+    def feed_stats(self, book: Book, frame: Buffer) -> ScanResult: ...
+    def trades(self) -> list[TradeSeen]: ...
     def load_snapshot(self, book: Book, body: Buffer) -> int: ...
+
+@final
+class BybitScanner:
+    dialect: int
+    def feed(self, book: Book, frame: Buffer) -> ScanResult: ...
+    def feed_stats(self, book: Book, frame: Buffer) -> ScanResult: ...
+    def trades(self) -> list[TradeSeen]: ...
 
 def symbol_of(frame: Buffer) -> str | None: ...
 def kind_of(frame: Buffer) -> int: ...

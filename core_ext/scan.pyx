@@ -1,28 +1,38 @@
-"""Binance spot frames straight into a book: one pass over the bytes, no Python object per level.
+"""Frames of Binance and Bybit straight into a book: one pass, no Python object per level.
 
 Every read is checked against the frame's end, and all levels of a frame are read into a bounded
 scratch before the first one is applied: a refused frame leaves the book as it was.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free
 from libc.string cimport memchr, memcmp
 
 from core_ext.book cimport OUTCOME_APPLIED, Book
-from core_ext.errors import FrameRefused
+from core_ext.bybit_events cimport read_bybit
+from core_ext.codes import TradeSeen
+from core_ext.errors import FrameRefused, NumberRefused
 from core_ext.frame_events cimport read_frame, read_snapshot
-from core_ext.frame_levels cimport Levels, apply_levels
+from core_ext.frame_levels cimport ASKS, BIDS, Levels, apply_side
+from core_ext.frame_trades cimport Trade, Trades
 from core_ext.json_cursor cimport Cursor, fail
+from core_ext.look cimport Top, depth_of_best
+from core_ext.sequence cimport admit
 
 cdef enum:
     FRAME_BYTES_MAX = 8_388_608
+    STATS_LEVELS = 10
+    NOT_TAKEN = -1
 
 
 cdef class ScanResult:
     """What one frame said. Ticks and lots are whole numbers of the book's steps; 0 where unsaid.
 
-    levels is the number of level changes of a depth frame, whatever became of them.
+    levels is the number of level changes of a depth frame, whatever became of them; trades that
+    of a trade frame, whose last one is told here. After `feed_stats` a depth frame also has the
+    book's best prices and statistics.
     """
 
     @property
@@ -37,11 +47,141 @@ cdef class ScanResult:
         )
 
 
+cdef int open_frame(Cursor* cursor, Py_buffer* view, frame) except -1:
+    """Puts the cursor on a bytes-like object; the view keeps it there until `close_frame`."""
+    view.len = NOT_TAKEN
+    cursor.at = 0
+    cursor.reason = b""
+    if PyBytes_CheckExact(frame):
+        cursor.text = <const unsigned char*>PyBytes_AS_STRING(frame)
+        cursor.size = PyBytes_GET_SIZE(frame)
+    else:
+        PyObject_GetBuffer(frame, view, PyBUF_SIMPLE)
+        cursor.text = <const unsigned char*>view.buf
+        cursor.size = view.len
+    return 0
+
+
+cdef int close_frame(Cursor* cursor, Py_buffer* view, bint refused) except -1:
+    """Lets the object go; FrameRefused when its reading failed."""
+    if view.len != NOT_TAKEN:
+        PyBuffer_Release(view)
+    if refused:
+        raise FrameRefused(cursor.reason.decode("ascii"), cursor.at)
+    return 0
+
+
+cdef bint too_long(Cursor* cursor) noexcept nogil:
+    return cursor.size > FRAME_BYTES_MAX and fail(cursor, b"frame too long")
+
+
+cdef void apply_levels(Book book, const Levels* levels) noexcept nogil:
+    apply_side(
+        &book.bids, levels.items + levels.starts[BIDS], levels.ends[BIDS] - levels.starts[BIDS]
+    )
+    apply_side(
+        &book.asks, levels.items + levels.starts[ASKS], levels.ends[ASKS] - levels.starts[ASKS]
+    )
+
+
+cdef void take_statistics(ScanResult result, Book book) noexcept nogil:
+    """The statistics of Book.stats into a result."""
+    cdef Top top
+    book.read_top(&top)
+    result.bid_ticks = top.bid_ticks
+    result.bid_lots = top.bid_lots
+    result.ask_ticks = top.ask_ticks
+    result.ask_lots = top.ask_lots
+    result.spread_bps = top.spread_bps
+    result.mid = top.mid
+    result.bid_depth_50bps = top.bid_depth_50bps
+    result.ask_depth_50bps = top.ask_depth_50bps
+    result.imbalance = top.imbalance
+    result.bid_depth_10 = depth_of_best(&book.bids, STATS_LEVELS) * book.notional_unit
+    result.ask_depth_10 = depth_of_best(&book.asks, STATS_LEVELS) * book.notional_unit
+
+
+cdef list trades_told(const Trades* trades):
+    """The trades of the last frame, oldest first."""
+    return [
+        TradeSeen(
+            trades.items[i].trade_id,
+            trades.items[i].price_ticks,
+            trades.items[i].lots,
+            trades.items[i].match_ms,
+            bool(trades.items[i].buyer_is_maker),
+        )
+        for i in range(trades.used)
+    ]
+
+
+cdef void tell_last_trade(ScanResult result, const Trades* trades) noexcept nogil:
+    cdef const Trade* last
+    result.trades = <int>trades.used
+    if trades.used:
+        last = &trades.items[trades.used - 1]
+        result.trade_id = last.trade_id
+        result.price_ticks = last.price_ticks
+        result.lots = last.lots
+        result.match_ms = last.match_ms
+        result.buyer_is_maker = last.buyer_is_maker
+
+
+cdef int take_depth(
+    Book book, Levels* levels, int dialect, ScanResult result, int64_t* cross_sequence
+) except -1:
+    """Applies the levels of a depth frame when they follow, or when they are the whole book."""
+    result.levels = <int>levels.used
+    book.reserve(&book.bids, levels.ends[BIDS] - levels.starts[BIDS])
+    book.reserve(&book.asks, levels.ends[ASKS] - levels.starts[ASKS])
+    if result.is_snapshot:
+        book.start_snapshot(result.last_id)
+        cross_sequence[0] = result.cross_sequence
+        result.outcome = OUTCOME_APPLIED
+    else:
+        result.outcome = admit(book, dialect, result, cross_sequence)
+    if result.outcome == OUTCOME_APPLIED:
+        apply_levels(book, levels)
+    return 0
+
+
 cdef class BinanceScanner:
-    """Reads spot depthUpdate, trade and bookTicker frames, raw or wrapped in {"stream", "data"}."""
+    """Reads depthUpdate, trade, aggTrade and bookTicker, raw or wrapped in {"stream", "data"}.
+
+    Spot by default; Dialect.BINANCE_FUTURES for USD-M and COIN-M, whose deltas name their
+    predecessor.
+    """
+
+    def __cinit__(self, int dialect=DIALECT_BINANCE_SPOT):
+        if dialect != DIALECT_BINANCE_SPOT and dialect != DIALECT_BINANCE_FUTURES:
+            raise NumberRefused("dialect", dialect, "one of Binance's")
+        self.dialect = dialect
 
     def __dealloc__(self):
         free(self.levels.items)
+        free(self.trade_list.items)
+
+    cdef ScanResult take(self, Book book, frame):
+        """Reads one frame and applies what it says."""
+        cdef Py_buffer view
+        cdef Cursor cursor
+        cdef ScanResult result = ScanResult.__new__(ScanResult)
+        cdef int64_t unused = 0
+        cdef bint refused
+        open_frame(&cursor, &view, frame)
+        self.levels.price_step = &book.price_step
+        self.levels.quantity_step = &book.quantity_step
+        refused = too_long(&cursor) or read_frame(
+            &cursor, &self.levels, &self.trade_list, self.dialect, result
+        )
+        if refused:
+            self.trade_list.used = 0
+        close_frame(&cursor, &view, refused)
+        if result.kind == KIND_DEPTH:
+            take_depth(book, &self.levels, self.dialect, result, &unused)
+        else:
+            tell_last_trade(result, &self.trade_list)
+        return result
 
     def feed(self, Book book not None, frame):
         """Reads one frame (bytes-like) and applies a depth delta to its book.
@@ -49,31 +189,18 @@ cdef class BinanceScanner:
         Returns a ScanResult; event kinds that are not read are kind OTHER. Raises FrameRefused
         with reason and byte offset, or NumberRefused for a full book, the book unchanged. O(bytes).
         """
-        cdef Py_buffer view
-        cdef Cursor cursor
-        cdef ScanResult result = ScanResult.__new__(ScanResult)
-        cdef Levels* levels = &self.levels
-        cdef int refused
-        PyObject_GetBuffer(frame, &view, PyBUF_SIMPLE)
-        cursor.text = <const unsigned char*>view.buf
-        cursor.size = view.len
-        cursor.at = 0
-        cursor.reason = b""
-        if view.len > FRAME_BYTES_MAX:
-            refused = fail(&cursor, b"frame too long")
-        else:
-            refused = read_frame(&cursor, book, levels, result)
-        PyBuffer_Release(&view)
-        if refused:
-            raise FrameRefused(cursor.reason.decode("ascii"), cursor.at)
+        return self.take(book, frame)
+
+    def feed_stats(self, Book book not None, frame):
+        """As `feed`; the result of a depth frame also has the book's statistics after it."""
+        cdef ScanResult result = self.take(book, frame)
         if result.kind == KIND_DEPTH:
-            result.levels = <int>levels.used
-            book.reserve(&book.bids, levels.ends[0] - levels.starts[0])
-            book.reserve(&book.asks, levels.ends[1] - levels.starts[1])
-            result.outcome = book.admit_ids(result.first_id, result.last_id)
-            if result.outcome == OUTCOME_APPLIED:
-                apply_levels(book, levels)
+            take_statistics(result, book)
         return result
+
+    def trades(self):
+        """The trades of the last frame fed, as TradeSeen, oldest first; [] when it had none."""
+        return trades_told(&self.trade_list)
 
     def load_snapshot(self, Book book not None, body):
         """Replaces the book by a REST depth snapshot (bytes-like); returns its lastUpdateId.
@@ -84,24 +211,71 @@ cdef class BinanceScanner:
         cdef Cursor cursor
         cdef Levels* levels = &self.levels
         cdef int64_t last_update_id = 0
-        cdef int refused
-        PyObject_GetBuffer(body, &view, PyBUF_SIMPLE)
-        cursor.text = <const unsigned char*>view.buf
-        cursor.size = view.len
-        cursor.at = 0
-        cursor.reason = b""
-        if view.len > FRAME_BYTES_MAX:
-            refused = fail(&cursor, b"frame too long")
-        else:
-            refused = read_snapshot(&cursor, book, levels, &last_update_id)
-        PyBuffer_Release(&view)
-        if refused:
-            raise FrameRefused(cursor.reason.decode("ascii"), cursor.at)
-        book.reserve(&book.bids, levels.ends[0] - levels.starts[0])
-        book.reserve(&book.asks, levels.ends[1] - levels.starts[1])
+        cdef bint refused
+        open_frame(&cursor, &view, body)
+        levels.price_step = &book.price_step
+        levels.quantity_step = &book.quantity_step
+        refused = too_long(&cursor) or read_snapshot(&cursor, levels, &last_update_id)
+        close_frame(&cursor, &view, refused)
+        book.reserve(&book.bids, levels.ends[BIDS] - levels.starts[BIDS])
+        book.reserve(&book.asks, levels.ends[ASKS] - levels.starts[ASKS])
         book.start_snapshot(last_update_id)
         apply_levels(book, levels)
         return last_update_id
+
+
+cdef class BybitScanner:
+    """Reads v5 orderbook.N.SYMBOL and publicTrade.SYMBOL; one scanner for one book.
+
+    A snapshot, or update id 1, replaces the book; a delta before one is Outcome.GAP.
+    """
+
+    def __cinit__(self):
+        self.dialect = DIALECT_BYBIT
+
+    def __dealloc__(self):
+        free(self.levels.items)
+        free(self.trade_list.items)
+
+    cdef ScanResult take(self, Book book, frame):
+        """Reads one frame and applies what it says."""
+        cdef Py_buffer view
+        cdef Cursor cursor
+        cdef ScanResult result = ScanResult.__new__(ScanResult)
+        cdef bint refused
+        open_frame(&cursor, &view, frame)
+        self.levels.price_step = &book.price_step
+        self.levels.quantity_step = &book.quantity_step
+        refused = too_long(&cursor) or read_bybit(
+            &cursor, &self.levels, &self.trade_list, result
+        )
+        if refused:
+            self.trade_list.used = 0
+        close_frame(&cursor, &view, refused)
+        if result.kind == KIND_DEPTH:
+            take_depth(book, &self.levels, DIALECT_BYBIT, result, &self.cross_sequence)
+        else:
+            tell_last_trade(result, &self.trade_list)
+        return result
+
+    def feed(self, Book book not None, frame):
+        """Reads one frame (bytes-like) and applies a snapshot or a delta to its book.
+
+        Returns a ScanResult; topics that are not read are kind OTHER. Raises FrameRefused with
+        reason and byte offset, or NumberRefused for a full book, the book unchanged. O(bytes).
+        """
+        return self.take(book, frame)
+
+    def feed_stats(self, Book book not None, frame):
+        """As `feed`; the result of a book's frame also has the book's statistics after it."""
+        cdef ScanResult result = self.take(book, frame)
+        if result.kind == KIND_DEPTH:
+            take_statistics(result, book)
+        return result
+
+    def trades(self):
+        """The trades of the last frame fed, as TradeSeen, oldest first; [] when it had none."""
+        return trades_told(&self.trade_list)
 
 
 cdef Py_ssize_t find(
@@ -162,10 +336,12 @@ def kind_of(frame):
     PyObject_GetBuffer(frame, &view, PyBUF_SIMPLE)
     text = <const unsigned char*>view.buf
     size = min(view.len, 512)
-    if find(text, size, b'"depthUpdate"', 13) >= 0:
+    if find(text, size, b'"depthUpdate"', 13) >= 0 or find(text, size, b'"orderbook.', 11) >= 0:
         kind = KIND_DEPTH
-    elif find(text, size, b'"trade"', 7) >= 0:
+    elif find(text, size, b'"trade"', 7) >= 0 or find(text, size, b'"publicTrade.', 13) >= 0:
         kind = KIND_TRADE
+    elif find(text, size, b'"aggTrade"', 10) >= 0:
+        kind = KIND_AGG_TRADE
     elif find(text, size, b'"B":', 4) >= 0 and find(text, size, b'"A":', 4) >= 0 and (
         find(text, size, b'"bookTicker"', 12) >= 0 or find(text, size, b'"e":', 4) < 0
     ):

@@ -4,6 +4,7 @@ Same names, same results to the bit, same refusals; slow and easy to read.
 """
 
 from core_ext.reference.book import Book
+from core_ext.reference.bybit import BybitScanner
 from core_ext.reference.drop import DropWindow
 from core_ext.reference.histogram import Histogram
 from core_ext.reference.quote import Quote, pack, pack_book, topic, unpack
@@ -12,6 +13,7 @@ from core_ext.reference.scan import BinanceScanner, ScanResult, kind_of, symbol_
 __all__ = [
     "BinanceScanner",
     "Book",
+    "BybitScanner",
     "DropWindow",
     "Histogram",
     "Quote",

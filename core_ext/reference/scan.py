@@ -19,25 +19,27 @@ from core_ext.codes import (
     MAX_JSON_NUMBER,
     MAX_LOTS,
     MAX_TICKS,
+    Dialect,
     Kind,
     Outcome,
+    TradeSeen,
 )
-from core_ext.errors import FrameRefused
+from core_ext.errors import FrameRefused, NumberRefused
 from core_ext.reference.book import Book, steps_in
 
-_EVENT_KEYS = frozenset({"e", "E", "s", "U", "u", "b", "a", "t", "p", "q", "m", "B", "A", "data"})
+_EVENT_KEYS = frozenset([*"eEsUubatpqmBATfl", "pu", "data"])
 _SNAPSHOT_KEYS = frozenset({"lastUpdateId", "bids", "asks"})
 _FRAME_BYTES_MAX = 8_388_608
 _ID_MAX = 9_223_372_036_854_775_799
 
 
-class _Number(str):
+class JsonNumber(str):
     """A bare JSON number as it was written."""
 
     __slots__ = ()
 
 
-class _Object(dict[str, Any]):
+class JsonObject(dict[str, Any]):
     """An object that remembers which of its keys occurred twice."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
@@ -52,10 +54,15 @@ class ScanResult(NamedTuple):
     outcome: int = Outcome.NONE
     symbol: str = ""
     levels: int = 0
+    trades: int = 0
+    is_snapshot: bool = False
     buyer_is_maker: bool = False
     event_ms: int = 0
+    match_ms: int = 0
     first_id: int = 0
     last_id: int = 0
+    previous_id: int = 0
+    cross_sequence: int = 0
     trade_id: int = 0
     price_ticks: int = 0
     lots: int = 0
@@ -63,16 +70,23 @@ class ScanResult(NamedTuple):
     bid_lots: int = 0
     ask_ticks: int = 0
     ask_lots: int = 0
+    spread_bps: float = 0.0
+    mid: float = 0.0
+    bid_depth_50bps: float = 0.0
+    ask_depth_50bps: float = 0.0
+    bid_depth_10: float = 0.0
+    ask_depth_10: float = 0.0
+    imbalance: float = 0.0
 
 
-def _refuse(reason: str) -> FrameRefused:
+def refuse(reason: str) -> FrameRefused:
     return FrameRefused(reason, 0)
 
 
-def _number(text: str) -> _Number:
+def _number(text: str) -> JsonNumber:
     if "e" in text.lower() or len(text) > MAX_JSON_NUMBER:
-        raise _refuse("number with exponent, or too long")
-    return _Number(text)
+        raise refuse("number with exponent, or too long")
+    return JsonNumber(text)
 
 
 def _depth_of(value: Any) -> int:
@@ -87,162 +101,212 @@ def _depth_of(value: Any) -> int:
     return deepest
 
 
-def _load(frame: bytes) -> Any:
+def load(frame: bytes) -> Any:
     frame = bytes(frame)
     if len(frame) > _FRAME_BYTES_MAX:
-        raise _refuse("frame too long")
+        raise refuse("frame too long")
     try:
         plain = orjson.loads(frame)
     except orjson.JSONDecodeError as error:
-        raise _refuse(str(error)) from None
+        raise refuse(str(error)) from None
     if b"\\" in frame:
-        raise _refuse("escaped string")
+        raise refuse("escaped string")
     if _depth_of(plain) > MAX_DEPTH:
-        raise _refuse("nested too deeply")
-    return json.loads(frame, object_pairs_hook=_Object, parse_int=_number, parse_float=_number)
+        raise refuse("nested too deeply")
+    return json.loads(frame, object_pairs_hook=JsonObject, parse_int=_number, parse_float=_number)
 
 
 def _levels(value: Any, book: Book) -> list[tuple[int, int]]:
     if not isinstance(value, list):
-        raise _refuse("a side of the book is missing or not an array")
+        raise refuse("a side of the book is missing or not an array")
     levels = []
     for level in value:
         if not isinstance(level, list) or len(level) != 2:
-            raise _refuse("expected a level")
-        ticks = _quoted(level[0], book, True)
+            raise refuse("expected a level")
+        ticks = quoted(level[0], book, True)
         if ticks == 0:
-            raise _refuse("price is zero")
-        levels.append((ticks, _quoted(level[1], book, False)))
+            raise refuse("price is zero")
+        levels.append((ticks, quoted(level[1], book, False)))
     return levels
 
 
-def _both_sides(bids: Any, asks: Any, book: Book) -> tuple[list[tuple[int, int]], ...]:
+def both_sides(bids: Any, asks: Any, book: Book) -> tuple[list[tuple[int, int]], ...]:
     sides = _levels(bids, book), _levels(asks, book)
     if len(sides[0]) + len(sides[1]) > MAX_FRAME_LEVELS:
-        raise _refuse("too many levels")
+        raise refuse("too many levels")
     return sides
 
 
-def _quoted(value: Any, book: Book, is_price: bool) -> int:
-    if not isinstance(value, str) or isinstance(value, _Number):
-        raise _refuse("a price or quantity is missing or not a string")
+def quoted(value: Any, book: Book, is_price: bool) -> int:
+    if not isinstance(value, str) or isinstance(value, JsonNumber):
+        raise refuse("a price or quantity is missing or not a string")
     steps = (
         steps_in(value, book.tick_size, MAX_TICKS)
         if is_price
         else steps_in(value, book.lot_size, MAX_LOTS)
     )
     if isinstance(steps, str):
-        raise _refuse(steps)
+        raise refuse(steps)
     return steps
 
 
-def _integer(value: Any) -> int:
-    if not isinstance(value, _Number) or not value.isdigit() or int(value) > _ID_MAX:
-        raise _refuse("not a whole number of 63 bits")
+def integer(value: Any) -> int:
+    if not isinstance(value, JsonNumber) or not value.isdigit() or int(value) > _ID_MAX:
+        raise refuse("not a whole number of 63 bits")
     return int(value)
 
 
-def _symbol(value: Any) -> str:
-    if not isinstance(value, str) or isinstance(value, _Number):
-        raise _refuse("the symbol is missing or not a string")
+def symbol_in(value: Any) -> str:
+    if not isinstance(value, str) or isinstance(value, JsonNumber):
+        raise refuse("the symbol is missing or not a string")
     if not value.isascii() or not 1 <= len(value) <= 20:
-        raise _refuse("the symbol is not 1 to 20 ASCII characters")
+        raise refuse("the symbol is not 1 to 20 ASCII characters")
     return value
 
 
-def _event_of(top: Any) -> _Object | None:
-    if not isinstance(top, _Object):
+def event_of(top: Any) -> JsonObject | None:
+    if not isinstance(top, JsonObject):
         return None
     if top.twice & _EVENT_KEYS:
-        raise _refuse("key occurs twice")
+        raise refuse("key occurs twice")
     inner = top.get("data")
-    if not isinstance(inner, _Object):
+    if not isinstance(inner, JsonObject):
         return top
     if inner.twice & _EVENT_KEYS:
-        raise _refuse("key occurs twice")
+        raise refuse("key occurs twice")
     if "e" in top:
-        raise _refuse("an event beside 'data'")
+        raise refuse("an event beside 'data'")
     return inner
 
 
-def _kind(event: _Object) -> Kind:
+def _kind(event: JsonObject) -> Kind:
     if "e" in event:
         name = event["e"]
-        if isinstance(name, _Number) or not isinstance(name, str):
+        if isinstance(name, JsonNumber) or not isinstance(name, str):
             return Kind.OTHER
-        named = {"depthUpdate": Kind.DEPTH, "trade": Kind.TRADE, "bookTicker": Kind.TICKER}
+        named = {
+            "depthUpdate": Kind.DEPTH,
+            "trade": Kind.TRADE,
+            "bookTicker": Kind.TICKER,
+            "aggTrade": Kind.AGG_TRADE,
+        }
         return named.get(name, Kind.OTHER)
     return Kind.TICKER if {"u", "s", "b", "B", "a", "A"} <= event.keys() else Kind.OTHER
+
+
+def with_statistics(result: ScanResult, book: Book) -> ScanResult:
+    """A depth frame's result with the book's statistics; any other as it is."""
+    if result.kind != Kind.DEPTH:
+        return result
+    stats = book.stats()._asdict()
+    del stats["bid_levels"], stats["ask_levels"]
+    return result._replace(**stats)
+
+
+def put_levels(book: Book, bids: list[tuple[int, int]], asks: list[tuple[int, int]]) -> None:
+    """Applies levels that were checked before."""
+    for ticks, lots in bids:
+        book.put(True, ticks, lots)
+    for ticks, lots in asks:
+        book.put(False, ticks, lots)
 
 
 class BinanceScanner:
     """See core_ext.scan.BinanceScanner."""
 
+    def __init__(self, dialect: int = Dialect.BINANCE_SPOT) -> None:
+        if dialect not in (Dialect.BINANCE_SPOT, Dialect.BINANCE_FUTURES):
+            raise NumberRefused("dialect", dialect, "one of Binance's")
+        self.dialect = int(dialect)
+        self._trades: list[TradeSeen] = []
+
     def feed(self, book: Book, frame: bytes) -> ScanResult:
         """Reads one frame and applies a depth delta to its book."""
-        event = _event_of(_load(frame))
+        self._trades = []
+        event = event_of(load(frame))
         kind = Kind.OTHER if event is None else _kind(event)
         if event is None or kind == Kind.OTHER:
             return ScanResult()
-        symbol = _symbol(event.get("s"))
         event_ms = 0
         if kind != Kind.TICKER or "E" in event:
-            event_ms = _integer(event.get("E"))
-        if kind == Kind.TRADE:
-            if not isinstance(event.get("m"), bool):
-                raise _refuse("the maker flag is missing or not a boolean")
-            return ScanResult(
-                kind=kind,
-                symbol=symbol,
-                event_ms=event_ms,
-                buyer_is_maker=event["m"],
-                trade_id=_integer(event.get("t")),
-                price_ticks=_quoted(event.get("p"), book, True),
-                lots=_quoted(event.get("q"), book, False),
-            )
-        last_id = _integer(event.get("u"))
+            event_ms = integer(event.get("E"))
+        told = ScanResult(
+            kind=kind,
+            symbol=symbol_in(event.get("s")),
+            event_ms=event_ms,
+            match_ms=integer(event["T"]) if "T" in event else 0,
+        )
+        if kind == Kind.DEPTH:
+            return self._depth(book, event, told)
         if kind == Kind.TICKER:
-            return ScanResult(
-                kind=kind,
-                symbol=symbol,
-                event_ms=event_ms,
+            last_id = integer(event.get("u"))
+            return told._replace(
                 first_id=last_id,
                 last_id=last_id,
-                bid_ticks=_quoted(event.get("b"), book, True),
-                bid_lots=_quoted(event.get("B"), book, False),
-                ask_ticks=_quoted(event.get("a"), book, True),
-                ask_lots=_quoted(event.get("A"), book, False),
+                bid_ticks=quoted(event.get("b"), book, True),
+                bid_lots=quoted(event.get("B"), book, False),
+                ask_ticks=quoted(event.get("a"), book, True),
+                ask_lots=quoted(event.get("A"), book, False),
             )
-        first_id = _integer(event.get("U"))
+        return self._trade(book, event, told)
+
+    def _trade(self, book: Book, event: JsonObject, told: ScanResult) -> ScanResult:
+        if not isinstance(event.get("m"), bool):
+            raise refuse("the maker flag is missing or not a boolean")
+        aggregate = told.kind == Kind.AGG_TRADE
+        trade = TradeSeen(
+            integer(event.get("a" if aggregate else "t")),
+            quoted(event.get("p"), book, True),
+            quoted(event.get("q"), book, False),
+            told.match_ms,
+            event["m"],
+        )
+        if aggregate:
+            told = told._replace(first_id=integer(event.get("f")), last_id=integer(event.get("l")))
+        self._trades = [trade]
+        return told._replace(trades=1, **trade._asdict())
+
+    def _depth(self, book: Book, event: JsonObject, told: ScanResult) -> ScanResult:
+        first_id, last_id = integer(event.get("U")), integer(event.get("u"))
         if first_id > last_id:
-            raise _refuse("first update id is above the last")
-        bids, asks = _both_sides(event.get("b"), event.get("a"), book)
+            raise refuse("first update id is above the last")
+        previous_id = 0
+        covered_from = first_id
+        if self.dialect == Dialect.BINANCE_FUTURES:
+            previous_id = integer(event.get("pu"))
+            if previous_id >= last_id:
+                raise refuse("the previous update id is not below the last")
+            covered_from = previous_id + 1
+        bids, asks = both_sides(event.get("b"), event.get("a"), book)
         book.require_room(len(bids), len(asks))
-        outcome = book.admit(first_id, last_id)
+        outcome = book.admit(covered_from, last_id)
         if outcome == Outcome.APPLIED:
-            for ticks, lots in bids:
-                book.put(True, ticks, lots)
-            for ticks, lots in asks:
-                book.put(False, ticks, lots)
-        return ScanResult(
-            kind=kind,
+            put_levels(book, bids, asks)
+        return told._replace(
             outcome=outcome,
-            symbol=symbol,
             levels=len(bids) + len(asks),
-            event_ms=event_ms,
             first_id=first_id,
             last_id=last_id,
+            previous_id=previous_id,
         )
+
+    def feed_stats(self, book: Book, frame: bytes) -> ScanResult:
+        """As `feed`, with the book's statistics in a depth frame's result."""
+        return with_statistics(self.feed(book, frame), book)
+
+    def trades(self) -> list[TradeSeen]:
+        """The trades of the last frame fed."""
+        return self._trades
 
     def load_snapshot(self, book: Book, body: bytes) -> int:
         """Replaces the book by a REST depth snapshot; returns its lastUpdateId."""
-        top = _load(body)
-        if not isinstance(top, _Object):
-            raise _refuse("expected an object")
+        top = load(body)
+        if not isinstance(top, JsonObject):
+            raise refuse("expected an object")
         if top.twice & _SNAPSHOT_KEYS:
-            raise _refuse("key occurs twice")
-        last_update_id = _integer(top.get("lastUpdateId"))
-        bids, asks = _both_sides(top.get("bids"), top.get("asks"), book)
+            raise refuse("key occurs twice")
+        last_update_id = integer(top.get("lastUpdateId"))
+        bids, asks = both_sides(top.get("bids"), top.get("asks"), book)
         book.load_snapshot_ticks(last_update_id, bids, asks)
         return last_update_id
 
@@ -261,9 +325,11 @@ def symbol_of(frame: bytes) -> str | None:
 def kind_of(frame: bytes) -> int:
     """The likely Kind of a frame, without reading it as JSON."""
     head = bytes(frame)[:512]
-    if b'"depthUpdate"' in head:
+    if b'"depthUpdate"' in head or b'"orderbook.' in head:
         return Kind.DEPTH
-    if b'"trade"' in head:
+    if b'"trade"' in head or b'"publicTrade.' in head:
         return Kind.TRADE
+    if b'"aggTrade"' in head:
+        return Kind.AGG_TRADE
     named = b'"bookTicker"' in head or b'"e":' not in head
     return Kind.TICKER if named and b'"B":' in head and b'"A":' in head else Kind.OTHER
