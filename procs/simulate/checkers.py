@@ -18,11 +18,12 @@ from procs.simulate.faults import NONE
 from procs.simulate.node import Node
 from procs.simulate.process import Process
 from procs.simulate.venue import ACCOUNT
+from shared.domain.account import fill_key
 from shared.domain.order import OrderStatus
 from shared.domain.reconcile import ledger_differences
 from shared.domain.risk import at_stake, equity
 from shared.ids import decision_of, leg_of
-from shared.messages.venue import PlaceOco, PlaceOrder, VenueRequest
+from shared.messages.venue import PlaceOco, PlaceOrder, Side, VenueRequest
 from shared.units import HUNDRED, NS_PER_S, ZERO
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ class Checkers:
         self._booked = len(account.fills)
         exchange = self.world.venue.exchange
         known = {
-            f"{fill.symbol}:{fill.trade_id}"
+            fill_key(fill.symbol, str(fill.trade_id), Side.BUY if fill.is_buyer else Side.SELL)
             for symbol in exchange.instruments
             for order in exchange.all_orders(ACCOUNT, symbol)
             for fill in exchange.fills_of(order.id)
