@@ -267,7 +267,9 @@ class Checkers:
         self._all_protected()
         decide = self.world.nodes["decide"].actor
         for intent_id, reservation in decide.state.reservations.items():
-            overdue = self.world.agenda.now_ns - reservation.deadline_ns > RELEASE_WITHIN_NS
+            ended = account.ended_intents.get(intent_id)
+            over_ns = max(reservation.deadline_ns, ended.ended_ns if ended else 0)
+            overdue = self.world.agenda.now_ns - over_ns > RELEASE_WITHIN_NS
             if intent_id not in account.intents and overdue:
                 self.say("L15", f"reservation of {intent_id} was never released")
 
