@@ -60,6 +60,7 @@ DECLARED: dict[str, tuple[str, ...]] = {
     "crash_ingest": ("ingest Quote",),
     "crash_observe": ("observe EventSaid", "observe Welcomed"),
     "failed_start": CHILDREN,
+    "stopped": ("ACTIVE", "REDUCING"),
     "cut_channel": tuple(" and ".join(pair) for pair in PAIRS),
     "paused": ("supervise", *CHILDREN),
     "paused_turn": TURNS,

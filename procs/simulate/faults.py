@@ -40,6 +40,8 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     crash_observe: float = 0.0
     failed_start: float = 0.0
     """A child ends while it starts up; three times within 10 s and route is started to rescue."""
+    stopped: float = 0.0
+    """Per half second: somebody stops the engine, with one, two or three signals."""
     doubled_say: float = 0.0
     cut_channel: float = 0.0
     """Per half second: nothing passes between two roles for a while; some of it comes late."""
@@ -84,6 +86,7 @@ def swarm(random: Random) -> Faults:
         crash_ingest=some(0.01),
         crash_observe=some(0.02),
         failed_start=some(0.30),
+        stopped=some(0.02),
         doubled_say=some(0.05),
         cut_channel=some(0.05),
         paused=some(0.01),

@@ -52,6 +52,10 @@ class Machine:
         self.runs = 0
         self.finish: Finish | None = None
         """How the last run ended, if it ended by itself."""
+        self.flatten = False
+        """A stop closes every position (`engine.on_stop`)."""
+        self.exits: list[str] = []
+        """Who is gone, in order."""
         self.stays_down = False
         """Nobody starts the engine again."""
         self.overseer = Overseer(world.agenda, self)
@@ -62,14 +66,14 @@ class Machine:
 
     # ── runs ────────────────────────────────────────────────────────────────────────────────────
 
-    def boot(self, *, flatten: bool = False) -> None:
+    def boot(self) -> None:
         """Starts the engine: a run with an id that was never there before (O2)."""
         start_s = max(self.world.agenda.now_ns // NS_PER_S, self._last_start_s + 1)
         self._last_start_s = start_s
         self.run = run_id(start_s)
         self.runs += 1
         self.finish = None
-        self.overseer.start(self.run, flatten=flatten)
+        self.overseer.start(self.run, flatten=self.flatten)
         if self.runs == 1:
             self._beat()
 
@@ -134,6 +138,7 @@ class Machine:
 
     def exited(self, node: Process, exit_code: int) -> None:
         """A process is gone: who must know learns it."""
+        self.exits.append(node.role)
         if node.role != "observe":
             self.world.died_ns = self.world.agenda.now_ns
         if node is not self.overseer:
@@ -166,8 +171,8 @@ class Machine:
         world.agenda.after(BEAT_NS, self._beat)
 
     def whole(self) -> bool:
-        """Whether nobody is given up and the run has come up once."""
-        if not self.overseer.alive:
+        """Whether nobody is given up, the run has come up once and is not asked to end."""
+        if not self.overseer.alive or self.overseer.actor.stopping is not None:
             return False
         children = self.overseer.actor.roster.children.values()
         return all(

@@ -7,6 +7,7 @@ part of each world is healed, and then the engine must have come to rest: that i
 from __future__ import annotations
 
 import hashlib
+import sys
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -26,6 +27,7 @@ from procs.simulate.checkers import Checkers, Violation
 from procs.simulate.dice import Dice, Hit
 from procs.simulate.faults import draw
 from procs.simulate.feed import BooksMoved, IngestNode
+from procs.simulate.leaving import Stops, stop_at_the_end
 from procs.simulate.liveness import Debts
 from procs.simulate.machine import Machine
 from procs.simulate.modes import SAFETY, Mode
@@ -50,6 +52,8 @@ SETTLE_NS = 1_500 * NS_PER_MS
 """The market stands still at the end, so that nothing is on its way when all is compared."""
 RAISED = (SeawallError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError)
 """What code of ours may raise by mistake: its process would die of it at every start (L16)."""
+ENDS = 0.25
+"""Worlds that end with an orderly stop, in half of them with every position closed."""
 CALM_STARTS = 0.75
 CALM_START_NS = 2 * NS_PER_S
 """Most worlds fall ill once the engine has come up: an engine that never trades shows little."""
@@ -127,6 +131,7 @@ class World:
         self.began_ns = self.agenda.now_ns
         self.heal_at_ns = self.began_ns + mode.faulty_ns
         self.end_ns = self.heal_at_ns + mode.healed_ns
+        self.market_until_ns = self.end_ns - SETTLE_NS
         self.market = build_market("fast", seed, START_MS, symbols=SYMBOLS)
         self.events = 0
         self.died_ns = 0
@@ -152,6 +157,9 @@ class World:
         self.machine = Machine(self)
         self.person = Person(self)
         self.pauses = Pauses(self)
+        self.stops = Stops(self)
+        self.ends = self.random.random() < ENDS
+        self.machine.flatten = self.random.random() < 0.5
         self.checkers = Checkers(self)
         self.forgotten: set[str] = set()
         """Decisions that the restored journals have never seen."""
@@ -210,13 +218,11 @@ class World:
                 break
             if not self.healed and next_ns > self.heal_at_ns:
                 self._heal()
-            try:
-                self.agenda.step()
-            except RAISED as error:
-                self.checkers.say("L16", f"raised {where(error)}")
-            self.events += 1
+            self.step()
         if not self.checkers.violations:
             self.checkers.at_rest()
+        if not self.checkers.violations and self.ends:
+            stop_at_the_end(self)
         account = self.nodes["route"].actor.account
         return Outcome(
             seed=self.seed,
@@ -230,6 +236,14 @@ class World:
             violations=self.checkers.violations,
             trace_hash=self._hash(),
         )
+
+    def step(self) -> None:
+        """The next thing that happens."""
+        try:
+            self.agenda.step()
+        except RAISED as error:
+            self.checkers.say("L16", f"raised {where(error)}")
+        self.events += 1
 
     def _heal(self) -> None:
         self.healed = True
@@ -260,8 +274,13 @@ class World:
             self.debts.look()
         if touched:
             self.nodes["ingest"].take(BooksMoved(tuple(touched)))
-        if self.agenda.now_ns < self.end_ns - SETTLE_NS:
+        if self.agenda.now_ns < self.market_until_ns:
             self.agenda.after(MARKET_STEP_NS, self._market_step)
+
+    def market_goes_on(self) -> None:
+        """After its standstill at the end, for as long as anybody looks."""
+        self.market_until_ns = sys.maxsize
+        self._market_step()
 
     # ── what the processes' effects reach ───────────────────────────────────────────────────────
 
