@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from planted_bugs import blind_resend, unknown_is_refused
+from planted_orders import blind_resend, unknown_is_refused
 
 from procs.cli.main import main
 from procs.simulate.campaign import command_of

@@ -1,0 +1,126 @@
+"""Writes docs/planted_bugs.md: in which seed each planted bug is found, and in what words.
+
+Run it with `make planted`. Each bug is planted into an engine of its own and seeds are played from
+0 on until one breaks a law; a bug that survives 1,000 seeds is a hole in the simulation, and is
+said to be one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+
+from planted_bugs import BUGS, Planted  # noqa: E402
+
+from procs.simulate.modes import mode_named  # noqa: E402
+from procs.simulate.world import play  # noqa: E402
+from shared.clock import EngineClock  # noqa: E402
+from shared.units import NS_PER_S  # noqa: E402
+
+PAGE = ROOT / "docs" / "planted_bugs.md"
+WITHIN = 1_000
+
+HEAD = """# Planted bugs
+
+Written by `make planted` from `tests/sim/planted_*.py`. Each row is a bug that costs money, patched
+into the engine on purpose. The simulation ([simulation.md](simulation.md)) then plays seeds from 0
+on; the row says in which one a law was broken first, which, in what words, and after how many
+seconds on one core. A checker that finds no planted bug proves nothing by its silence.
+
+| bug | what is wrong | law | profile | first seed | what the checker says | seconds |
+|---|---|---|---|---:|---|---:|
+"""
+
+
+class Row(NamedTuple):
+    """One bug's fate."""
+
+    bug: str
+    meant: str
+    law: str
+    profile: str
+    seed: int | None
+    words: str
+    seconds: float
+
+
+def look_for(name: str, within: int = WITHIN) -> Row:
+    """Plants a bug and plays seeds until a law is broken."""
+    (bug,) = (one for one in BUGS if one.plant.__name__ == name)
+    clock = EngineClock()
+    began_ns = clock.now_ns()
+    with pytest.MonkeyPatch.context() as patch:
+        bug.plant(patch)
+        for seed in range(within):
+            broken = play(seed, bug.profile, mode_named(bug.mode)).violations
+            if broken:
+                took_s = (clock.now_ns() - began_ns) / NS_PER_S
+                first = broken[0]
+                return Row(bug.name, bug.meaning, first.law, bug.where, seed, first.text, took_s)
+    took_s = (clock.now_ns() - began_ns) / NS_PER_S
+    return Row(bug.name, bug.meaning, "", bug.where, None, f"nothing, in {within} seeds", took_s)
+
+
+def page(rows: Iterable[Row]) -> str:
+    """The whole page."""
+    rows = list(rows)
+    lines = [HEAD.rstrip("\n")]
+    for row in rows:
+        seed = "not found" if row.seed is None else str(row.seed)
+        words = row.words.replace("|", "\\|")
+        lines.append(
+            f"| {row.bug} | {row.meant} | {row.law} | {row.profile} | {seed} | {words} "
+            f"| {row.seconds:.1f} |"
+        )
+    found = sum(row.seed is not None for row in rows)
+    worst = max((row.seed + 1 for row in rows if row.seed is not None), default=0)
+    lines += ["", f"{found} of {len(rows)} found, each within {worst} seeds.", ""]
+    return "\n".join(lines)
+
+
+def listed(text: str) -> list[tuple[str, str, str]]:
+    """Of a page's rows the bug, what is wrong with it, and where it was looked for."""
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    return [(row[0].removeprefix("| "), row[1], row[3]) for row in rows if row[0] != "| bug"]
+
+
+def wanted(bug: Planted) -> tuple[str, str, str]:
+    """What a page has to say of a bug, whatever was found."""
+    return bug.name, bug.meaning, bug.where
+
+
+def main() -> int:
+    """Looks for every bug, two at a time, and writes the page; 1 when one was not found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--within", type=int, default=WITHIN, help="seeds per bug")
+    parser.add_argument("--only", nargs="*", help="just these bugs, and no page")
+    parser.add_argument("--workers", type=int, default=2)
+    args = parser.parse_args()
+    names = args.only or [bug.plant.__name__ for bug in BUGS]
+    rows = []
+    with ProcessPoolExecutor(
+        args.workers, mp_context=get_context("spawn"), max_tasks_per_child=4
+    ) as pool:
+        for row in pool.map(look_for, names, [args.within] * len(names)):
+            rows.append(row)
+            seed = "----" if row.seed is None else f"{row.seed:4}"
+            print(
+                f"{row.bug:32} {row.profile:10} {seed} {row.seconds:6.1f} s {row.law:4} {row.words}"
+            )
+    if not args.only:
+        PAGE.write_text(page(rows), encoding="utf-8")
+    return int(any(row.seed is None for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
