@@ -14,7 +14,9 @@ from procs.localvenue.market.events import MarketEvent
 from procs.localvenue.matching import model, requests, words
 from procs.localvenue.matching.exchange import Exchange
 from procs.simulate.agenda import Agenda
+from procs.simulate.books import Books
 from procs.simulate.dice import Dice
+from procs.simulate.questions import Questions
 from shared.domain.instrument import Instrument
 from shared.messages.venue import (
     CancelOrder,
@@ -86,11 +88,15 @@ class SimVenue:
         watch: Callable[[model.Order], None],
     ) -> None:
         self.exchange = Exchange(instruments, {ACCOUNT: balances})
+        self.books = Books(self.exchange, ACCOUNT)
+        self.questions = Questions(RECV_WINDOW_NS + MATCHING_NS + READ_LAG_NS)
+        self.on_acted: Callable[[], None] = lambda: None
+        """Called when what the exchange has just done is booked."""
         self.client_ids: dict[int, str] = {}
         self._agenda = agenda
         self._random = random
         self._dice = dice
-        self._deliver = deliver
+        self._hand_over = deliver
         self._watch = watch
 
     def on_market(self, event: MarketEvent) -> None:
@@ -101,6 +107,8 @@ class SimVenue:
     def call(self, request: VenueRequest, incarnation: int) -> None:
         """A request leaves route's process."""
         sent_ns = self._agenda.now_ns
+        if isinstance(request, PlaceOrder | PlaceOco):
+            self.questions.left(request, sent_ns)
         dice, state = self._dice, type(request).__name__
         writes = isinstance(request, PlaceOrder | PlaceOco | CancelOrder)
         there_ns = self._random.randint(1, 20) * NS_PER_MS
@@ -154,6 +162,14 @@ class SimVenue:
             self._agenda.after(back_ns, come_back)
 
         self._agenda.after(there_ns, arrive)
+
+    def told(self, question: TakeSnapshot, now_ns: int) -> VenueAnswered:
+        """What the venue would answer now if nothing stood between."""
+        return self._snapshot(question, now_ns)
+
+    def _deliver(self, message: VenueAnswered | VenueReported, incarnation: int | None) -> None:
+        self.questions.told(message)
+        self._hand_over(message, incarnation)
 
     # ── the exchange ────────────────────────────────────────────────────────────────────────────
 
@@ -350,6 +366,8 @@ class SimVenue:
         for event in self.exchange.drain():
             match event:
                 case model.OrderUpdated():
+                    if self.books.take(event) is not None and event.execution == "NEW":
+                        self.questions.accepted(event.order.client_id, str(event.order.id))
                     self._watch(event.order)
                     fill = event.fill
                     trade = self._trade(fill, event.order.client_id) if fill is not None else None
@@ -363,6 +381,7 @@ class SimVenue:
                 case _:
                     continue
             self._send(report)
+        self.on_acted()
 
     def _send(self, report: VenueReported) -> None:
         dice = self._dice

@@ -1,0 +1,115 @@
+"""L15: money adds up at each booking and at the end, and the cap holds."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from procs.simulate.checkers.base import Checker
+from shared.domain.account import Account
+from shared.domain.reconcile import ledger_differences
+from shared.domain.risk import at_stake, equity
+from shared.messages.venue import Side
+from shared.units import HUNDRED, NS_PER_S, ZERO
+
+RELEASE_WITHIN_NS = 5 * NS_PER_S
+
+
+class Money(Checker):
+    """Works the ledger out again from the venue's own fills, and the stakes from decide's state."""
+
+    law = "L15"
+
+    def __init__(self, checkers: Any) -> None:
+        super().__init__(checkers)
+        self._account: Account | None = None
+        self._booked = 0
+        self._opening: dict[str, Decimal] = {}
+        self._moved: dict[str, Decimal] = {}
+        self._judged = (0, 0, 0)
+
+    def turned(self, node: Any) -> None:
+        """Checks what this node's turn may have broken."""
+        if not node.alive:
+            return
+        if node.role == "route":
+            self._ledger(node.actor.account)
+        if node.role in ("route", "decide"):
+            self._stakes()
+
+    def _ledger(self, account: Account) -> None:
+        """At each booking: opened with, moved by every fill, is what the ledger holds."""
+        if account is not self._account:
+            self._account, self._booked, self._moved = account, 0, {}
+        fresh = len(account.fills) - self._booked
+        if fresh <= 0 or not account.ledger:
+            return
+        for key in islice(reversed(account.fills), fresh):
+            fill = self.books.fill_of(key)
+            if fill is None:
+                continue  # Inferred, or a matter of L3.
+            for asset, amount in self.books.effect(fill).items():
+                self._moved[asset] = self._moved.get(asset, ZERO) + amount
+        self._booked += fresh
+        expected = dict(self._moved)
+        for guess in account.inferred.values():
+            sign = 1 if guess.side is Side.BUY else -1
+            cost = guess.price * guess.quantity
+            expected[guess.base] = expected.get(guess.base, ZERO) + sign * guess.quantity
+            expected[guess.quote] = expected.get(guess.quote, ZERO) - sign * cost
+        for asset, held in account.ledger.items():
+            opening = held - expected.get(asset, ZERO)
+            known = self._opening.setdefault(asset, opening)
+            if known != opening:
+                self.say(
+                    f"{asset}: the ledger is {held}, its fills make it {held - opening + known}"
+                )
+
+    def _stakes(self) -> None:
+        """Reservations plus exposure stay within the cap, as decide sees it."""
+        decide = self.world.nodes["decide"]
+        if not decide.alive or not decide.actor.replica.welcomed:
+            return
+        account, state = decide.actor.replica.account, decide.actor.state
+        judged = (decide.incarnation, account.seq, state.seq)
+        if judged == self._judged or not account.ledger:
+            return
+        self._judged = judged
+        policy = decide.actor.policy
+        staked = at_stake(account, state.reservations.values())
+        if staked == ZERO:
+            return
+        cap = equity(account, policy.quote_asset, decide.actor.marks) * Decimal(
+            str(policy.risk.max_exposure_pct)
+        )
+        if staked > cap / HUNDRED:
+            self.say(f"at stake {staked}, cap {cap / HUNDRED}")
+
+    def restored(self) -> None:
+        """The ledger goes on from an older one, perhaps from none."""
+        self._opening = {}
+
+    def at_rest(self) -> None:
+        """The exchange's ledger holds, ours agrees with it, no reservation outlives its intent."""
+        self.world.venue.exchange.verify()
+        account = self.world.nodes["route"].actor.account
+        self._ledger_agrees(account)
+        decide = self.world.nodes["decide"].actor
+        for intent_id, reservation in decide.state.reservations.items():
+            overdue = self.world.agenda.now_ns - reservation.deadline_ns > RELEASE_WITHIN_NS
+            if intent_id not in account.intents and overdue:
+                self.say(f"reservation of {intent_id} was never released")
+
+    def _ledger_agrees(self, account: Account) -> None:
+        live = any(not order.venue_order_id for order in account.orders.values())
+        if live or account.inferred:
+            return
+        balances = {b.asset: b for b in self.world.venue.balances()}
+        truth = msgspec.structs.replace(account, balances=balances)
+        foreign = self.books.foreign
+        for asset, (ours, theirs) in ledger_differences(truth).items():
+            if ours + foreign.get(asset, ZERO) != theirs:
+                self.say(f"{asset}: ledger {ours}, venue {theirs}")
