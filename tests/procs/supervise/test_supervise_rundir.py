@@ -40,6 +40,22 @@ def test_an_open_run_directory_is_refused(paths):
         paths.make()
 
 
+def test_a_user_folder_that_everybody_may_change_is_refused(paths):
+    """Whoever may rename `run` needs no rights in it."""
+    paths.userdir.chmod(0o777)
+    with pytest.raises(ConfigError, match="mode 0777: everybody could exchange"):
+        paths.make()
+
+
+def test_journals_are_closed_to_others_and_logs_may_be_opened(paths):
+    for folder in (paths.data_dir, paths.logs_dir):
+        assert folder.stat().st_mode & 0o777 == 0o700
+        folder.chmod(0o755)
+    paths.make()
+    assert paths.data_dir.stat().st_mode & 0o777 == 0o700
+    assert paths.logs_dir.stat().st_mode & 0o777 == 0o755
+
+
 def test_the_second_engine_is_refused_by_name_and_the_third_after_the_first_may(paths):
     lock = take_engine_lock(paths)
     replace_text(
