@@ -92,6 +92,9 @@ class Keeping:
                 return True
             except DiskError as error:
                 self.trip_reason = self.trip_reason or f"disk: {error}"
+                if self._store.seq == batch.journal[-1].seq:
+                    # The rows are in; it is the mark beside them that could not be set.
+                    return False
         self._store.append_emergency(batch.journal, now_ns)
         return False
 

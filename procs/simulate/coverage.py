@@ -26,6 +26,7 @@ SAYS = (
     "AlarmRaised",
 )
 READERS = ("route", "protect", "decide", "observe")
+JOURNALS = ("route", "decide", "protect")
 CHILDREN = ("route", "protect", "ingest", "decide", "observe")
 ROUTE_WRITES = """
     RunBegan LedgerOpened BalancesSeen IntentAccepted IntentRefused IntentEnded OrderSubmitted
@@ -60,6 +61,10 @@ DECLARED: dict[str, tuple[str, ...]] = {
     "crash_ingest": ("ingest Quote",),
     "crash_observe": ("observe EventSaid", "observe Welcomed"),
     "failed_start": CHILDREN,
+    "disk_full": JOURNALS,
+    "disk_error": JOURNALS,
+    "power_cut": ("machine",),
+    "lost_journal": JOURNALS,
     "stopped": ("ACTIVE", "REDUCING"),
     "cut_channel": tuple(" and ".join(pair) for pair in PAIRS),
     "paused": ("supervise", *CHILDREN),

@@ -31,12 +31,26 @@ class Disk:
         """Rows behind the last committed one."""
         self.mark = 0
         """The highest row that was promised to survive a power cut."""
-        self.lost_rows = 0
-        """Rows that only a process held when it died."""
+        self.unsaved: list[bytes] = []
+        """Rows that only the process holds: even the emergency file refused them (L11)."""
+
+    @property
+    def known(self) -> list[bytes]:
+        """Every row that the living process goes by."""
+        if not self.emergency and not self.unsaved:
+            return self.rows
+        return [*self.rows, *self.emergency, *self.unsaved]
 
     def cut_power(self, keep_rows: int) -> None:
         """Rows that nobody waited for may be gone; what the mark names is not."""
-        del self.rows[max(keep_rows, self.mark) :]
+        del self.rows[max(keep_rows, self.mark, 0) :]
+
+    def lose(self, keep_rows: int, *, with_mark: bool) -> None:
+        """Only a part of the journal is there; its mark tells, unless that is gone too."""
+        del self.rows[keep_rows:]
+        self.emergency.clear()
+        if with_mark:
+            self.mark = min(self.mark, keep_rows)
 
     def cut_back(self, keep_rows: int) -> None:
         """Other files stand in place of these, as after a restore: the mark is theirs."""
@@ -93,6 +107,7 @@ class MemoryJournal:
                 disk.mark = self.seq
             return True
         self.unsaved_rows += len(rows)
+        disk.unsaved += rows
         return False
 
     def write_snapshot(self, body: bytes, keep_rows: int) -> None:

@@ -40,6 +40,14 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     crash_observe: float = 0.0
     failed_start: float = 0.0
     """A child ends while it starts up; three times within 10 s and route is started to rescue."""
+    disk_full: float = 0.0
+    """Per write: the disk is full for a while."""
+    disk_error: float = 0.0
+    """Per write: some of a role's files give I/O errors for a while."""
+    power_cut: float = 0.0
+    """Per half second: everything dies, and rows that nobody waited for are gone."""
+    lost_journal: float = 0.0
+    """Per death: a part of the journal is gone, perhaps with the mark that would tell."""
     stopped: float = 0.0
     """Per half second: somebody stops the engine, with one, two or three signals."""
     doubled_say: float = 0.0
@@ -80,12 +88,16 @@ def swarm(random: Random) -> Faults:
         late_push=some(0.30),
         lost_say=some(0.15),
         late_say=some(0.05),
-        crash=some(0.03),
+        crash=some(0.06),
         crash_pair=some(0.30),
-        crash_supervise=some(0.05),
+        crash_supervise=some(0.15),
         crash_ingest=some(0.01),
         crash_observe=some(0.02),
-        failed_start=some(0.30),
+        failed_start=some(0.20),
+        disk_full=some(0.01),
+        disk_error=some(0.01),
+        power_cut=some(0.01),
+        lost_journal=some(0.10),
         stopped=some(0.02),
         doubled_say=some(0.05),
         cut_channel=some(0.05),

@@ -1,8 +1,8 @@
 """The engine stops: in the middle of its troubles, and, in some worlds, at the end.
 
 In the middle somebody asks for a stop, perhaps two or three times, and the engine is started
-again afterwards: whatever was under way must be found. At the end nothing disturbs the stop: it must
-be clean, in order, and leave no order that can still buy (R1, L14).
+again afterwards: whatever was under way must be found. At the end nothing disturbs the stop: it
+must be clean, in order, and leave no order that can still buy (R1, L14).
 """
 
 from __future__ import annotations

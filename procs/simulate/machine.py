@@ -9,6 +9,7 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
+from procs.simulate.damage import Damage
 from procs.simulate.overseer import Overseer
 from procs.simulate.process import Held, Process
 from procs.supervise.effects import (
@@ -22,6 +23,7 @@ from procs.supervise.effects import (
 from shared.domain.effects import Say
 from shared.ids import run_id
 from shared.messages.control import ProcessPhase, TradingState, Tripped
+from shared.messages.venue import VenueStreamChanged
 from shared.units import NS_PER_MS, NS_PER_S
 
 if TYPE_CHECKING:
@@ -35,6 +37,9 @@ START_UP_MS: Final = {
     "decide": (80, 250),
     "observe": (80, 250),
 }
+COMPARE_NS: Final = 3 * NS_PER_S
+"""As `shared.venues.native.spot` does it."""
+FAILING_STARTS: Final = 4
 SERVICE_RESTART_MS: Final = (300, 2_000)
 CANNOT_START: Final = 1
 """The exit code of a process that fails while it starts."""
@@ -59,8 +64,12 @@ class Machine:
         self.stays_down = False
         """Nobody starts the engine again."""
         self.overseer = Overseer(world.agenda, self)
+        self.damage = Damage(world)
+        self._doomed: dict[str, int] = {}
+        """How many of a role's next starts fail as the last one did."""
         self._random = Random(f"{world.seed} machine")
         self._last_start_s = 0
+        self._compared_ns = 0
         self._spawned: dict[str, tuple[int, int]] = {}
         """Role → (run, incarnation) of the process that exists, started up or not."""
 
@@ -109,7 +118,7 @@ class Machine:
         world.agenda.after(0, self._telling(spawned))
         least_ms, most_ms = START_UP_MS[role]
         start_up_ns = self._random.randint(least_ms, most_ms) * NS_PER_MS
-        fails = not wanted.rescue and world.dice.hits("failed_start", role)
+        fails = not wanted.rescue and self._fails(role)
 
         def up() -> None:
             if self._spawned.get(role) != key:
@@ -120,6 +129,22 @@ class Machine:
             world.nodes[role].start(wanted.incarnation, rescue=wanted.rescue)
 
         world.agenda.after(start_up_ns, up)
+
+    def _fails(self, role: str) -> bool:
+        """What makes a start fail is often still there at the next one."""
+        doomed = self._doomed.get(role, 0)
+        if doomed:
+            self._doomed[role] = doomed - 1
+            return True
+        if not self.world.dice.hits("failed_start", role):
+            return False
+        self._doomed[role] = self.world.dice.between("failed_start", 1, FAILING_STARTS) - 1
+        return True
+
+    def heal(self) -> None:
+        """Disks work, and what starts comes up."""
+        self.damage.heal()
+        self._doomed.clear()
 
     def signal(self, wanted: Signal) -> None:
         """SIGKILL reaches what it is meant for, also a process that is stopped."""
@@ -139,6 +164,7 @@ class Machine:
     def exited(self, node: Process, exit_code: int) -> None:
         """A process is gone: who must know learns it."""
         self.exits.append(node.role)
+        self.damage.died(node)
         if node.role != "observe":
             self.world.died_ns = self.world.agenda.now_ns
         if node is not self.overseer:
@@ -165,10 +191,21 @@ class Machine:
         world = self.world
         for node in world.nodes.values():
             node.beat()
+        if world.nodes["route"].rescue:
+            self._compare()
         if not self.whole():
             # The bound of L5 is that of a single kill: it counts from when all are there again.
             world.died_ns = world.agenda.now_ns
         world.agenda.after(BEAT_NS, self._beat)
+
+    def _compare(self) -> None:
+        """The rescue mode has no user stream: it is told now and then that it missed something."""
+        now_ns = self.world.agenda.now_ns
+        if now_ns - self._compared_ns >= COMPARE_NS:
+            self._compared_ns = now_ns
+            self.world.nodes["route"].take(
+                VenueStreamChanged(connected=True, reason="compared, not pushed")
+            )
 
     def whole(self) -> bool:
         """Whether nobody is given up, the run has come up once and is not asked to end."""
@@ -200,11 +237,11 @@ class Machine:
 
     def refusal(self, role: str, what: str) -> str:
         """Why the disk refuses a write; empty when it does not."""
-        return ""
+        return self.damage.refusal(role, what)
 
     def disks_work(self) -> bool:
         """Whether every file can be written."""
-        return True
+        return self.damage.works()
 
     def tripped(self, role: str, reason: str) -> None:
         """A process sets the latch, and says so."""

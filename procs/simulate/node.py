@@ -39,6 +39,9 @@ class Surroundings(Around, Protocol):
     def call(self, node: Node, call: CallVenue) -> None:
         """Carry a request to the venue."""
 
+    def heard(self, node: Node, messages: list[Any]) -> None:
+        """What a living process takes in one turn."""
+
     def refusal(self, node: Node, what: str) -> str:
         """Why the disk refuses a write of this node; empty when it does not."""
 
@@ -80,8 +83,8 @@ class Node(Process):
 
     @property
     def rows(self) -> list[bytes]:
-        """What is in the journal."""
-        return self.disk.rows
+        """What is in the journal, or kept in its place."""
+        return self.disk.known
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────
 
@@ -114,6 +117,14 @@ class Node(Process):
         if self.keeping.rearmed(text):
             self._trip_said = False
         return self.keeping.trip_reason or text
+
+    def recovered(self) -> Any:
+        """A fresh actor with what is on the disk, beside the living one."""
+        actor = self._build(self.incarnation)
+        if self._reader is not None:
+            rows = (*self.disk.rows, *self.disk.emergency)
+            actor.recover(None, [self._reader.read(row) for row in rows])
+        return actor
 
     def beat(self) -> None:
         """What the live loop does every 250 ms: says that it lives, and trips if it must."""
@@ -156,8 +167,6 @@ class Node(Process):
 
     def die(self, exit_code: int = -9) -> None:
         """Everything but the disk is gone."""
-        store = self.keeping
-        self.disk.lost_rows += int(store.figures().get("journal_unsaved_rows", 0))
         self._timers, self._overdue = {}, {}
         super().die(exit_code)
 
@@ -180,6 +189,7 @@ class Node(Process):
     def _judge(self, messages: list[Any], now_ns: int) -> Sequence[Any]:
         actor = self.actor
         actor.latched = self.latched()
+        self._surroundings.heard(self, messages)
         for message in messages:
             if isinstance(message, VenueAnswered):
                 self.calls = [one for one in self.calls if one is not message.request]

@@ -35,6 +35,7 @@ def plan_restore(world: World) -> None:
 
 def forget(world: World) -> None:
     """The journals know less than was: what they have never seen is nobody's decision any more."""
-    known = b"".join(world.nodes["route"].rows)
+    disk = world.nodes["route"].disk
+    known = b"".join((*disk.rows, *disk.emergency))
     world.forgotten = {d for d in world.intents if f'"{d}"'.encode() not in known}
     world.checkers.restored()

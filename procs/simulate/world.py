@@ -249,6 +249,7 @@ class World:
         self.healed = True
         self.dice.heal()
         self.pauses.end()
+        self.machine.heal()
         if self._witness is not None:
             self._witness.healed()
         if self.mode.liveness:
@@ -288,6 +289,7 @@ class World:
         """Between processes."""
         if isinstance(say.message, EntryIntent):
             self.intents[say.message.intent_id] = say.message
+        self.checkers.said(node, say.message)
         self.channels.say(node.role, say.to, say.message)
 
     def publish(self, quotes: list[Any]) -> None:
@@ -313,6 +315,7 @@ class World:
 
     def exited(self, node: Process, exit_code: int) -> None:
         """A process is gone."""
+        self.checkers.died(node)
         self.machine.exited(node, exit_code)
 
     def dies_at(self, node: Process, doing: str, steps: int) -> int | None:
@@ -333,6 +336,10 @@ class World:
         """Before which of its steps the node stops for a while."""
         return self.pauses.within(node, doing, steps)
 
+    def heard(self, node: Node, messages: list[Any]) -> None:
+        """What a living process takes in one turn."""
+        self.checkers.heard(node, messages)
+
     def turned(self, node: Process) -> None:
         """Invariants, after every turn of anybody."""
         self.checkers.turned(node)
@@ -343,7 +350,10 @@ class World:
         self.checkers.changed(order)
 
     def _to_route(self, message: Any, life: int | None) -> None:
-        self.nodes["route"].take(message, life)
+        route = self.nodes["route"]
+        if life is not None or not route.rescue:
+            # The rescue mode hears no pushes.
+            route.take(message, life)
 
 
 def where(error: BaseException) -> str:

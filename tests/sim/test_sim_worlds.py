@@ -18,6 +18,7 @@ FAULTS = {
     "crash", "crash_route", "crash_decide", "crash_protect", "crash_pair",
     "crash_supervise", "crash_ingest", "crash_observe", "failed_start", "doubled_say", "lost_quote",
     "cut_channel", "paused", "paused_turn", "suspended", "starved",
+    "disk_full", "disk_error", "power_cut", "lost_journal", "stopped",
     "person_resume", "person_rearm",
 }  # fmt: skip
 HASH_OF_A_SEED = "from procs.simulate.world import play; print(play(3).trace_hash)"

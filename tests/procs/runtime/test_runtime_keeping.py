@@ -1,0 +1,61 @@
+"""The journal's rules: a disk that takes rows but not the mark beside them has the rows once."""
+
+import pytest
+
+from procs.runtime.keeper import Keeper
+from procs.turn import gather
+from shared.domain.effects import Journal as Entry
+from shared.journal.mark import MarkFile
+from shared.messages.decision import DecideEvent, RouteMarked
+
+
+class Folding:
+    def recover(self, snapshot, events):
+        self.events = list(events)
+
+    def snapshot(self):
+        return b"{}"
+
+
+def turn(*numbers, durable=False):
+    return gather([Entry(seq, RouteMarked(seq=seq, at_ns=seq), durable) for seq in numbers])
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "decide.db"
+
+
+def folded(path):
+    keeper, actor = Keeper(path, "decide", DecideEvent, 1000), Folding()
+    fault = keeper.recover(actor)
+    keeper.close()
+    return [event.seq for event in actor.events], fault
+
+
+def test_rows_whose_mark_is_refused_are_in_and_the_process_only_reduces(path, monkeypatch):
+    keeper = Keeper(path, "decide", DecideEvent, 1000)
+    keeper.recover(Folding())
+
+    def refuse(self, seq):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(MarkFile, "set", refuse)
+    assert not keeper.commit(turn(1, 2, durable=True), 0)
+    assert keeper.trip_reason.startswith("disk: ")
+    assert keeper.degraded
+    assert not keeper.commit(turn(3), 0), "the next turn goes to the emergency file"
+    keeper.close()
+    monkeypatch.undo()
+    assert folded(path) == ([1, 2, 3], "")
+
+
+def test_a_latch_that_was_seen_and_is_gone_ends_the_own_trip(path):
+    keeper = Keeper(path, "decide", DecideEvent, 1000)
+    keeper.trip_reason = "something"
+    assert not keeper.rearmed("")
+    assert not keeper.rearmed("latched")
+    assert keeper.trip_reason == "something"
+    assert keeper.rearmed("")
+    assert keeper.trip_reason == ""
+    keeper.close()
