@@ -1,9 +1,9 @@
 """Every point at which a process can die: a calm seed, once for each step of each turn.
 
-The base seed is played without a fault and its turns with effects are counted: turns that journal
-or ask the venue. Then it is played again with one death at each point, the process gone before that
-step of that turn; and with pairs of deaths, drawn from all. A turn that only says something has no
-point of its own: the same is shown by losing the message.
+The base seed is played without a fault and its turns with effects are counted: turns that journal,
+ask the venue or, in the supervisor, do anything. Then it is played again with one death at each
+point, the process gone before that step of that turn; and with pairs of deaths, drawn from all. A
+turn that only says something has no point of its own: losing the message shows the same.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from shared.clock import EngineClock
 from shared.units import NS_PER_S
 
 CHUNK = 16
+OFTEN = ("crash_ingest", "crash_observe")
+"""Processes without a journal, whose hundreds of turns are all alike: a sample is enough."""
+OFTEN_POINTS = 30
 Point = frozenset[Hit]
 
 
@@ -55,7 +58,7 @@ def crash_points(
     for seed in seeds:
         singles = points_of(seed, profile)
         drawn = pairs_of(singles, pairs, seed)
-        report.turns += len({hit.occasion for point in singles for hit in point})
+        report.turns += len({hit[:2] for point in singles for hit in point})
         report.singles += len(singles)
         report.pairs += len(drawn)
         tasks += [(seed, point) for point in (*singles, *drawn)]
@@ -64,11 +67,11 @@ def crash_points(
     outcomes = _outcomes(profile, tasks, workers)
     for done, ((seed, point), outcome) in enumerate(zip(tasks, outcomes, strict=True), 1):
         report.events += outcome.events
-        report.deaths += outcome.faults.get("crash", 0)
         for name, count in outcome.faults.items():
             if name.startswith("crash_"):
                 role = name.removeprefix("crash_")
                 report.by_role[role] = report.by_role.get(role, 0) + count
+                report.deaths += count
         command = command_of(seed, profile, CRASHES, hits_text(tuple(sorted(point))))
         report.violations += [
             Found(seed=seed, law=v.law, step=v.step, text=v.text, command=command)
@@ -84,11 +87,16 @@ def points_of(seed: int, profile: str) -> list[Point]:
     """Every single death of a seed: before each step of each turn with effects, and after."""
     world = World(seed, profile, frozenset(), CRASHES)
     world.play()
-    return [
-        frozenset({Hit("crash", occasion, step)})
-        for occasion, steps in enumerate(world.crash_choices, 1)
+    points = [
+        Hit(turn.kind, turn.occasion, step)
+        for turn, steps in world.crash_choices
         for step in range(steps)
     ]
+    rare = [hit for hit in points if hit.kind not in OFTEN]
+    for kind in OFTEN:
+        common = [hit for hit in points if hit.kind == kind]
+        rare += common[:: max(len(common) // OFTEN_POINTS, 1)][:OFTEN_POINTS]
+    return [frozenset({hit}) for hit in rare]
 
 
 def pairs_of(singles: list[Point], count: int, seed: int) -> list[Point]:
@@ -100,7 +108,7 @@ def pairs_of(singles: list[Point], count: int, seed: int) -> list[Point]:
         if len(pairs) == count or len(singles) < 2:
             break
         one, other = random.sample(singles, 2)
-        if {h.occasion for h in one} != {h.occasion for h in other}:
+        if {hit[:2] for hit in one} != {hit[:2] for hit in other}:
             pairs[one | other] = None
     return list(pairs)
 

@@ -90,6 +90,10 @@ class Dice:
         """A choice within what has hit."""
         return self._length(kind).random() < chance
 
+    def occasions(self, kind: str) -> int:
+        """How often this kind could have hit so far."""
+        return self._occasions.get(kind, 0)
+
     def count(self, name: str) -> None:
         """One more of something that is no draw."""
         self.counts[name] = self.counts.get(name, 0) + 1

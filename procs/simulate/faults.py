@@ -127,7 +127,7 @@ def restored(random: Random) -> Faults:
 
 def crashes(random: Random) -> Faults:
     """Nothing but deaths, at the points that a plan names (`crashes.py`)."""
-    return Faults(crash=1.0)
+    return Faults(crash=1.0, crash_supervise=1.0, crash_ingest=1.0, crash_observe=1.0)
 
 
 PROFILES = {

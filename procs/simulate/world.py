@@ -30,7 +30,7 @@ from procs.simulate.feed import BooksMoved, IngestNode
 from procs.simulate.leaving import Stops, stop_at_the_end
 from procs.simulate.liveness import Debts
 from procs.simulate.machine import Machine
-from procs.simulate.modes import SAFETY, Mode
+from procs.simulate.modes import CRASHES, SAFETY, Mode
 from procs.simulate.node import Node, Onlooker
 from procs.simulate.pausing import Pauses
 from procs.simulate.person import Person
@@ -54,6 +54,8 @@ RAISED = (SeawallError, ArithmeticError, AssertionError, AttributeError, LookupE
 """What code of ours may raise by mistake: its process would die of it at every start (L16)."""
 ENDS = 0.25
 """Worlds that end with an orderly stop, in half of them with every position closed."""
+EVENTS_MAX = 100_000
+"""Many times what a world needs: an engine that never comes to rest must not hang a campaign."""
 CALM_STARTS = 0.75
 CALM_START_NS = 2 * NS_PER_S
 """Most worlds fall ill once the engine has come up: an engine that never trades shows little."""
@@ -165,8 +167,8 @@ class World:
         """Decisions that the restored journals have never seen."""
         self.debts: Debts | None = None
         """What was owed when the world healed, in the mode that looks at it."""
-        self.crash_choices: list[int] = []
-        """For each turn with effects, between how many steps its process may die."""
+        self.crash_choices: list[tuple[Hit, int]] = []
+        """Each turn with effects, and between how many steps its process may die."""
         self._witness: Witness | None = None
 
     def _node(self, role: str) -> Node:
@@ -206,7 +208,7 @@ class World:
     def play(self) -> Outcome:
         """Runs the seed to its end, or to its first violation."""
         self._market_step()
-        if self.random.random() < CALM_STARTS:
+        if self.random.random() < CALM_STARTS and self.mode is not CRASHES:
             self.dice.heal()
             self.agenda.after(CALM_START_NS, self.dice.fall_ill)
         self.machine.boot()
@@ -244,6 +246,8 @@ class World:
         except RAISED as error:
             self.checkers.say("L16", f"raised {where(error)}")
         self.events += 1
+        if self.events == EVENTS_MAX:
+            self.checkers.say("L9", f"runs wild: {EVENTS_MAX} events in one world")
 
     def _heal(self) -> None:
         self.healed = True
@@ -321,9 +325,11 @@ class World:
     def dies_at(self, node: Process, doing: str, steps: int) -> int | None:
         """Between which two effects the node dies, if the seed wants it to (crash points)."""
         kind = CRASH_OF.get(node.role, "crash")
-        if kind == "crash" and not self.healed:
-            self.crash_choices.append(steps + 1)
-        if not self.dice.hits(kind, doing):
+        before = self.dice.occasions(kind)
+        hit = self.dice.hits(kind, doing)
+        if self.mode is CRASHES and self.dice.occasions(kind) > before:
+            self.crash_choices.append((Hit(kind, before + 1), steps + 1))
+        if not hit:
             return None
         if kind == "crash":
             self.dice.count(f"crash_{node.role}")
