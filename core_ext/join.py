@@ -1,63 +1,100 @@
-"""Joins a depth snapshot with the deltas around it, Binance's documented way.
+"""Joins a book's snapshot with the deltas around it, each venue's documented way.
 
-Deltas that arrive before the snapshot are kept; when it comes, those that it contains are dropped,
-the first that remains must cover its id + 1, and from then on every delta starts where the last
-ended. A gap starts over: the deltas are kept again until the caller brings a new snapshot.
+Binance: deltas that arrive before the REST snapshot are kept; when it comes, those that it contains
+are dropped, the first that remains must cover its id + 1. Bybit: the subscription begins with the
+snapshot. From then on every delta follows the last by the rule of its dialect (sequence.pxd); one
+that does not is a gap, and the join starts over. `resync` says so, and what to do.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from enum import StrEnum
+from typing import NamedTuple
 
 from core_ext.book import Book
-from core_ext.codes import Kind, Outcome
-from core_ext.scan import BinanceScanner, ScanResult, kind_of
+from core_ext.codes import Dialect, Kind, Outcome
+from core_ext.scan import BinanceScanner, BybitScanner, ScanResult, kind_of
 
 WAITING_MAX = 8192
 """Frames kept while there is no snapshot (13 minutes at ten a second); older ones are dropped."""
 
 
+class Remedy(StrEnum):
+    """How a book that lost its place is made whole again."""
+
+    FETCH = "fetch"
+    """A REST snapshot, given to `DepthJoin.snapshot`."""
+    SUBSCRIBE = "subscribe"
+    """A new subscription of the stream, which begins with a snapshot."""
+
+
+class Resync(NamedTuple):
+    """The event of a gap: the delta that did not follow, and the remedy.
+
+    expected_id is the id after the book's last, 0 when the book had none."""
+
+    expected_id: int
+    first_id: int
+    last_id: int
+    remedy: Remedy
+
+
 class DepthJoin:
     """One book and the frames that wait for its snapshot; counts applied, stale and gaps."""
 
-    def __init__(self, book: Book, scanner: BinanceScanner, waiting_max: int = WAITING_MAX) -> None:
+    def __init__(
+        self, book: Book, scanner: BinanceScanner | BybitScanner, waiting_max: int = WAITING_MAX
+    ) -> None:
         self.book = book
         self.scanner = scanner
         self.applied = 0
         self.stale = 0
         self.gaps = 0
         self.needs_snapshot = True
-        """True until a snapshot is joined, and again after a gap: the caller fetches one."""
+        """True until a snapshot is joined, and again after a gap: the book must not be believed."""
+        self.resync: Resync | None = None
+        """Set by a gap, None again once the book has its snapshot."""
+        self.remedy = Remedy.SUBSCRIBE if scanner.dialect == Dialect.BYBIT else Remedy.FETCH
         self._waiting: deque[tuple[bytes, int]] = deque(maxlen=waiting_max)
 
     def feed(self, frame: bytes, recv_ns: int = 0) -> ScanResult | None:
         """Reads one frame of this book's symbol; None when it is a delta kept for the snapshot.
 
         Raises FrameRefused or NumberRefused, nothing changed. An Outcome.GAP in the result means
-        that `needs_snapshot` has just become true.
+        that `needs_snapshot` is true; `resync` says which delta did not follow.
         """
-        if self.needs_snapshot and kind_of(frame) == Kind.DEPTH:
+        fetched = self.remedy == Remedy.FETCH
+        if self.needs_snapshot and fetched and kind_of(frame) == Kind.DEPTH:
             self._waiting.append((frame, recv_ns))
             return None
+        last_id = self.book.last_update_id
         result = self.scanner.feed(self.book, frame)
         if result.outcome == Outcome.APPLIED:
             self.applied += 1
+            if result.is_snapshot:
+                self._joined()
         elif result.outcome == Outcome.STALE:
             self.stale += 1
-        elif result.outcome == Outcome.GAP:
+        elif result.outcome == Outcome.GAP and not self.needs_snapshot:
             self.gaps += 1
             self.needs_snapshot = True
-            self._waiting.append((frame, recv_ns))
+            self.resync = Resync(last_id + 1, result.first_id, result.last_id, self.remedy)
+            if fetched:
+                self._waiting.append((frame, recv_ns))
         return result
 
     def snapshot(self, body: bytes) -> list[tuple[bytes, int]]:
         """Takes a REST snapshot; returns the kept (frame, recv_ns), which the caller feeds next.
 
         Raises FrameRefused, the book and the kept deltas unchanged. A snapshot older than all kept
-        deltas shows as a gap while those are fed: `needs_snapshot` is then true again.
+        deltas shows as a gap while those are fed: `needs_snapshot` is then true again. TypeError
+        for a venue that sends its snapshots in the stream.
         """
+        if isinstance(self.scanner, BybitScanner):
+            raise TypeError("Bybit's snapshots come in the stream: feed them as frames")
         self.scanner.load_snapshot(self.book, body)
-        self.needs_snapshot = False
+        self._joined()
         kept = list(self._waiting)
         self._waiting.clear()
         return kept
@@ -67,3 +104,8 @@ class DepthJoin:
         self.book.clear()
         self._waiting.clear()
         self.needs_snapshot = True
+        self.resync = None
+
+    def _joined(self) -> None:
+        self.needs_snapshot = False
+        self.resync = None
