@@ -55,7 +55,7 @@ class Channels:
     ) -> None:
         self._agenda = agenda
         self._dice = dice
-        self._random = Random(f"{seed} channels")
+        self.random = Random(f"{seed} channels")
         self._find = find
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._cut: dict[tuple[str, str], tuple[int, bool]] = {}
@@ -119,7 +119,7 @@ class Channels:
         if self._cut and self._is_lost(sender, target, message):
             return
         batch = lane.batch = [message]
-        lane.due_ns = self._agenda.now_ns + self._random.randint(*LATENCY_NS)
+        lane.due_ns = self._agenda.now_ns + self.random.randint(*LATENCY_NS)
 
         def arrive() -> None:
             lane.batch = None

@@ -26,6 +26,7 @@ SAYS = (
     "AlarmRaised",
 )
 READERS = ("route", "protect", "decide", "observe")
+STREAMS = ("bookTicker", "depth", "trade")
 JOURNALS = ("route", "decide", "protect")
 CHILDREN = ("route", "protect", "ingest", "decide", "observe")
 ROUTE_WRITES = """
@@ -61,6 +62,15 @@ DECLARED: dict[str, tuple[str, ...]] = {
     "crash_ingest": ("ingest Quote",),
     "crash_observe": ("observe EventSaid", "observe Welcomed"),
     "failed_start": CHILDREN,
+    "lost_frame": STREAMS,
+    "doubled_frame": STREAMS,
+    "late_frame": STREAMS,
+    "malformed_frame": STREAMS,
+    "cut_feed": ("up",),
+    "silent_feed": ("up",),
+    "failed_snapshot": ("depth",),
+    "stale_snapshot": ("depth",),
+    "lost_poll": ("blind",),
     "disk_full": JOURNALS,
     "disk_error": JOURNALS,
     "power_cut": ("machine",),

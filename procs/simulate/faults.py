@@ -40,6 +40,20 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     crash_observe: float = 0.0
     failed_start: float = 0.0
     """A child ends while it starts up; three times within 10 s and route is started to rescue."""
+    lost_frame: float = 0.0
+    """Per frame of the public stream, where ingest reads one; so are the next three."""
+    doubled_frame: float = 0.0
+    late_frame: float = 0.0
+    malformed_frame: float = 0.0
+    cut_feed: float = 0.0
+    """Per half second: the stream breaks and comes back."""
+    silent_feed: float = 0.0
+    """Per half second: the stream says nothing for a while, and nothing of that."""
+    failed_snapshot: float = 0.0
+    stale_snapshot: float = 0.0
+    """The venue answers with a book of before."""
+    lost_poll: float = 0.0
+    """Protect's own question for a price is not answered."""
     disk_full: float = 0.0
     """Per write: the disk is full for a while."""
     disk_error: float = 0.0
@@ -94,6 +108,15 @@ def swarm(random: Random) -> Faults:
         crash_ingest=some(0.01),
         crash_observe=some(0.02),
         failed_start=some(0.20),
+        lost_frame=some(0.02),
+        doubled_frame=some(0.05),
+        late_frame=some(0.02),
+        malformed_frame=some(0.02),
+        cut_feed=some(0.05),
+        silent_feed=some(0.03),
+        failed_snapshot=some(0.50),
+        stale_snapshot=some(0.30),
+        lost_poll=some(0.50),
         disk_full=some(0.01),
         disk_error=some(0.01),
         power_cut=some(0.01),

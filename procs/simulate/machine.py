@@ -10,6 +10,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from procs.simulate.damage import Damage
+from procs.simulate.eyes import Eyes
 from procs.simulate.overseer import Overseer
 from procs.simulate.process import Held, Process
 from procs.supervise.effects import (
@@ -65,6 +66,7 @@ class Machine:
         """Nobody starts the engine again."""
         self.overseer = Overseer(world.agenda, self)
         self.damage = Damage(world)
+        self.eyes = Eyes(world)
         self._doomed: dict[str, int] = {}
         """How many of a role's next starts fail as the last one did."""
         self._random = Random(f"{world.seed} machine")
@@ -191,6 +193,7 @@ class Machine:
         world = self.world
         for node in world.nodes.values():
             node.beat()
+        self.eyes.look()
         if world.nodes["route"].rescue:
             self._compare()
         if not self.whole():

@@ -30,6 +30,7 @@ class PriceActor:
     """Ingest without frames: says the published books as they are, while its process lives."""
 
     role = "ingest"
+    has_dirty = False
 
     def __init__(
         self, instruments: tuple[Instrument, ...], published: dict[str, Published]
@@ -66,6 +67,10 @@ class PriceActor:
         """The quotes to publish; the list starts empty again."""
         quotes, self.quotes = self.quotes, []
         return quotes
+
+    def take_fetches(self) -> list[Any]:
+        """It asks nothing."""
+        return []
 
     def report(self) -> dict[str, Any]:
         """Nothing for the summary."""

@@ -15,6 +15,8 @@ from typing import Any
 import msgspec
 
 from procs.decide.actor import Actor as Decide
+from procs.ingest.actor import IngestActor
+from procs.ingest.heard import Fetch
 from procs.localvenue.market.events import BookChanged
 from procs.localvenue.market.profiles import build_market
 from procs.localvenue.matching.model import Order as VenueSideOrder
@@ -26,7 +28,8 @@ from procs.simulate.channels import Channels
 from procs.simulate.checkers import Checkers, Violation
 from procs.simulate.dice import Dice, Hit
 from procs.simulate.faults import draw
-from procs.simulate.feed import BooksMoved, IngestNode
+from procs.simulate.feed import IngestNode
+from procs.simulate.frames import Frames
 from procs.simulate.leaving import Stops, stop_at_the_end
 from procs.simulate.liveness import Debts
 from procs.simulate.machine import Machine
@@ -34,12 +37,12 @@ from procs.simulate.modes import CRASHES, SAFETY, Mode
 from procs.simulate.node import Node, Onlooker
 from procs.simulate.pausing import Pauses
 from procs.simulate.person import Person
-from procs.simulate.prices import PriceActor
+from procs.simulate.prices import BooksMoved, PriceActor
 from procs.simulate.process import Held, Process, Witness
 from procs.simulate.restoring import plan_restore
 from procs.simulate.venue import SimVenue
 from shared.domain.effects import CallVenue, Say
-from shared.domain.policy import GuardPolicy, Policy, ProtectionPolicy, RiskPolicy
+from shared.domain.policy import DropPolicy, GuardPolicy, Policy, ProtectionPolicy, RiskPolicy
 from shared.errors import SeawallError
 from shared.messages.account import AccountEvent
 from shared.messages.decision import DecideEvent, ProtectEvent
@@ -56,6 +59,8 @@ ENDS = 0.25
 """Worlds that end with an orderly stop, in half of them with every position closed."""
 EVENTS_MAX = 100_000
 """Many times what a world needs: an engine that never comes to rest must not hang a campaign."""
+FRAMED = 0.5
+"""Worlds in which ingest reads frames; in the others quotes cost less time."""
 CALM_STARTS = 0.75
 CALM_START_NS = 2 * NS_PER_S
 """Most worlds fall ill once the engine has come up: an engine that never trades shows little."""
@@ -82,6 +87,7 @@ PURSES = (3, 20)
 def policy_of(size_quote: int) -> Policy:
     """The engine's configuration in a world: impatient, so that much happens in a minute."""
     return Policy(
+        drop=DropPolicy(anchor_min_age_s=2),
         guards=GuardPolicy(min_depth_positions=0),
         risk=RiskPolicy(
             position_quote=Decimal(size_quote),
@@ -156,6 +162,8 @@ class World:
         )
         self.channels = Channels(self.agenda, self.dice, seed, self.process)
         self.nodes = {role: self._node(role) for role in ROLES}
+        self.frames = Frames(self) if self.random.random() < FRAMED else None
+        """The stream that ingest reads; None where it says the published books as they are."""
         self.machine = Machine(self)
         self.person = Person(self)
         self.pauses = Pauses(self)
@@ -183,6 +191,8 @@ class World:
                     return Protect(policy, run, incarnation)
                 case "observe":
                     return ObserveActor(incarnation, policy.config_hash, policy.quote_asset)
+            if self.frames is not None:
+                return IngestActor(policy)
             return PriceActor(self.market.instruments, self.venue.exchange.published)
 
         if role == "ingest":
@@ -272,12 +282,16 @@ class World:
         touched: dict[str, None] = {}
         for event in self.market.advance(self.agenda.now_ns // NS_PER_MS):
             self.venue.on_market(event)
-            if isinstance(event, BookChanged):
+            if self.frames is not None:
+                self.frames.on_event(event)
+            elif isinstance(event, BookChanged):
                 touched[event.symbol] = None
         self.checkers.market_moved()
         if self.debts is not None:
             self.debts.look()
-        if touched:
+        if self.frames is not None:
+            self.frames.send()
+        elif touched:
             self.nodes["ingest"].take(BooksMoved(tuple(touched)))
         if self.agenda.now_ns < self.market_until_ns:
             self.agenda.after(MARKET_STEP_NS, self._market_step)
@@ -299,6 +313,16 @@ class World:
     def publish(self, quotes: list[Any]) -> None:
         """What ingest publishes."""
         self.channels.publish(quotes)
+
+    def ask(self, node: IngestNode, fetch: Fetch) -> None:
+        """What ingest wants to know of the venue."""
+        assert self.frames is not None
+        self.frames.ask(node, fetch)
+
+    def feed_started(self, node: IngestNode) -> None:
+        """Ingest's process connects."""
+        if self.frames is not None:
+            self.frames.started(node)
 
     def call(self, node: Node, call: CallVenue) -> None:
         """Route's requests."""
