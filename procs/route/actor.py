@@ -293,6 +293,7 @@ class Actor:
             may_enter=may_enter,
             halted=self._state is TradingState.HALTED,
             protect_lives=self._protect_lives,
+            unexplained=frozenset(self._reconciler.unexplained),
         )
 
     def _hello(self, hello: Hello) -> None:

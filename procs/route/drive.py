@@ -37,6 +37,8 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     may_enter: bool
     halted: bool
     protect_lives: bool
+    unexplained: frozenset[str] = frozenset()
+    """Symbols in which nothing is sold until the venue's history was read (L6)."""
 
 
 class Drive:
@@ -112,6 +114,8 @@ class Drive:
             if escalated:
                 return escalated
         if position.position_id in self._paused_until_ns:
+            return []
+        if position.symbol in conditions.unexplained:
             return []
         if position.exiting is None:
             return guard_steps(account, position, instrument, self._policy.protection, now_ns)

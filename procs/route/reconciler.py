@@ -35,6 +35,9 @@ class Reconciler:
         self._asked_ns = 0
         self._due_ns = 0
         self._differed: reconcile.Differences = {}
+        self.unexplained: set[str] = set()
+        """Symbols in which more or less is held than the ledger knows of, until history was read:
+        what looks unprotected or unsold there may be sold already (L6, L12)."""
         self._search: set[str] = set()
         """Symbols whose history is asked for next: something in them is not explained (L12)."""
         self._searched: reconcile.Differences = {}
@@ -99,7 +102,10 @@ class Reconciler:
         )
         self.done_once = True
         self.failing = False
+        if answer.request.history:
+            self.unexplained.difference_update(answer.request.symbols)
         if searching:
+            self.unexplained |= self._search
             self.ask(now_ns)
 
     def _is_unexplained(self, asked: TakeSnapshot, found: reconcile.Comparison) -> bool:

@@ -13,7 +13,10 @@ from shared.ids import client_id
 from shared.messages.account import IntentEnded, OrderSubmitted, Purpose
 from shared.messages.entry import EntryIntent, Rung
 from shared.messages.venue import OrderKind, PlaceOrder, Side
-from shared.units import NS_PER_MS, ZERO
+from shared.units import NS_PER_MS, NS_PER_S, ZERO
+
+LATE_NS = 5 * NS_PER_S
+"""What a step may come later than the steps before it allow: a pause, a cancel, a restart."""
 
 
 def refusal_of(
@@ -56,7 +59,7 @@ def entry_steps(
         return cancel(due, reason, now_ns, exit_priority=not wanted)
     if orders:
         return []
-    ending = _end_reason(account, state, instrument, may_enter)
+    ending = _end_reason(account, state, instrument, now_ns, may_enter)
     if ending is not None:
         return [
             IntentEnded(
@@ -67,7 +70,7 @@ def entry_steps(
 
 
 def _end_reason(
-    account: Account, state: IntentState, instrument: Instrument, may_enter: bool
+    account: Account, state: IntentState, instrument: Instrument, now_ns: int, may_enter: bool
 ) -> str | None:
     """Why nothing more will be sent, or None."""
     position = account.positions.get(state.intent.intent_id)
@@ -80,9 +83,19 @@ def _end_reason(
         return "no entries any more"
     if state.tried >= len(state.intent.ladder):
         return "ladder used up"
+    if now_ns > _latest_ns(state):
+        return "too late for the next step"
     if instrument.order_fault(remaining, _rung(state).price) is not None:
         return "remainder too small"
     return None
+
+
+def _latest_ns(state: IntentState) -> int:
+    """Until when the next step may be sent: the ladder's prices are those of its acceptance, and an
+    outcome that was unknown for longer leaves a stale entry, which is worse than none (L8)."""
+    before = state.intent.ladder[: state.tried]
+    patience_ms = sum(rung.deadline_ms for rung in before)
+    return state.accepted_ns + patience_ms * NS_PER_MS + LATE_NS
 
 
 def _rung(state: IntentState) -> Rung:

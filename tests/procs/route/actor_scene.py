@@ -99,6 +99,13 @@ class Scene:
         return self.give(answer(request, at=self.at, orders=orders, trades=trades,
                                 balances=balances), at)  # fmt: skip
 
+    def explained(self):
+        """Balances that are what the ledger says."""
+        return tuple(
+            VenueBalance(asset=asset, free=amount, locked=D(0))
+            for asset, amount in self.account.ledger.items()
+        )
+
     def said(self, kind):
         return [message for _, message in self.says if isinstance(message, kind)]
 

@@ -17,6 +17,7 @@ from shared.messages.account import (
     EventSaid,
     Hello,
     HelloRefused,
+    IntentEnded,
     IntentRefused,
     ProtectionStatus,
     Welcomed,
@@ -87,7 +88,25 @@ def test_after_a_crash_it_protects_nothing_before_it_has_asked():
     filled = VenueReported(trade=traded())
     assert scene.give(filled, 1.1) == [], "the fill is booked, its stop waits for the truth"
     assert scene.position.bought == 1
-    assert any(isinstance(r, PlaceOco) for r in scene.reconcile(1.2, trades=(traded(),)))
+    told = scene.reconcile(1.2, trades=(traded(),), balances=scene.explained())
+    assert any(isinstance(r, PlaceOco) for r in told)
+
+
+def test_after_a_power_cut_it_sells_nothing_that_the_venue_may_have_sold_already():
+    """L6: the rows of the stop and of its fill are gone; the ledger does not explain the venue."""
+    before = entered()
+    scene = Scene(rows=list(before.rows), incarnation=2)
+    scene.start(1.0)
+    scene.give(VenueReported(trade=traded()), 1.1)
+    [asked] = scene.reconcile(1.2, trades=(traded(),))
+    assert isinstance(asked, TakeSnapshot)
+    assert asked.history
+    assert scene.tick(1.3) == [], "nothing is sold until the history is read"
+    scene.give(answer(asked, Outcome.UNKNOWN), 1.4)
+    [again] = [r for at in (2.0, 2.5) for r in scene.tick(at) if isinstance(r, TakeSnapshot)]
+    assert again.history
+    told = scene.give(answer(again, trades=(traded(),), balances=BALANCES), 2.6)
+    assert any(isinstance(r, PlaceOco) for r in told), "what history does not explain is a person's"
 
 
 def test_a_snapshot_that_fails_is_asked_for_again():
@@ -326,8 +345,9 @@ def test_an_unknown_entry_is_asked_about_until_the_fence_and_holds_everything():
         scene.give(status())
     scene.give(status(), 18.4)
     late = QueryOrder(symbol=BTC.symbol, client_id=order_id())
-    [following] = scene.give(answer(late, at=18.4), 18.5)
-    assert following.client_id == order_id("e2"), "a new attempt has a new id"
+    assert scene.give(answer(late, at=18.4), 18.5) == []
+    [ended] = [m.event for m in scene.said(EventSaid) if isinstance(m.event, IntentEnded)]
+    assert ended.reason == "too late for the next step", "a price of 18 s ago is no entry (L8)"
 
 
 def test_without_a_fence_an_unknown_entry_stays_unknown_blocks_and_alarms():

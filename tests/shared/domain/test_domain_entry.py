@@ -64,6 +64,18 @@ def test_the_ladder_is_climbed_in_order():
     assert reason(steps_of(account, 4)) == "ladder used up"
 
 
+def test_a_rung_long_after_the_one_before_it_is_no_entry_any_more():
+    """L8: an outcome that was unknown for a fence leaves prices that nobody decided on."""
+    for at, late in ((6.9, False), (7.1, True)):
+        account = account_of(opened(), accepted(), submitted("e1"))
+        evolve(account, ended("e1", OrderEnd.EXPIRED, at=at))
+        steps = steps_of(account, at)
+        if late:
+            assert reason(steps) == "too late for the next step"
+        else:
+            assert kinds(steps) == ["OrderSubmitted", "PlaceOrder"]
+
+
 def test_the_next_rung_asks_for_what_is_left():
     account = account_of(opened(), accepted(), submitted("e1"), filled("e1", "0.4"))
     evolve(account, ended("e1", OrderEnd.EXPIRED, "0.4"))
