@@ -122,8 +122,7 @@ class Node(Process):
         """A fresh actor with what is on the disk, beside the living one."""
         actor = self._build(self.incarnation)
         if self._reader is not None:
-            rows = (*self.disk.rows, *self.disk.emergency)
-            actor.recover(None, [self._reader.read(row) for row in rows])
+            actor.recover(None, [self._reader.read(row) for row in self.rows])
         return actor
 
     def beat(self) -> None:

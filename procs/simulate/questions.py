@@ -105,7 +105,8 @@ class Questions:
             )
             if said_no:
                 for client_id in ids_of(request):
-                    self.sent[client_id].over_told = True
+                    if client_id in self.sent:
+                        self.sent[client_id].over_told = True
         elif isinstance(request, QueryOrder) and message.outcome is Outcome.OK:
             sent = self.sent.get(request.client_id)
             if sent is None or message.orders:

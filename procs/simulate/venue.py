@@ -96,7 +96,7 @@ class SimVenue:
         self._agenda = agenda
         self._random = random
         self._dice = dice
-        self._hand_over = deliver
+        self._deliver = deliver
         self._watch = watch
 
     def on_market(self, event: MarketEvent) -> None:
@@ -166,10 +166,6 @@ class SimVenue:
     def told(self, question: TakeSnapshot, now_ns: int) -> VenueAnswered:
         """What the venue would answer now if nothing stood between."""
         return self._snapshot(question, now_ns)
-
-    def _deliver(self, message: VenueAnswered | VenueReported, incarnation: int | None) -> None:
-        self.questions.told(message)
-        self._hand_over(message, incarnation)
 
     # ── the exchange ────────────────────────────────────────────────────────────────────────────
 

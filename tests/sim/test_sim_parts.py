@@ -38,6 +38,9 @@ class Surroundings:
     def call(self, node, call):
         self.log.append("call")
 
+    def heard(self, node, messages):
+        pass
+
     def dies_at(self, node, doing, steps):
         return self.death
 

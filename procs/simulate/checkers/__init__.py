@@ -20,7 +20,7 @@ from procs.simulate.checkers.l6_oversell import Oversell
 from procs.simulate.checkers.l8_channels import Channels
 from procs.simulate.checkers.l15_money import Money
 from procs.simulate.checkers.l16_recovery import Recovery
-from shared.messages.venue import VenueRequest
+from shared.messages.venue import VenueAnswered, VenueReported, VenueRequest
 
 if TYPE_CHECKING:
     from procs.simulate.world import World
@@ -50,6 +50,7 @@ class Checkers:
         checkers = [one(self) for one in ALL]
         self._called = _those_with("called", checkers)
         self._said = _those_with("said", checkers)
+        self._heard = _those_with("heard", checkers)
         self._changed = _those_with("changed", checkers)
         self._looking_at_books = _those_with("acted", checkers)
         self._turned = _those_with("turned", checkers)
@@ -71,6 +72,16 @@ class Checkers:
         """A process says something to another one."""
         for look in self._said:
             look(node, message)
+
+    def heard(self, node: Any, messages: list[Any]) -> None:
+        """A living process takes messages."""
+        if node.role == "route":
+            told = self.world.venue.questions.told
+            for message in messages:
+                if isinstance(message, VenueAnswered | VenueReported):
+                    told(message)
+        for look in self._heard:
+            look(node, messages)
 
     def changed(self, order: VenueSideOrder) -> None:
         """An order changed at the venue."""

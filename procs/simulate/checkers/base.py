@@ -44,6 +44,9 @@ class Checker:
     def said(self, node: Any, message: Any) -> None:
         """A process says something to another one."""
 
+    def heard(self, node: Any, messages: list[Any]) -> None:
+        """A living process takes messages, all in one turn."""
+
     def changed(self, order: VenueSideOrder) -> None:
         """An order changed at the venue."""
 

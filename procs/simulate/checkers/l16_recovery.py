@@ -35,7 +35,7 @@ class Recovery(Checker):
         dead = node.actor
         if node.role not in JOURNALS or dead is None or _seq(dead) != len(node.rows):
             return
-        folded = _recovered(node)
+        folded = node.recovered()
         alive = _lasting(dead)
         differing = [name for name, held in _lasting(folded).items() if held != alive[name]]
         if differing:
@@ -52,7 +52,7 @@ class Recovery(Checker):
                 self.died(node)
         node = self.world.nodes["route"]
         now_ns = self.world.agenda.now_ns
-        actor = _recovered(node)
+        actor = node.recovered()
         question = _question(actor.start(now_ns))
         for second in (False, True):
             if question is None:
@@ -67,13 +67,6 @@ class Recovery(Checker):
                 what = [type(e.event).__name__ for e in changes] + [str(e.request) for e in placed]
                 self.say(f"a second reconciliation changes something: {', '.join(what)}")
             question = _question(effects) or question
-
-
-def _recovered(node: Any) -> Any:
-    """A fresh actor with what is on disk, beside the living one."""
-    actor = node._build(node.incarnation)
-    actor.recover(None, [node._reader.read(row) for row in node.rows])
-    return actor
 
 
 def _places(effect: CallVenue) -> bool:

@@ -1,4 +1,4 @@
-"""L1: every order that leaves is on the disk of the process that sends it."""
+"""L1: every order that leaves is on the disk of the process that sends it, entries power-safe."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from procs.simulate.checkers.base import Checker
 from procs.simulate.questions import ids_of
-from shared.messages.venue import VenueRequest
+from shared.messages.venue import PlaceOrder, Side, VenueRequest
 
 SUBMITTED = re.compile(rb'^\{"type":"order_submitted".*?"client_id":"([^"]*)"')
 
@@ -20,7 +20,7 @@ class IntentFirst(Checker):
     def __init__(self, checkers: Any) -> None:
         super().__init__(checkers)
         self._read = 0
-        self._ids: set[bytes] = set()
+        self._place: dict[bytes, int] = {}
 
     def called(self, node: Any, request: VenueRequest) -> None:
         """The ids of a placement stand in rows that are committed."""
@@ -28,16 +28,26 @@ class IntentFirst(Checker):
         if not placed:
             return
         rows = node.rows
-        for row in rows[self._read :]:
+        for number, row in enumerate(rows[self._read :], self._read + 1):
             found = SUBMITTED.match(row)
             if found is not None:
-                self._ids.add(found[1])
+                self._place[found[1]] = number
         self._read = len(rows)
+        buys = isinstance(request, PlaceOrder) and request.side is Side.BUY
         for client_id in placed:
-            if client_id.encode() not in self._ids:
+            place = self._place.get(client_id.encode())
+            if place is None:
                 self.say(f"{client_id} left before it was on disk")
+            elif buys and place > node.disk.mark:
+                self.say(f"{client_id} left before a power cut could not take its row back")
+
+    def died(self, node: Any) -> None:
+        """A disk may be damaged while nobody looks: the next process's is read anew."""
+        if node.role == "route":
+            self._read = 0
+            self._place.clear()
 
     def restored(self) -> None:
         """The journal is another one."""
         self._read = 0
-        self._ids.clear()
+        self._place.clear()
