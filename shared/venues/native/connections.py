@@ -111,7 +111,11 @@ class Connections:
             # Nothing is lost by it: a request that finds no free connection tells why.
             self._paused_until_s = asyncio.get_running_loop().time() + PAUSE_S
             return
-        self.give_back(opened)
+        if self._closed or len(self._idle) >= IDLE_MAX:
+            opened.close()
+            return
+        # At the cold end: what has just been used stays the next to be used.
+        self._idle.appendleft(opened)
         for aged in self._aged(asyncio.get_running_loop().time())[:1]:
             self._idle.remove(aged)
             aged.close()

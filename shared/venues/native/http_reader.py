@@ -12,10 +12,12 @@ from typing import Final
 
 from shared.venues.feed.http import MAX_BODY_BYTES, MAX_HEADER_BYTES, Answer, HttpError
 
-_STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [^\r\n]*)?", re.ASCII)
-_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
-_LENGTH: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
+_STATUS_LINE: Final = re.compile(r"http/1\.([01]) ([1-5][0-9]{2})(?= |\r\n|$)", re.ASCII)
+_HEADER: Final = re.compile(r"\r\n([!#$%&'*+.^_`|~0-9a-z-]+):[ \t]*([^\r\n]*)", re.ASCII)
+_LENGTH: Final = re.compile(r"[0-9]{1,12}[ \t]*", re.ASCII)
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?", re.ASCII)
+
+_OF_LENGTH: Final = ("content-length", "transfer-encoding")
 
 LONGEST_CHUNK_LINE: Final = 1024
 _HEAD, _LENGTH_BODY, _CHUNK_LINE, _CHUNK_DATA, _TRAILERS, _TO_END = range(6)
@@ -58,16 +60,30 @@ class HttpReader:
         """The answer when data completes it. Raises HttpError; the connection is then of no use.
 
         Bytes behind the answer stay, and `is_idle` tells of them."""
+        if not self._buffer and self._state == _HEAD:
+            # The usual case, an answer in one piece, is not copied into the buffer first.
+            end = data.find(b"\r\n\r\n")
+            if 0 <= end <= MAX_HEADER_BYTES:
+                self._read_head(data[:end])
+                data = data[end + 4 :]
+                if self._state == _LENGTH_BODY and len(data) == self._wanted:
+                    return self._finish(data)
         self._buffer += data
+        return self._advance()
+
+    def _advance(self) -> Answer | None:
+        """As far as the buffer reaches."""
         while True:
             if self._state == _HEAD:
-                if not self._read_head():
+                end = self._buffer.find(b"\r\n\r\n", 0, MAX_HEADER_BYTES + 4)
+                if end < 0:
+                    self._look_at_beginning()
                     return None
+                self._read_head(self._take(end + 4)[:-4])
             elif self._state == _LENGTH_BODY:
                 if len(self._buffer) < self._wanted:
                     return None
-                self._body += self._take(self._wanted)
-                return self._finish()
+                return self._finish(self._take(self._wanted))
             elif self._state == _TO_END:
                 self._body += self._take(len(self._buffer))
                 self._bound(len(self._body))
@@ -77,7 +93,7 @@ class HttpReader:
                 if line is None:
                     return None
                 if not line:
-                    return self._finish()
+                    return self._finish(bytes(self._body))
                 self._wanted += len(line)
                 if self._wanted > MAX_HEADER_BYTES:
                     raise HttpError(f"more than {MAX_HEADER_BYTES} bytes behind a body")
@@ -89,46 +105,45 @@ class HttpReader:
 
         Raises HttpError for an answer that is cut short."""
         if self._state == _TO_END:
-            return self._finish()
+            return self._finish(bytes(self._body))
         if self.is_idle:
             return None
         raise HttpError("the connection ended in the middle of an answer")
 
-    def _read_head(self) -> bool:
-        end = self._buffer.find(b"\r\n\r\n")
-        if end < 0:
-            if len(self._buffer) > MAX_HEADER_BYTES:
-                raise HttpError(f"a head of more than {MAX_HEADER_BYTES} bytes")
-            # Something that is no HTTP need not be waited for.
-            if not b"HTTP/1.".startswith(self._buffer[:7]):
-                raise HttpError(f"not an HTTP status line: {bytes(self._buffer[:80])!r}")
-            return False
-        if end > MAX_HEADER_BYTES:
+    def _look_at_beginning(self) -> None:
+        """Something that is no HTTP need not be waited for."""
+        if len(self._buffer) > MAX_HEADER_BYTES:
             raise HttpError(f"a head of more than {MAX_HEADER_BYTES} bytes")
-        first, *lines = self._take(end + 4)[:-4].split(b"\r\n")
-        match = _STATUS_LINE.fullmatch(first)
+        if not b"HTTP/1.".startswith(self._buffer[:7]):
+            raise HttpError(f"not an HTTP status line: {bytes(self._buffer[:80])!r}")
+
+    def _read_head(self, head: bytes) -> None:
+        # Names in lower case are needed; of values none lose by it.
+        text = head.decode("latin-1").lower()
+        match = _STATUS_LINE.match(text)
         if match is None:
-            raise HttpError(f"not an HTTP status line: {first[:80]!r}")
+            raise HttpError(f"not an HTTP status line: {text[:80]!r}")
         status = int(match[2])
         if status == 101:
             raise HttpError("the venue changed the protocol")
         if status < 200:
             # A note ahead of the answer.
-            return True
+            return
         self._status = status
-        self._headers = _headers(lines)
-        tokens = self._headers.get("connection", "").lower().split(",")
-        self._closes = match[1] == b"0" or "close" in {token.strip() for token in tokens}
+        self._headers = headers = _headers(text)
+        self._closes = match[1] == "0"
+        if "connection" in headers:
+            tokens = headers["connection"].split(",")
+            self._closes = self._closes or "close" in [token.strip() for token in tokens]
         self._choose_body()
-        return True
 
     def _choose_body(self) -> None:
         headers = self._headers
-        coding = headers.get("transfer-encoding", "").strip().lower()
         if self._status in _NO_BODY:
             self._wanted = 0
             self._state = _LENGTH_BODY
-        elif coding:
+        elif "transfer-encoding" in headers:
+            coding = headers["transfer-encoding"].strip()
             if coding != "chunked":
                 raise HttpError(f"a body in the transfer encoding {coding[:40]!r}")
             # Both ways to say the end: the rest of such a connection is not trusted.
@@ -165,16 +180,16 @@ class HttpReader:
         self._state = _CHUNK_LINE
         return True
 
-    def _finish(self) -> Answer:
-        body = bytes(self._body)
+    def _finish(self, body: bytes) -> Answer:
         self._body.clear()
         self.keeps = not self._closes
         self._state = _HEAD
-        coding = self._headers.get("content-encoding", "identity").lower()
-        if coding == "gzip":
-            body = _gunzip(body, self._max_body_bytes)
-        elif coding != "identity":
-            raise HttpError(f"a body in the content encoding {coding[:40]!r}")
+        if "content-encoding" in self._headers:
+            coding = self._headers["content-encoding"].strip()
+            if coding == "gzip":
+                body = _gunzip(body, self._max_body_bytes)
+            elif coding != "identity":
+                raise HttpError(f"a body in the content encoding {coding[:40]!r}")
         return Answer(self._status, self._headers, body)
 
     def _take(self, count: int) -> bytes:
@@ -195,17 +210,16 @@ class HttpReader:
             raise HttpError(f"a body of {size} bytes, allowed up to {self._max_body_bytes}")
 
 
-def _headers(lines: list[bytes]) -> dict[str, str]:
-    """Values by lower-case names. Raises HttpError for lines that are no header."""
-    headers: dict[str, str] = {}
-    for line in lines:
-        name, colon, value = line.decode("latin-1").partition(":")
-        if not colon or _NAME.fullmatch(name) is None:
-            raise HttpError(f"not a header: {line[:80]!r}")
-        name, value = name.lower(), value.strip(" \t")
-        if name in ("content-length", "transfer-encoding") and headers.get(name, value) != value:
-            raise HttpError(f"two different headers {name}")
-        headers[name] = value
+def _headers(head: str) -> dict[str, str]:
+    """Values by names, behind the status line. Raises HttpError for lines that are no header."""
+    pairs = _HEADER.findall(head)
+    if not len(pairs) == head.count("\n") == head.count("\r"):
+        raise HttpError(f"a line that is no header in {head[:300]!r}")
+    headers: dict[str, str] = dict(pairs)
+    if len(headers) < len(pairs):
+        for name, value in pairs:
+            if name in _OF_LENGTH and headers[name] != value:
+                raise HttpError(f"two different headers {name}")
     return headers
 
 

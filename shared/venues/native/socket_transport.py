@@ -96,6 +96,17 @@ class SocketTransport:
         self._drop()
         await self._http.close()
 
+    async def open_session(self) -> SocketLink:
+        """A new session takes the place of the one before. Raises OSError."""
+        link = await open_link(self._url, self._push, self._malformed, self._touched)
+        self._retire(self._link)
+        self._link = link
+        self._leaving = False
+        self._opened_s = asyncio.get_running_loop().time()
+        self._touched()
+        self.sessions += 1
+        return link
+
     def figures(self) -> dict[str, float]:
         """Counters for heartbeats."""
         return {
@@ -106,23 +117,16 @@ class SocketTransport:
 
     async def _keep_session(self) -> None:
         """Keeps a session open until cancelled."""
-        loop = asyncio.get_running_loop()
         pause_s = FIRST_PAUSE_S
         try:
             while True:
                 try:
-                    link = await open_link(self._url, self._push, self._malformed, self._touched)
+                    link = await self.open_session()
                 except OSError:
                     # Orders go over HTTP meanwhile, where the same failure would be told.
                     await asyncio.sleep(max(pause_s, self._quiet.silence_s()))
                     pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
                     continue
-                self._retire(self._link)
-                self._link = link
-                self._leaving = False
-                self._opened_s = loop.time()
-                self._touched()
-                self.sessions += 1
                 if await self._stay(link):
                     pause_s = FIRST_PAUSE_S
                     continue

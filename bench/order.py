@@ -1,0 +1,209 @@
+"""Orders: from the decision to bytes given to the kernel, and what a whole round trip costs.
+
+All hands place the same order with the same peer process, in turn, on one event loop of the kind
+that route uses. `order_write` is wall time; the round trips are thread CPU time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import multiprocessing
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import uvloop
+
+from bench.micro.order_path import (
+    BlockingSocket,
+    CcxtAsync,
+    Hand,
+    OwnSession,
+    OwnTransport,
+    now,
+)
+from bench.order_peer import serve
+from shared.errors import DeadlineError
+
+ROUNDS: Final = 7
+ORDERS: Final = 400
+WARM_UP: Final = 100
+START_WITHIN_S: Final = 30
+
+HANDS: Final[dict[str, Callable[[int, int], Hand]]] = {
+    "session": OwnSession,
+    "session_ws": lambda http, ws: OwnSession(http, ws, "ws"),
+    "transport": OwnTransport,
+    "ccxt_async": CcxtAsync,
+    "blocking_socket": BlockingSocket,
+}
+
+
+class Figures:
+    """What one hand needed, round by round."""
+
+    def __init__(self) -> None:
+        self.cpu_us: list[float] = []
+        self.write_us: list[float] = []
+        self.whole_us: list[float] = []
+
+    def cpu(self) -> float:
+        """Median over the rounds of CPU time per order."""
+        return statistics.median(self.cpu_us)
+
+    def write(self, percent: float = 50.0) -> float:
+        """A percentile of the time to the write."""
+        return _percentile(self.write_us, percent)
+
+
+def run(json_output: bool = False, rounds: int = ROUNDS) -> list[dict[str, Any]]:
+    """Measures and returns rows {name, unit, p50, p99, p999, cpu, ratio_to, wanted, operation}.
+
+    Prints them as a table unless json_output. Raises DeadlineError when the peer does not start,
+    SeawallError when an order fails."""
+    spawn = multiprocessing.get_context("spawn")
+    ours, theirs = spawn.Pipe()
+    peer = spawn.Process(target=serve, args=(theirs,), daemon=True)
+    peer.start()
+    try:
+        if not ours.poll(START_WITHIN_S):
+            raise DeadlineError(f"bench order: no peer within {START_WITHIN_S} s")
+        ports = ours.recv()
+        print(f"bench order: {rounds} x {ORDERS} orders in {len(HANDS)} hands", file=sys.stderr)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            found = runner.run(_measure(*ports, rounds))
+        ours.send("end")
+        peer.join(5)
+    finally:
+        if peer.is_alive():
+            peer.kill()
+    rows = _rows(found)
+    if not json_output:
+        print_rows(rows)
+    return rows
+
+
+async def _measure(http_port: int, socket_port: int, rounds: int) -> dict[str, Figures]:
+    found = {name: Figures() for name in HANDS}
+    hands = {name: kind(http_port, socket_port) for name, kind in HANDS.items()}
+    for hand in hands.values():
+        await hand.open()
+    try:
+        for hand in hands.values():
+            await _place(hand, WARM_UP, Figures())
+        gc.collect()
+        gc.freeze()
+        for turn in range(rounds):
+            names = list(hands)
+            for place in range(len(names)):
+                # The order turns, so that no hand always follows the same neighbour.
+                name = names[(place + turn) % len(names)]
+                gc.collect()
+                await _place(hands[name], ORDERS, found[name])
+    finally:
+        gc.unfreeze()
+        for hand in hands.values():
+            await hand.close()
+    return found
+
+
+async def _place(hand: Hand, count: int, figures: Figures) -> None:
+    cpu_ns = time.thread_time_ns()
+    for _ in range(count):
+        begun_ns = now()
+        sent_ns = await hand.place()
+        figures.whole_us.append((now() - begun_ns) / 1e3)
+        if sent_ns:
+            figures.write_us.append((sent_ns - begun_ns) / 1e3)
+    figures.cpu_us.append((time.thread_time_ns() - cpu_ns) / count / 1e3)
+
+
+def _rows(found: dict[str, Figures]) -> list[dict[str, Any]]:
+    session, ccxt, bare = found["session"], found["ccxt_async"], found["blocking_socket"]
+    transport = found["transport"]
+
+    def write(name: str, figures: Figures, operation: str) -> dict[str, Any]:
+        p50, p99, p999 = (figures.write(percent) for percent in (50, 99, 99.9))
+        return {
+            "name": name,
+            "unit": "us",
+            "p50": round(p50, 2),
+            "p99": round(p99, 2),
+            "p999": round(p999, 2),
+            "ratio_to": {"ccxt_async": round(ccxt.write() / p50, 1)},
+            "wanted": {"ccxt_async": 50},
+            "operation": operation,
+            "samples": len(figures.write_us),
+        }
+
+    def round_trip(
+        name: str, figures: Figures, wanted: dict[str, float], operation: str
+    ) -> dict[str, Any]:
+        p50, p99, p999 = (_percentile(figures.whole_us, percent) for percent in (50, 99, 99.9))
+        return {
+            "name": name,
+            "unit": "us",
+            "p50": round(p50, 2),
+            "p99": round(p99, 2),
+            "p999": round(p999, 2),
+            "cpu": round(figures.cpu(), 2),
+            "ratio_to": {
+                "ccxt_async": round(ccxt.cpu() / figures.cpu(), 1),
+                "blocking_socket": round(bare.cpu() / figures.cpu(), 2),
+            },
+            "wanted": wanted,
+            "operation": operation,
+            "samples": len(figures.whole_us),
+        }
+
+    return [
+        write("order_write", transport, "an order's fields built, signed, given to the kernel"),
+        write(
+            "order_call_to_write",
+            session,
+            "route's session called with an order: rate budget, built, signed, given to the kernel",
+        ),
+        round_trip(
+            "order_round_trip",
+            transport,
+            {"ccxt_async": 12, "blocking_socket": 0.59},
+            "CPU time of a signed order and its answer as plain JSON; ccxt: create_order",
+        ),
+        round_trip(
+            "order_session_http",
+            session,
+            {"ccxt_async": 12},
+            "the same through route's session: budget, verdict, answer as exact numbers",
+        ),
+        round_trip(
+            "order_session_ws",
+            found["session_ws"],
+            {"ccxt_async": 12},
+            "the same over the WebSocket API",
+        ),
+    ]
+
+
+def _percentile(values: list[float], percent: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
+
+
+def print_rows(rows: Iterable[dict[str, Any]]) -> None:
+    """A plain table."""
+    print(f"{'name':22} {'p50':>8} {'p99':>8} {'p99.9':>9} {'cpu':>8}  us; times as slow (wanted)")
+    for row in rows:
+        ratios = ", ".join(
+            f"{peer} {times:g}x" + (f" ({row['wanted'][peer]:g})" if peer in row["wanted"] else "")
+            for peer, times in row["ratio_to"].items()
+        )
+        cpu = f"{row['cpu']:8g}" if "cpu" in row else f"{'':8}"
+        print(f"{row['name']:22} {row['p50']:8g} {row['p99']:8g} {row['p999']:9g} {cpu}  {ratios}")
+        print(f"  {row['operation']}")
+
+
+if __name__ == "__main__":
+    run()
