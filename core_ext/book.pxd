@@ -3,6 +3,7 @@
 cimport cython
 from libc.stdint cimport int64_t
 
+from core_ext.batch cimport Row
 from core_ext.ladder cimport Side
 from core_ext.look cimport Top
 from core_ext.number cimport Step
@@ -32,7 +33,16 @@ cdef class Book:
     cdef int reserve(self, Side* side, Py_ssize_t extra) except -1
     cdef int admit_ids(self, int64_t first_id, int64_t last_id) noexcept nogil
     cdef void start_snapshot(self, int64_t last_update_id) noexcept nogil
+    cdef int put_checked(self, bint side_is_bid, ticks, lots) except -1
+    cdef int apply_rows(self, changes, written, Py_ssize_t room, int64_t milli_bps) except -1
+    cdef Py_ssize_t check_rows(self, const Py_buffer* source) except -1
+    cdef void run_rows(
+        self, const Row* rows, Py_ssize_t count, char* written, int64_t milli_bps
+    ) noexcept nogil
     cdef void read_top(self, Top* top) noexcept nogil
+    cdef void read_depth(self, int64_t milli_bps, double* depth) noexcept nogil
+    # BookStats of this instant, for whoever answers a frame with them in one call.
+    cdef object stats_now(self)
     cdef double price_of_buying(self, double quote) noexcept nogil
     cdef int64_t steps_of(self, place, value, const Step* step, size) except -1
     cdef tuple units_of(self, bint side_is_bid, price, quantity)

@@ -1,36 +1,51 @@
-"""One order book in whole ticks and lots: compact sorted arrays, exact sums, no floats inside.
+"""One order book in whole ticks and lots, compact or in a flat window: exact sums, no floats.
 
 Recorded depth is finer than LOT_SIZE, so quantities count lots of 10^-8. Sums of ticks x lots are
-kept in 128-bit integers: the statistics of this book and of the reference are equal bit for bit.
+kept in 128-bit integers: the statistics of both kinds and of the reference are equal bit for bit.
 """
 
+from cpython.buffer cimport (
+    PyBUF_C_CONTIGUOUS,
+    PyBUF_FORMAT,
+    PyBUF_WRITABLE,
+    PyBuffer_Release,
+    PyObject_GetBuffer,
+)
+
 from cpython.ref cimport Py_INCREF
+from cpython.object cimport PyTypeObject
 from cpython.tuple cimport PyTuple_SET_ITEM
-from cpython.type cimport PyType_GenericAlloc
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.math cimport floor, isfinite
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t
 from libc.stdlib cimport free, realloc
 
 from decimal import Decimal
 
-from core_ext.codes import MAX_LOTS, MAX_TICKS, BookStats
+from core_ext.batch cimport BATCH_MAX, Row, first_refused, put_row
+from core_ext.codes import BOOK_KINDS, MAX_LOTS, MAX_TICKS, BookStats
 from core_ext.errors import NumberRefused
 from core_ext.ladder cimport (
     LEVELS_MAX,
     Level,
     Side,
+    Walk,
     best_of,
-    place_of,
+    count_of,
+    empty,
+    lay,
+    next_level,
     put,
-    sum_from,
+    take_up,
+    walk_from_best,
 )
 from core_ext.look cimport (
     Top,
     depth_of_best,
     depth_within,
-    imbalance,
+    imbalance_of,
     look,
+    lots_of_best,
     sweep_side,
 )
 from core_ext.number cimport (
@@ -39,6 +54,12 @@ from core_ext.number cimport (
     NUMBER_SYNTAX,
     parse_steps,
 )
+from core_ext.proof cimport check_side, hash_side
+from core_ext.window cimport Window, new_window
+
+cdef extern from "Python.h":
+    object allocated "PyType_GenericAlloc"(PyTypeObject* kind, Py_ssize_t fields)
+    long long PyLong_AsLongLongAndOverflow(object value, int* overflow) except? -1
 
 cdef enum:
     STATS_FIELDS = 13
@@ -64,6 +85,22 @@ def step_of(place, size):
     return value, mantissa, scale
 
 
+cdef inline int64_t whole(value) except? -1:
+    """An integer, or the nearest that 64 bits hold; whatever is checked refuses that."""
+    cdef int overflow = 0
+    cdef int64_t number = PyLong_AsLongLongAndOverflow(value, &overflow)
+    if overflow:
+        return INT64_MAX if overflow > 0 else INT64_MIN
+    return number
+
+
+cdef inline int64_t milli_bps_of(double n) except -1:
+    """A width in thousandths of a basis point."""
+    if not (isfinite(n) and 0 <= n <= 10_000):
+        raise NumberRefused("bps", n, "0 to 10000")
+    return <int64_t>floor(n * 1000 + 0.5)
+
+
 cdef inline void put_in(object values, Py_ssize_t i, object value):
     """Fills a place of a tuple that nobody else has seen yet."""
     Py_INCREF(value)
@@ -85,7 +122,9 @@ cdef void set_step(Step* step, int64_t mantissa, int scale, int64_t limit) noexc
 cdef class Book:
     """Price levels of one market; prices in ticks of tick_size, quantities in lots of lot_size.
 
-    A level changes in O(log n) plus the move of what lies between it and the best price.
+    Of kind "compact" a level changes in O(log n) plus the move of what lies between it and the best
+    price, and takes 16 bytes. Of kind "window" most change in O(1), and the book takes 4.3 MB more,
+    of which only pages that held a level are touched. `become` changes the kind of a living book.
     """
 
     def __cinit__(self):
@@ -93,37 +132,79 @@ cdef class Book:
         self.asks.sign = -1
         self.last_update_id = NOT_SYNCED
 
-    def __init__(self, tick_size, lot_size="0.00000001"):
+    def __init__(self, tick_size, lot_size="0.00000001", kind="compact"):
         self.tick_size, mantissa, scale = step_of("tick_size", tick_size)
         set_step(&self.price_step, mantissa, scale, MAX_TICKS)
         self.lot_size, mantissa, scale = step_of("lot_size", lot_size)
         set_step(&self.quantity_step, mantissa, scale, MAX_LOTS)
         self.tick = float(self.tick_size)
         self.notional_unit = float(self.tick_size * self.lot_size)
+        self.become(kind)
 
     def __dealloc__(self):
-        free(self.bids.levels)
-        free(self.asks.levels)
+        free(self.bids.levels.items)
+        free(self.asks.levels.items)
+        free(self.bids.window)
+        free(self.asks.window)
+
+    # ---- its kind
+
+    @property
+    def kind(self):
+        """"compact" or "window"."""
+        return "window" if self.bids.window != NULL else "compact"
+
+    def become(self, kind):
+        """Changes how the levels are held, not what the book says: none is lost. O(levels)."""
+        cdef Window* for_bids
+        cdef Window* for_asks
+        if kind not in BOOK_KINDS:
+            raise NumberRefused("kind", kind, "'compact' or 'window'")
+        if kind == self.kind:
+            return
+        if kind == "window":
+            for_bids = new_window()
+            for_asks = new_window()
+            if for_bids == NULL or for_asks == NULL:
+                free(for_bids)
+                free(for_asks)
+                raise MemoryError
+            self.bids.window = for_bids
+            self.asks.window = for_asks
+            lay(&self.bids)
+            lay(&self.asks)
+        else:
+            take_up(&self.bids)
+            take_up(&self.asks)
+            free(self.bids.window)
+            free(self.asks.window)
+            self.bids.window = self.asks.window = NULL
+
+    def memory_bytes(self):
+        """What the levels have reserved: 16 bytes each, and the windows, touched page by page."""
+        windows = 2 * sizeof(Window) if self.bids.window != NULL else 0
+        return (self.bids.levels.room + self.asks.levels.room) * sizeof(Level) + windows
 
     # ---- changing
 
     cdef int reserve(self, Side* side, Py_ssize_t extra) except -1:
         """Room for `extra` more levels, so that `put` cannot fail; NumberRefused when too many."""
-        cdef Py_ssize_t needed = side.count + extra
+        cdef Py_ssize_t needed = count_of(side) + extra
         cdef Py_ssize_t room = 256
         cdef void* grown
         if needed > LEVELS_MAX:
             raise NumberRefused("levels of a book side", needed, f"at most {LEVELS_MAX}")
-        # One level more than held, which may be looked at but is never one.
-        if needed < side.room:
+        # One level more than held, which may be looked at but is never one. The array has room for
+        # the levels of a window too, so that taking it up cannot fail.
+        if needed < side.levels.room:
             return 0
         while room <= needed:
             room *= 2
-        grown = realloc(side.levels, room * sizeof(Level))
+        grown = realloc(side.levels.items, room * sizeof(Level))
         if grown == NULL:
             raise MemoryError
-        side.levels = <Level*>grown
-        side.room = room
+        side.levels.items = <Level*>grown
+        side.levels.room = room
         return 0
 
     cdef int admit_ids(self, int64_t first_id, int64_t last_id) noexcept nogil:
@@ -144,10 +225,8 @@ cdef class Book:
 
     cdef void start_snapshot(self, int64_t last_update_id) noexcept nogil:
         """Empties both sides; deltas join at last_update_id + 1."""
-        self.bids.count = 0
-        self.asks.count = 0
-        self.bids.band_known = False
-        self.asks.band_known = False
+        empty(&self.bids)
+        empty(&self.asks)
         self.last_update_id = last_update_id
         self.gapped = False
         self.joining = last_update_id != NOT_SYNCED
@@ -156,30 +235,30 @@ cdef class Book:
         """Forgets all levels, the update id and the gap flag."""
         self.start_snapshot(NOT_SYNCED)
 
-    def admit(self, int64_t first_id, int64_t last_id):
+    def admit(self, first_id, last_id):
         """The Outcome of a delta first_id ... last_id whose levels the caller then applies itself.
 
         A book without snapshot takes any first delta. After a snapshot the first must cover the
         snapshot's id + 1, and every later one starts at the last id + 1; else the book is gapped.
         """
-        if first_id < 0 or last_id < first_id:
+        cdef int64_t first = whole(first_id)
+        cdef int64_t last = whole(last_id)
+        if first < 0 or last < first:
             raise NumberRefused("update ids", (first_id, last_id), "0 <= first <= last")
-        return self.admit_ids(first_id, last_id)
+        return self.admit_ids(first, last)
 
-    def load_snapshot(self, int64_t last_update_id, bids, asks):
+    def load_snapshot(self, last_update_id, bids, asks):
         """Replaces the book by (price, quantity) pairs of str or Decimal; all or nothing."""
-        if last_update_id < 0:
-            raise NumberRefused("last_update_id", last_update_id, "0 or more")
+        if whole(last_update_id) < 0:
+            raise NumberRefused("last_update_id", last_update_id, "0 to 2^63 - 2")
         new_bids = [self.units_of(True, price, quantity) for price, quantity in bids]
         new_asks = [self.units_of(False, price, quantity) for price, quantity in asks]
         self.load_snapshot_ticks(last_update_id, new_bids, new_asks)
 
     def load_snapshot_ticks(self, int64_t last_update_id, list bids, list asks):
         """Replaces the book by lists of (ticks, lots)."""
-        cdef int64_t ticks
-        cdef int64_t lots
         for ticks, lots in bids + asks:
-            self.check_units(ticks, lots)
+            self.check_units(whole(ticks), whole(lots))
         self.reserve(&self.bids, len(bids))
         self.reserve(&self.asks, len(asks))
         self.start_snapshot(last_update_id)
@@ -244,12 +323,101 @@ cdef class Book:
         self.reserve(chosen, 1)
         put(chosen, units[0], units[1])
 
-    def apply_ticks(self, bint side_is_bid, int64_t ticks, int64_t lots):
-        """Sets one level in whole ticks and lots; 0 lots deletes it."""
+    cdef int put_checked(self, bint side_is_bid, ticks, lots) except -1:
         cdef Side* chosen = &self.bids if side_is_bid else &self.asks
-        self.check_units(ticks, lots)
+        cdef int64_t whole_ticks = whole(ticks)
+        cdef int64_t whole_lots = whole(lots)
+        self.check_units(whole_ticks, whole_lots)
         self.reserve(chosen, 1)
-        put(chosen, ticks, lots)
+        put(chosen, whole_ticks, whole_lots)
+        return 0
+
+    def apply_ticks(self, bint side_is_bid, ticks, lots):
+        """Sets one level in whole ticks and lots; 0 lots deletes it."""
+        self.put_checked(side_is_bid, ticks, lots)
+
+    def apply_ticks_stats(self, bint side_is_bid, ticks, lots):
+        """Sets one level and looks: BookStats in the same call."""
+        self.put_checked(side_is_bid, ticks, lots)
+        return self.stats_now()
+
+    # ---- changing much
+
+    def apply_many(self, changes):
+        """Applies rows of three 64-bit integers: side_is_bid (1 or 0), ticks, lots; all or nothing.
+
+        `changes` is a contiguous buffer (array("q"), NumPy int64, bytes) of at most 65,536 rows.
+        """
+        self.apply_rows(changes, None, 0, -1)
+
+    def apply_many_stats(self, changes, stats):
+        """`apply_many` with a look after each row: its BookStats as STATS_FORMAT into `stats`."""
+        self.apply_rows(changes, stats, sizeof(Top), -1)
+
+    def apply_many_depths(self, changes, double n, depths):
+        """`apply_many` with the two floats of depth_bps(n) after each row into `depths`."""
+        self.apply_rows(changes, depths, 2 * sizeof(double), milli_bps_of(n))
+
+    cdef int apply_rows(
+        self, changes, written, Py_ssize_t room, int64_t milli_bps
+    ) except -1:
+        """The rows of `changes`, and after each of them `room` bytes into `written`."""
+        cdef Py_buffer source
+        cdef Py_buffer target
+        cdef Py_ssize_t count
+        PyObject_GetBuffer(changes, &source, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
+        try:
+            count = self.check_rows(&source)
+            if not room:
+                self.run_rows(<const Row*>source.buf, count, NULL, milli_bps)
+                return 0
+            PyObject_GetBuffer(written, &target, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
+            try:
+                if target.len != count * room:
+                    raise NumberRefused("bytes to write", target.len, f"{count * room}")
+                self.run_rows(<const Row*>source.buf, count, <char*>target.buf, milli_bps)
+            finally:
+                PyBuffer_Release(&target)
+        finally:
+            PyBuffer_Release(&source)
+        return 0
+
+    cdef Py_ssize_t check_rows(self, const Py_buffer* source) except -1:
+        """How many rows there are; NumberRefused when one is no change. Makes room for them."""
+        cdef const Row* rows = <const Row*>source.buf
+        cdef Py_ssize_t count = source.len // <Py_ssize_t>sizeof(Row)
+        cdef Py_ssize_t bids = 0
+        cdef Py_ssize_t at
+        if source.format != NULL and source.format[0] not in b"qlBbc":
+            raise NumberRefused("format of changes", source.format, "64-bit integers")
+        if count > BATCH_MAX or source.len != count * <Py_ssize_t>sizeof(Row):
+            raise NumberRefused("bytes of changes", source.len, f"24 a row, {BATCH_MAX} rows")
+        at = first_refused(
+            rows, count, self.price_step.limit, self.quantity_step.limit, &bids
+        )
+        if at >= 0:
+            shown = (rows[at].side_is_bid, rows[at].ticks, rows[at].lots)
+            raise NumberRefused(
+                f"change {at}", shown, "(0 or 1, 1 to MAX_TICKS, 0 to MAX_LOTS)"
+            )
+        self.reserve(&self.bids, bids)
+        self.reserve(&self.asks, count - bids)
+        return count
+
+    cdef void run_rows(
+        self, const Row* rows, Py_ssize_t count, char* written, int64_t milli_bps
+    ) noexcept nogil:
+        cdef Py_ssize_t i
+        for i in range(count):
+            put_row(&self.bids, &self.asks, rows, i, count)
+            if written == NULL:
+                continue
+            if milli_bps < 0:
+                look(&self.bids, &self.asks, self.tick, self.notional_unit, <Top*>written)
+                written += sizeof(Top)
+            else:
+                self.read_depth(milli_bps, <double*>written)
+                written += 2 * sizeof(double)
 
     # ---- looking
 
@@ -261,12 +429,20 @@ cdef class Book:
         """Average price of spending `quote` on the asks; 0.0 when they are too thin."""
         return sweep_side(&self.asks, quote, self.tick, self.notional_unit)
 
-    def stats(self):
-        """BookStats: best prices, spread, mid, depth in 50 bps and 10 levels, imbalance (E1)."""
+    cdef void read_depth(self, int64_t milli_bps, double* depth) noexcept nogil:
+        """The notional of both sides within a band; zeros while a side is empty."""
+        cdef Level bid = best_of(&self.bids)
+        cdef Level ask = best_of(&self.asks)
+        depth[0] = depth[1] = 0.0
+        if bid.lots and ask.lots:
+            depth[0] = depth_within(&self.bids, bid.key - ask.key, milli_bps) * self.notional_unit
+            depth[1] = depth_within(&self.asks, bid.key - ask.key, milli_bps) * self.notional_unit
+
+    cdef object stats_now(self):
+        """BookStats; the named tuple's own constructor takes longer than the look."""
         cdef Top top
         look(&self.bids, &self.asks, self.tick, self.notional_unit, &top)
-        # The named tuple's own constructor is a Python function that takes longer than the look.
-        stats = PyType_GenericAlloc(BookStats, STATS_FIELDS)
+        stats = allocated(<PyTypeObject*>BookStats, STATS_FIELDS)
         put_in(stats, 0, top.bid_ticks)
         put_in(stats, 1, top.bid_lots)
         put_in(stats, 2, top.ask_ticks)
@@ -275,23 +451,22 @@ cdef class Book:
         put_in(stats, 5, top.mid)
         put_in(stats, 6, top.bid_depth_50bps)
         put_in(stats, 7, top.ask_depth_50bps)
-        put_in(stats, 8, depth_of_best(&self.bids, 10) * self.notional_unit)
-        put_in(stats, 9, depth_of_best(&self.asks, 10) * self.notional_unit)
+        put_in(stats, 8, top.bid_depth_10)
+        put_in(stats, 9, top.ask_depth_10)
         put_in(stats, 10, top.imbalance)
-        put_in(stats, 11, self.bids.count)
-        put_in(stats, 12, self.asks.count)
+        put_in(stats, 11, top.bid_levels)
+        put_in(stats, 12, top.ask_levels)
         return stats
+
+    def stats(self):
+        """BookStats: best prices, spread, mid, depth in 50 bps and 10 levels, imbalance (E1)."""
+        return self.stats_now()
 
     def best_ticks(self):
         """(bid_ticks, bid_lots, ask_ticks, ask_lots); zeros where a side is empty. O(1)."""
-        cdef int64_t bid = 0, bid_lots = 0, ask = 0, ask_lots = 0
-        if self.bids.count:
-            bid = best_of(&self.bids).key
-            bid_lots = best_of(&self.bids).lots
-        if self.asks.count:
-            ask = -best_of(&self.asks).key
-            ask_lots = best_of(&self.asks).lots
-        return bid, bid_lots, ask, ask_lots
+        cdef Level bid = best_of(&self.bids)
+        cdef Level ask = best_of(&self.asks)
+        return bid.key, bid.lots, -ask.key, ask.lots
 
     def best(self):
         """(bid, bid_qty, ask, ask_qty) as Decimals, None where a side is empty."""
@@ -305,41 +480,29 @@ cdef class Book:
 
     def mid(self):
         """Exact middle of the best prices as Decimal; None while a side is empty."""
-        if not self.bids.count or not self.asks.count:
-            return None
         bid, _, ask, _ = self.best_ticks()
-        return self.tick_size * (bid + ask) / 2
+        return self.tick_size * (bid + ask) / 2 if bid and ask else None
 
     def spread_bps(self):
         """(ask - bid) / mid in basis points, negative when crossed; None while a side is empty."""
-        if not self.bids.count or not self.asks.count:
-            return None
         bid, _, ask, _ = self.best_ticks()
-        return (ask - bid) * 20_000.0 / (bid + ask)
+        return (ask - bid) * 20_000.0 / (bid + ask) if bid and ask else None
 
     def crossed(self):
         """Whether the best bid is at or above the best ask."""
-        if not self.bids.count or not self.asks.count:
-            return False
-        return best_of(&self.bids).key >= -best_of(&self.asks).key
+        cdef Level bid = best_of(&self.bids)
+        cdef Level ask = best_of(&self.asks)
+        return bool(bid.lots and ask.lots and bid.key >= -ask.key)
 
     def depth_bps(self, double n):
         """(bid, ask) notional in quote units within n bps of mid, bounds included; n to 0.001 bps.
 
-        Zeros while a side is empty. O(levels in the band).
+        Zeros while a side is empty. The sums of the last four widths are kept: asked for again, the
+        cost is that of the levels which the edges have passed.
         """
-        cdef int64_t both
-        cdef int64_t milli
-        if not (isfinite(n) and 0 <= n <= 10_000):
-            raise NumberRefused("bps", n, "0 to 10000")
-        if not self.bids.count or not self.asks.count:
-            return 0.0, 0.0
-        milli = <int64_t>floor(n * 1000 + 0.5)
-        both = best_of(&self.bids).key - best_of(&self.asks).key
-        return (
-            depth_within(&self.bids, both, milli) * self.notional_unit,
-            depth_within(&self.asks, both, milli) * self.notional_unit,
-        )
+        cdef double depth[2]
+        self.read_depth(milli_bps_of(n), depth)
+        return depth[0], depth[1]
 
     def depth_levels(self, Py_ssize_t n):
         """(bid, ask) notional in quote units of the best n levels of each side."""
@@ -354,7 +517,7 @@ cdef class Book:
         """(bid - ask) / (bid + ask) quantity of the best n levels: -1 ... 1, 0.0 when empty."""
         if n < 0:
             raise NumberRefused("levels", n, "0 or more")
-        return imbalance(&self.bids, &self.asks, n)
+        return imbalance_of(lots_of_best(&self.bids, n), lots_of_best(&self.asks, n))
 
     def sweep(self, side, quote):
         """Average price of taking `quote` units from a side: "ask" or "buy" takes the asks.
@@ -382,49 +545,28 @@ cdef class Book:
     def levels_ticks(self, side, n=None):
         """The best n (default all) levels of a side as (ticks, lots), best first."""
         cdef Side* chosen = self.side_named(side)
-        cdef Py_ssize_t count = chosen.count
-        cdef Py_ssize_t i
+        cdef Py_ssize_t wanted = LEVELS_MAX
+        cdef Walk walk = walk_from_best(chosen)
+        cdef Level level
         if n is not None:
             if n < 0:
                 raise NumberRefused("levels", n, "0 or more")
-            count = min(count, n)
-        return [
-            (chosen.levels[i].key * chosen.sign, chosen.levels[i].lots)
-            for i in range(chosen.count - 1, chosen.count - 1 - count, -1)
-        ]
+            wanted = min(n, LEVELS_MAX)
+        found = []
+        while wanted and next_level(chosen, &walk, &level):
+            found.append((level.key * chosen.sign, level.lots))
+            wanted -= 1
+        return found
 
     def counts(self):
         """(bid levels, ask levels)."""
-        return self.bids.count, self.asks.count
+        return count_of(&self.bids), count_of(&self.asks)
 
     def state_hash(self):
         """64 bits over all levels; equal books hash equally in every implementation. O(n)."""
         return hash_side(&self.asks, hash_side(&self.bids, 14695981039346656037ULL))
 
     def validate(self):
-        """Asserts the invariants: ascending keys, positive lots, a true band sum."""
+        """Asserts the invariants: keys in order, positive lots, true kept sums, a sound window."""
         check_side(&self.bids)
         check_side(&self.asks)
-
-
-cdef uint64_t hash_side(Side* side, uint64_t seed) noexcept nogil:
-    """FNV-1a over whole words, best level last."""
-    cdef uint64_t value = seed
-    cdef Py_ssize_t i
-    for i in range(side.count):
-        value = (value ^ <uint64_t>(side.levels[i].key * side.sign)) * 1099511628211ULL
-        value = (value ^ (value >> 29) ^ <uint64_t>side.levels[i].lots) * 1099511628211ULL
-    return (value ^ <uint64_t>side.count) * 1099511628211ULL
-
-
-cdef int check_side(Side* side) except -1:
-    cdef Py_ssize_t i
-    assert 0 <= side.count <= side.room
-    for i in range(side.count):
-        assert side.levels[i].lots > 0, "a level without quantity"
-        assert i == 0 or side.levels[i - 1].key < side.levels[i].key, "levels out of order"
-    if side.band_known:
-        assert side.band_sum == sum_from(
-            side, place_of(side, side.band_key)
-        ), "the kept band sum is wrong"
-    return 0

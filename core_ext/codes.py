@@ -68,8 +68,14 @@ MAX_JSON_NUMBER: Final = 32
 """Longest bare JSON number, in bytes."""
 MAX_DEPTH: Final = 32
 """Deepest nesting of a frame."""
+MAX_BATCH: Final = 65_536
+"""Most changes of one batch."""
 STATS_BAND_BPS: Final = 50
 STATS_LEVELS: Final = 10
+BOOK_KINDS: Final = ("compact", "window")
+"""How a book holds its levels; what it says is the same."""
+STATS_FORMAT: Final = "<4q7d2q"
+"""BookStats as the batch calls write them, in 104 bytes (see the module struct)."""
 
 
 class TradeSeen(NamedTuple):

@@ -1,19 +1,33 @@
-"""The numbers read off the two sides of a book: band, best levels, imbalance, sweep.
+"""The numbers read off the two sides of a book: bands, best levels, imbalance, sweep.
 
-Everything is summed exactly in whole ticks and lots and becomes a float once, at the end.
+Everything is summed exactly in whole ticks and lots and becomes a float once, at the end. Sums that
+are asked for again and again are kept: then only the levels between the old edge and the new one
+are looked at, however wide the band is.
 """
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t
 
-from core_ext.ladder cimport Side, best_of, int128, lower_bound, place_of, sum_from
+from core_ext.ladder cimport (
+    BANDS_MAX,
+    LEVELS_TOP,
+    Band,
+    Level,
+    Side,
+    Walk,
+    best_of,
+    count_of,
+    int128,
+    next_level,
+    notional_between,
+    walk_from_best,
+)
 
 cdef enum:
     BAND_MILLI_BPS = 50_000
-    LEVELS_IMBALANCE = 10
 
 
 cdef struct Top:
-    # Zeros where a side is empty.
+    # The fields of BookStats in its order; zeros where a side is empty.
     int64_t bid_ticks
     int64_t bid_lots
     int64_t ask_ticks
@@ -22,7 +36,18 @@ cdef struct Top:
     double mid
     double bid_depth_50bps
     double ask_depth_50bps
+    double bid_depth_10
+    double ask_depth_10
     double imbalance
+    int64_t bid_levels
+    int64_t ask_levels
+
+
+cdef inline double as_double(int128 value) noexcept nogil:
+    """The nearest float; numbers of 64 bits, which is nearly all, need no library call."""
+    if value == <int64_t>value:
+        return <double><int64_t>value
+    return <double>value
 
 
 cdef inline int64_t divide_up(int128 value, int64_t by) noexcept nogil:
@@ -49,100 +74,127 @@ cdef inline int64_t band_edge(int64_t best_sum, int64_t sign, int64_t milli_bps)
     return divide_up(<int128>best_sum * (sign * 10_000_000 - milli_bps), width)
 
 
-cdef inline double band(Side* side, int64_t best_sum) noexcept nogil:
-    """The kept sum within 50 bps, moved to where the edge is now."""
-    cdef int64_t edge = band_edge(best_sum, side.sign, BAND_MILLI_BPS)
-    cdef Py_ssize_t i
-    cdef int128 moved = 0
-    if not side.band_known:
-        side.band_sum = sum_from(side, place_of(side, edge))
-        side.band_known = True
-    elif edge < side.band_key:
-        i = lower_bound(side.levels, side.count, side.band_key) - 1
-        while i >= 0 and side.levels[i].key >= edge:
-            moved += <int128>side.levels[i].key * side.levels[i].lots
-            i -= 1
-        side.band_sum += moved * side.sign
-    elif edge > side.band_key:
-        i = lower_bound(side.levels, side.count, edge) - 1
-        while i >= 0 and side.levels[i].key >= side.band_key:
-            moved += <int128>side.levels[i].key * side.levels[i].lots
-            i -= 1
-        side.band_sum -= moved * side.sign
-    side.band_key = edge
-    return <double>side.band_sum
+cdef inline Band* band_of(Side* side, int64_t milli_bps) noexcept nogil:
+    """The kept band of this width; one that was not kept takes the place of the oldest."""
+    cdef Band* band
+    cdef int i
+    for i in range(side.bands_kept):
+        if side.bands[i].milli_bps == milli_bps:
+            return &side.bands[i]
+    band = &side.bands[side.band_next]
+    side.band_next = (side.band_next + 1) % BANDS_MAX
+    side.bands_kept = min(side.bands_kept + 1, BANDS_MAX)
+    band.milli_bps = milli_bps
+    band.edge = INT64_MAX
+    band.notional = 0
+    return band
 
 
-cdef inline double depth_within(
-    const Side* side, int64_t best_sum, int64_t milli_bps
-) noexcept nogil:
-    """The sum of ticks * lots within any band, summed afresh."""
+cdef inline double depth_within(Side* side, int64_t best_sum, int64_t milli_bps) noexcept nogil:
+    """The sum of ticks * lots within a band, kept and moved to where its edge is now."""
+    cdef Band* band = band_of(side, milli_bps)
     cdef int64_t edge = band_edge(best_sum, side.sign, milli_bps)
-    return <double>sum_from(side, place_of(side, edge))
+    if edge < band.edge:
+        band.notional += notional_between(side, edge, band.edge)
+    elif edge > band.edge:
+        band.notional -= notional_between(side, band.edge, edge)
+    band.edge = edge
+    return as_double(band.notional)
+
+
+cdef inline void know_top(Side* side) noexcept nogil:
+    """Sums the best ten levels when one of them has changed."""
+    cdef Walk walk
+    cdef Level level
+    cdef int i = 0
+    if side.top_known:
+        return
+    side.top_known = True
+    side.top_lots = side.top_notional = 0
+    side.top_edge = INT64_MIN
+    walk = walk_from_best(side)
+    while i < LEVELS_TOP and next_level(side, &walk, &level):
+        side.top_lots += level.lots
+        side.top_notional += <int128>level.key * level.lots
+        i += 1
+    side.top_notional *= side.sign
+    if i == LEVELS_TOP:
+        side.top_edge = level.key
 
 
 cdef inline double depth_of_best(const Side* side, Py_ssize_t n) noexcept nogil:
     """The sum of ticks * lots of the best n levels."""
-    return <double>sum_from(side, side.count - n if n < side.count else 0)
+    cdef Walk walk = walk_from_best(side)
+    cdef Level level
+    cdef int128 total = 0
+    while n > 0 and next_level(side, &walk, &level):
+        total += <int128>level.key * level.lots
+        n -= 1
+    return as_double(total * side.sign)
 
 
 cdef inline int128 lots_of_best(const Side* side, Py_ssize_t n) noexcept nogil:
+    cdef Walk walk = walk_from_best(side)
+    cdef Level level
     cdef int128 total = 0
-    cdef Py_ssize_t i
-    for i in range(side.count - n if n < side.count else 0, side.count):
-        total += side.levels[i].lots
+    while n > 0 and next_level(side, &walk, &level):
+        total += level.lots
+        n -= 1
     return total
 
 
-cdef inline double imbalance(const Side* bids, const Side* asks, Py_ssize_t n) noexcept nogil:
-    """(bid - ask) / (bid + ask) lots of the best n levels; 0.0 when both sides are empty."""
-    cdef int128 bid = lots_of_best(bids, n)
-    cdef int128 ask = lots_of_best(asks, n)
+cdef inline double imbalance_of(int128 bid, int128 ask) noexcept nogil:
+    """(bid - ask) / (bid + ask) lots; 0.0 when both are none."""
     if bid + ask == 0:
         return 0.0
-    return <double>(bid - ask) / <double>(bid + ask)
+    return as_double(bid - ask) / as_double(bid + ask)
 
 
 cdef inline void look(
     Side* bids, Side* asks, double tick, double notional_unit, Top* top
 ) noexcept nogil:
-    """Best prices, spread, depth within 50 bps, imbalance; the depths are kept, not summed."""
-    cdef int64_t both
-    top.bid_ticks = top.bid_lots = top.ask_ticks = top.ask_lots = 0
-    top.spread_bps = top.mid = top.bid_depth_50bps = top.ask_depth_50bps = 0.0
-    if bids.count:
-        top.bid_ticks = best_of(bids).key
-        top.bid_lots = best_of(bids).lots
-    if asks.count:
-        top.ask_ticks = -best_of(asks).key
-        top.ask_lots = best_of(asks).lots
-    top.imbalance = imbalance(bids, asks, LEVELS_IMBALANCE)
-    if bids.count and asks.count:
-        both = top.bid_ticks + top.ask_ticks
+    """All statistics of a book; the sums are kept, so it costs the same however wide they are."""
+    cdef Level bid = best_of(bids)
+    cdef Level ask = best_of(asks)
+    cdef int64_t both = bid.key - ask.key
+    know_top(bids)
+    know_top(asks)
+    top.bid_ticks = bid.key
+    top.bid_lots = bid.lots
+    top.ask_ticks = -ask.key
+    top.ask_lots = ask.lots
+    top.bid_depth_10 = as_double(bids.top_notional) * notional_unit
+    top.ask_depth_10 = as_double(asks.top_notional) * notional_unit
+    top.imbalance = imbalance_of(bids.top_lots, asks.top_lots)
+    top.bid_levels = count_of(bids)
+    top.ask_levels = count_of(asks)
+    if bid.lots and ask.lots:
         top.spread_bps = <double>(top.ask_ticks - top.bid_ticks) * 20_000.0 / <double>both
         top.mid = <double>both * tick / 2.0
-        top.bid_depth_50bps = band(bids, both) * notional_unit
-        top.ask_depth_50bps = band(asks, both) * notional_unit
+        top.bid_depth_50bps = depth_within(bids, both, BAND_MILLI_BPS) * notional_unit
+        top.ask_depth_50bps = depth_within(asks, both, BAND_MILLI_BPS) * notional_unit
+    else:
+        top.spread_bps = top.mid = top.bid_depth_50bps = top.ask_depth_50bps = 0.0
 
 
 cdef inline double sweep_side(
     const Side* side, double quote, double tick, double notional_unit
 ) noexcept nogil:
     """Average price of taking `quote` from the best on; 0.0 when the side is too thin."""
+    cdef Walk walk = walk_from_best(side)
+    cdef Level level
     cdef double wanted = quote / notional_unit
     cdef int128 spent = 0
     cdef int128 base = 0
     cdef int128 after
     cdef double taken
-    cdef Py_ssize_t i = side.count - 1
     cdef int64_t ticks
-    while i >= 0:
-        ticks = side.levels[i].key * side.sign
-        after = spent + <int128>ticks * side.levels[i].lots
+    while next_level(side, &walk, &level):
+        ticks = level.key * side.sign
+        after = spent + <int128>ticks * level.lots
         if <double>after >= wanted:
             taken = <double>base + (wanted - <double>spent) / <double>ticks
             return wanted / taken * tick
         spent = after
-        base += side.levels[i].lots
-        i -= 1
+        base += level.lots
     return 0.0

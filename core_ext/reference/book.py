@@ -4,20 +4,36 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+import struct
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from sortedcontainers import SortedDict
 
-from core_ext.codes import MAX_LEVELS, MAX_LOTS, MAX_NUMBER_TEXT, MAX_TICKS, BookStats, Outcome
+from core_ext.codes import (
+    BOOK_KINDS,
+    MAX_BATCH,
+    MAX_LEVELS,
+    MAX_LOTS,
+    MAX_NUMBER_TEXT,
+    MAX_TICKS,
+    STATS_FORMAT,
+    BookStats,
+    Outcome,
+)
 from core_ext.errors import NumberRefused
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 _PLAIN = re.compile(r"(?:0|[1-9][0-9]*)(?:\.[0-9]+)?", re.ASCII)
 _WORD = (1 << 64) - 1
 _PRIME = 1_099_511_628_211
 _SEED = 14_695_981_039_346_656_037
 _PARSED_MAX = 9_223_372_036_854_775_799
+_ROW = struct.Struct("=3q")
 
 
 def steps_in(text: str, step: Decimal, limit: int) -> int | str:
@@ -57,7 +73,12 @@ def _step(place: str, size: str | Decimal) -> Decimal:
 class Book:
     """See core_ext.book.Book."""
 
-    def __init__(self, tick_size: str | Decimal, lot_size: str | Decimal = "0.00000001") -> None:
+    def __init__(
+        self,
+        tick_size: str | Decimal,
+        lot_size: str | Decimal = "0.00000001",
+        kind: str = "compact",
+    ) -> None:
         self.tick_size = _step("tick_size", tick_size)
         self.lot_size = _step("lot_size", lot_size)
         self.last_update_id = -1
@@ -67,6 +88,17 @@ class Book:
         self._notional_unit = float(self.tick_size * self.lot_size)
         self._bids: SortedDict[int, int] = SortedDict()
         self._asks: SortedDict[int, int] = SortedDict()
+        self.become(kind)
+
+    def become(self, kind: str) -> None:
+        """Only remembers the kind: this book has but one way to hold its levels."""
+        if kind not in BOOK_KINDS:
+            raise NumberRefused("kind", kind, "'compact' or 'window'")
+        self.kind = kind
+
+    def memory_bytes(self) -> int:
+        """What the levels would take natively, at least."""
+        return 16 * (len(self._bids) + len(self._asks))
 
     def clear(self) -> None:
         """Forgets all levels, the update id and the gap flag."""
@@ -104,7 +136,7 @@ class Book:
     ) -> None:
         """Replaces the book by (price, quantity) pairs; all or nothing."""
         if last_update_id < 0:
-            raise NumberRefused("last_update_id", last_update_id, "0 or more")
+            raise NumberRefused("last_update_id", last_update_id, "0 to 2^63 - 2")
         self.load_snapshot_ticks(
             last_update_id,
             [self._units("bid", price, quantity) for price, quantity in bids],
@@ -182,6 +214,64 @@ class Book:
         self.require_room(side_is_bid, not side_is_bid)
         self.put(side_is_bid, ticks, lots)
 
+    def apply_ticks_stats(self, side_is_bid: bool, ticks: int, lots: int) -> BookStats:
+        """Sets one level and looks."""
+        self.apply_ticks(side_is_bid, ticks, lots)
+        return self.stats()
+
+    def apply_many(self, changes: Buffer) -> None:
+        """Applies rows of three 64-bit integers: side_is_bid, ticks, lots; all or nothing."""
+        for _ in self._each(changes):
+            pass
+
+    def apply_many_stats(self, changes: Buffer, stats: Buffer) -> None:
+        """`apply_many` with the BookStats after each row as STATS_FORMAT into `stats`."""
+        written = self._written(changes, stats, struct.calcsize(STATS_FORMAT))
+        for at, _ in enumerate(self._each(changes)):
+            struct.pack_into(
+                STATS_FORMAT, written, at * struct.calcsize(STATS_FORMAT), *self.stats()
+            )
+
+    def apply_many_depths(self, changes: Buffer, n: float, depths: Buffer) -> None:
+        """`apply_many` with the two floats of depth_bps(n) after each row into `depths`."""
+        self._milli(n)
+        written = self._written(changes, depths, 16)
+        for at, _ in enumerate(self._each(changes)):
+            struct.pack_into("=2d", written, at * 16, *self.depth_bps(n))
+
+    def _written(self, changes: Buffer, target: Buffer, room: int) -> memoryview:
+        rows = len(self._rows(changes))
+        view = memoryview(target).cast("B")
+        if len(view) != rows * room:
+            raise NumberRefused("bytes to write", len(view), f"{rows * room}")
+        return view
+
+    def _rows(self, changes: Buffer) -> list[tuple[int, int, int]]:
+        view = memoryview(changes)
+        if view.format[-1] not in "qlBbc":
+            raise NumberRefused("format of changes", view.format, "64-bit integers")
+        if view.nbytes % _ROW.size or view.nbytes > MAX_BATCH * _ROW.size:
+            raise NumberRefused("bytes of changes", view.nbytes, f"24 a row, {MAX_BATCH} rows")
+        rows = list(_ROW.iter_unpack(view.cast("B")))
+        for at, (side_is_bid, ticks, lots) in enumerate(rows):
+            right = side_is_bid in (0, 1) and 1 <= ticks <= MAX_TICKS and 0 <= lots <= MAX_LOTS
+            if not right:
+                allowed = "(0 or 1, 1 to MAX_TICKS, 0 to MAX_LOTS)"
+                raise NumberRefused(f"change {at}", (side_is_bid, ticks, lots), allowed)
+        bids = sum(side_is_bid for side_is_bid, _, _ in rows)
+        self.require_room(bids, len(rows) - bids)
+        return rows
+
+    def _each(self, changes: Buffer) -> Iterator[None]:
+        for side_is_bid, ticks, lots in self._rows(changes):
+            self.put(bool(side_is_bid), ticks, lots)
+            yield
+
+    def _milli(self, n: float) -> int:
+        if not (math.isfinite(n) and 0 <= n <= 10_000):
+            raise NumberRefused("bps", n, "0 to 10000")
+        return math.floor(n * 1000 + 0.5)
+
     def _best_first(self, side_is_bid: bool, n: int | None) -> list[tuple[int, int]]:
         levels = self._bids if side_is_bid else self._asks
         return [(t, levels[t]) for t in islice(levels.irange(reverse=side_is_bid), n)]
@@ -243,12 +333,10 @@ class Book:
 
     def depth_bps(self, n: float) -> tuple[float, float]:
         """(bid, ask) notional within n bps of mid, bounds included."""
-        if not (math.isfinite(n) and 0 <= n <= 10_000):
-            raise NumberRefused("bps", n, "0 to 10000")
+        milli = self._milli(n)
         bid, _, ask, _ = self.best_ticks()
         if not bid or not ask:
             return 0.0, 0.0
-        milli = math.floor(n * 1000 + 0.5)
         lowest = -((bid + ask) * (10_000_000 - milli) // -20_000_000)
         highest = (bid + ask) * (10_000_000 + milli) // 20_000_000
         return (

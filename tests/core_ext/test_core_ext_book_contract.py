@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +17,12 @@ from core_ext.codes import MAX_LOTS, MAX_TICKS, BookStats, Outcome
 from core_ext.errors import NumberRefused
 
 SIDES = ("bid", "ask")
+KINDS = {
+    "compact": native.Book,
+    "window": partial(native.Book, kind="window"),
+    "reference": reference.Book,
+}
+each_kind = pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)
 
 
 def filled(book: Any) -> Any:
@@ -30,7 +38,7 @@ def filled(book: Any) -> Any:
     return book
 
 
-@pytest.mark.parametrize("make", [native.Book, reference.Book], ids=["native", "reference"])
+@each_kind
 class TestBookContract:
     def test_empty_book_has_no_best_price(self, make):
         book = make("0.01")
@@ -218,34 +226,82 @@ class TestBookContract:
                 look()
 
 
-near = st.integers(990, 1010)
-far = st.one_of(st.integers(1, 5000), st.integers(1, MAX_TICKS))
+SPAN = 262_144
+near = st.integers(999_990, 1_000_010)
+edges = st.integers(-2, 2).flatmap(
+    lambda away: st.sampled_from(
+        [1_000_000 + away + side * part for side in (-1, 1) for part in (SPAN // 4, SPAN, 196_608)]
+    )
+)
+far = st.one_of(st.integers(1, 5_000_000), st.integers(1, MAX_TICKS))
 change = st.tuples(
     st.booleans(),
-    st.one_of(near, near, far),
+    st.one_of(near, near, edges, far),
     st.one_of(st.just(0), st.integers(1, 10**12), st.integers(1, MAX_LOTS)),
 )
 
 
-@settings(max_examples=150, deadline=None)
-@given(changes=st.lists(change, max_size=80), band=st.floats(0, 10_000), quote=st.floats(1e-3, 1e9))
-def test_both_books_are_equal_after_every_change(changes, band, quote):
-    fast, plain = native.Book("0.01"), reference.Book("0.01")
-    for side_is_bid, ticks, lots in changes:
-        fast.apply_ticks(side_is_bid, ticks, lots)
-        plain.apply_ticks(side_is_bid, ticks, lots)
-        assert fast.stats() == plain.stats()
-        assert fast.state_hash() == plain.state_hash()
-        assert fast.depth_bps(band) == plain.depth_bps(band)
-        assert fast.crossed() == plain.crossed()
+def assert_alike(books, plain, band, quote):
+    """Every book says what the reference says, to the bit."""
+    for book in books:
+        assert book.stats() == plain.stats()
+        assert book.state_hash() == plain.state_hash()
+        assert book.depth_bps(band) == plain.depth_bps(band)
+        assert book.depth_levels(3) == plain.depth_levels(3)
+        assert book.imbalance(2) == plain.imbalance(2)
+        assert book.best_ticks() == plain.best_ticks()
+        assert book.crossed() == plain.crossed()
+        assert book.counts() == plain.counts()
         for side in SIDES:
-            assert fast.sweep(side, quote) == plain.sweep(side, quote)
-        fast.validate()
-    for side in SIDES:
-        assert fast.levels(side) == plain.levels(side)
-        assert fast.levels_ticks(side, 3) == plain.levels_ticks(side, 3)
-    assert fast.best() == plain.best()
-    assert fast.mid() == plain.mid()
+            assert book.sweep(side, quote) == plain.sweep(side, quote)
+        book.validate()
+
+
+@settings(max_examples=120, deadline=None)
+@given(changes=st.lists(change, max_size=80), band=st.floats(0, 10_000), quote=st.floats(1e-3, 1e9))
+def test_all_books_are_equal_after_every_change(changes, band, quote):
+    books = [KINDS["compact"]("0.01"), KINDS["window"]("0.01")]
+    plain = reference.Book("0.01")
+    for one in changes:
+        for book in (*books, plain):
+            book.apply_ticks(*one)
+        assert_alike(books, plain, band, quote)
+    for book in books:
+        for side in SIDES:
+            assert book.levels(side) == plain.levels(side)
+            assert book.levels_ticks(side, 3) == plain.levels_ticks(side, 3)
+        assert book.best() == plain.best()
+        assert book.mid() == plain.mid()
+
+
+def stream(rng, count):
+    """A market that walks, jumps and is thin or full by turns, with levels far outside."""
+    middle = 2_000_000
+    for i in range(count):
+        if rng.random() < 0.003:
+            jump = rng.choice((70_000, 150_000, 900_000))
+            middle = max(400_000, middle + rng.choice((-jump, jump)))
+        middle += rng.choice((-3, -1, 0, 1, 3))
+        side_is_bid = rng.random() < 0.5
+        away = int(rng.expovariate(1 / rng.choice((5, 300, 80_000)))) - 2
+        ticks = max(1, middle - away if side_is_bid else middle + away)
+        filling = 0.35 + (i // 400) % 3 * 0.2
+        yield side_is_bid, ticks, rng.randrange(1, 10**11) if rng.random() < filling else 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_walking_market_is_alike_in_all_books(seed):
+    rng = random.Random(seed)
+    books = [KINDS["compact"]("0.01"), KINDS["window"]("0.01")]
+    plain = reference.Book("0.01")
+    turning = KINDS["window"]("0.01")
+    for at, one in enumerate(stream(rng, 2_500)):
+        for book in (*books, plain, turning):
+            book.apply_ticks(*one)
+        if at % 97 == 0:
+            turning.become("compact" if turning.kind == "window" else "window")
+        if at % 5 == 0:
+            assert_alike([*books, turning], plain, rng.choice((10, 50, 500, 9_999)), 5e6)
 
 
 number_text = st.one_of(
