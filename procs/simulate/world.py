@@ -18,7 +18,6 @@ from procs.decide.actor import Actor as Decide
 from procs.ingest.actor import IngestActor
 from procs.ingest.heard import Fetch
 from procs.localvenue.market.events import BookChanged
-from procs.localvenue.market.profiles import build_market
 from procs.localvenue.matching.model import Order as VenueSideOrder
 from procs.observe.actor import ObserveActor
 from procs.protect.actor import Actor as Protect
@@ -33,6 +32,7 @@ from procs.simulate.frames import Frames
 from procs.simulate.leaving import Stops, stop_at_the_end
 from procs.simulate.liveness import Debts
 from procs.simulate.machine import Machine
+from procs.simulate.markets import small_market
 from procs.simulate.modes import CRASHES, SAFETY, Mode
 from procs.simulate.node import Node, Onlooker
 from procs.simulate.pausing import Pauses
@@ -64,7 +64,7 @@ FRAMED = 0.5
 CALM_STARTS = 0.75
 CALM_START_NS = 2 * NS_PER_S
 """Most worlds fall ill once the engine has come up: an engine that never trades shows little."""
-SYMBOLS = 3
+SYMBOLS = (2, 4)
 JOURNALS = ("route", "decide", "protect")
 """Roles that keep one."""
 ROLES = ("route", "protect", "ingest", "decide", "observe")
@@ -140,7 +140,7 @@ class World:
         self.heal_at_ns = self.began_ns + mode.faulty_ns
         self.end_ns = self.heal_at_ns + mode.healed_ns
         self.market_until_ns = self.end_ns - SETTLE_NS
-        self.market = build_market("fast", seed, START_MS, symbols=SYMBOLS)
+        self.market = small_market(seed, START_MS, self.random.randint(*SYMBOLS))
         self.events = 0
         self.died_ns = 0
         """When a process last died."""

@@ -18,6 +18,7 @@ from procs.localvenue.market.dips import HOUR_MS, DipPlan, draw, new_dip
 from procs.localvenue.market.events import Candle, MarketEvent
 from procs.localvenue.market.ladder_book import Shape
 from procs.localvenue.market.listings import Listing
+from procs.localvenue.market.minute_bars import History
 from procs.localvenue.market.symbol_walk import STEP_MS, SavedWalk, SymbolWalk
 from procs.localvenue.market.tides import Tide
 from shared.errors import MessageError, NotFoundError
@@ -59,12 +60,15 @@ _READER: Final = Reader(SavedMarket)
 class GeneratedMarket:
     """See the module; implements the Market protocol."""
 
-    def __init__(self, profile: Profile, seed: int, start_ms: int) -> None:
+    def __init__(
+        self, profile: Profile, seed: int, start_ms: int, history: History | None = None
+    ) -> None:
+        """`history` in place of the generated days before the start."""
         self._profile = profile
         self._seed = seed
         self._random = Random(f"{profile.name}/{seed}")
         self._walks = tuple(
-            SymbolWalk(listing, profile.shape, seed, start_ms, self._random)
+            SymbolWalk(listing, profile.shape, seed, start_ms, self._random, history)
             for listing in profile.listings
         )
         self._by_symbol = {walk.symbol: walk for walk in self._walks}

@@ -16,7 +16,17 @@ from procs.localvenue.market.bar_columns import MINUTE_MS, Bar, BarColumns
 from procs.localvenue.market.events import Candle
 from shared.errors import ConfigError
 
-__all__ = ["DAY_MS", "MINUTE_MS", "Bar", "MinuteBars", "NoPast", "Origin", "Past", "no_history"]
+__all__ = [
+    "DAY_MS",
+    "MINUTE_MS",
+    "Bar",
+    "History",
+    "MinuteBars",
+    "NoPast",
+    "Origin",
+    "Past",
+    "no_history",
+]
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 86_400_000

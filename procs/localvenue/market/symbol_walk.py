@@ -17,7 +17,7 @@ from procs.localvenue.market.events import BookChanged, MarketEvent, Traded
 from procs.localvenue.market.ladder import Side
 from procs.localvenue.market.ladder_book import LadderBook, Shape
 from procs.localvenue.market.listings import Listing
-from procs.localvenue.market.minute_bars import Bar, MinuteBars, Origin, Past
+from procs.localvenue.market.minute_bars import Bar, History, MinuteBars, Origin, Past
 from procs.localvenue.market.past import past_bars
 from procs.localvenue.market.tides import Mood
 from shared.units import from_ticks
@@ -81,7 +81,13 @@ class SymbolWalk:
     """The market of one symbol, moved in steps of 100 ms by its owner."""
 
     def __init__(
-        self, listing: Listing, shape: Shape, seed: int, start_ms: int, random: Random
+        self,
+        listing: Listing,
+        shape: Shape,
+        seed: int,
+        start_ms: int,
+        random: Random,
+        history: History | None = None,
     ) -> None:
         self.instrument = listing.instrument()
         self.symbol = listing.symbol
@@ -119,7 +125,7 @@ class SymbolWalk:
             return past_bars(seed_text, origin, volatility_pct, volume_a_minute)
 
         origin = Origin(start_ms, round(price))
-        self.bars = MinuteBars(self._tick_size, self._step_size, origin, past)
+        self.bars = MinuteBars(self._tick_size, self._step_size, origin, history or past)
         self._book = LadderBook(self.symbol, self._tick_size, self._step_size, shape, level_steps)
         self._book.update_id = self.state.update_id
         bid = round(price - 0.5)
