@@ -110,13 +110,15 @@ class Channels:
 
     def carry(self, sender: str, target: str, message: Any) -> None:
         """On its way, behind what was sent before it."""
-        lane = self._lanes.get((sender, target))
+        # The supervisor reads all its children from one socket.
+        key = ("children" if target == "supervise" else sender, target)
+        lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[(sender, target)] = Lane()
+            lane = self._lanes[key] = Lane()
+        if self._cut and self._is_lost(sender, target, message):
+            return
         if lane.batch is not None:
             lane.batch.append(message)
-            return
-        if self._cut and self._is_lost(sender, target, message):
             return
         batch = lane.batch = [message]
         lane.due_ns = self._agenda.now_ns + self.random.randint(*LATENCY_NS)
