@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from shared.venues.binance_requests import WireCall
-from shared.venues.redirect import RAISED_BY_CCXT, RECORD, RecordedBinance
+from shared.venues.redirect import LAST_CHECK, RAISED_BY_CCXT, RECORD, RecordedBinance
 from shared.venues.transport import Exchanged, LastCheck
 
 
@@ -18,12 +18,13 @@ class CcxtTransport:
     async def exchange(
         self, call: WireCall, deadline_s: float, last_check: LastCheck | None = None
     ) -> tuple[Exchanged, str]:
-        """See Transport; what ccxt does after the last check cannot be seen into."""
+        """See Transport. The last check is asked before ccxt begins, which costs nothing, and where
+        aiohttp is about to write, because ccxt signs and queues for milliseconds."""
         record = Exchanged()
         if last_check is not None and (reason := last_check()):
             record.held_back = reason
             return record, reason
-        token = RECORD.set(record)
+        token, checked = RECORD.set(record), LAST_CHECK.set(last_check)
         fault = ""
         try:
             async with asyncio.timeout(deadline_s):
@@ -35,8 +36,9 @@ class CcxtTransport:
             cause = error.__cause__ or error
             fault = f"{type(error).__name__} from {type(cause).__name__}"
         finally:
+            LAST_CHECK.reset(checked)
             RECORD.reset(token)
-        return record, fault
+        return record, record.held_back or fault
 
     def set_clock(self, venue_ahead_ms: float) -> None:
         """See Transport."""

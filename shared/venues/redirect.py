@@ -21,7 +21,7 @@ import orjson
 from ccxt.base.errors import BaseError
 from ccxt.pro import binance
 
-from shared.venues.transport import Access, Exchanged, check_access
+from shared.venues.transport import Access, Exchanged, LastCheck, check_access
 
 RAISED_BY_CCXT: Final = (
     BaseError,
@@ -40,6 +40,8 @@ DIAL_MS: Final = 5000
 
 
 RECORD: Final[ContextVar[Exchanged | None]] = ContextVar("RECORD", default=None)
+LAST_CHECK: Final[ContextVar[LastCheck | None]] = ContextVar("LAST_CHECK", default=None)
+"""Of the request that is under way in this context; ccxt hands neither through."""
 
 
 class Frames(Protocol):
@@ -142,18 +144,43 @@ def _look_at_exception(done: asyncio.Future[Any]) -> None:
         done.exception()
 
 
+class HeldBackError(aiohttp.ClientError):
+    """The last check forbade a request whose headers were about to be written (L7)."""
+
+
 async def _bytes_leave(
     session: aiohttp.ClientSession, context: Any, params: aiohttp.TraceRequestHeadersSentParams
 ) -> None:
     record = RECORD.get()
     if record is not None:
+        _check_again(record)
         record.sent = True
+
+
+async def _body_leaves(
+    session: aiohttp.ClientSession, context: Any, params: aiohttp.TraceRequestChunkSentParams
+) -> None:
+    """An order's head waits in a buffer and leaves with the body's first bytes, a turn of the loop
+    later than it was made: only now is the write next."""
+    record = RECORD.get()
+    if record is not None and not getattr(context, "body_began", False):
+        context.body_began = True
+        _check_again(record)
+
+
+def _check_again(record: Exchanged) -> None:
+    last_check = LAST_CHECK.get()
+    if last_check is not None and (reason := last_check()):
+        record.held_back = reason
+        record.sent = False
+        raise HeldBackError(reason)
 
 
 def open_session(venue_is_local: bool) -> aiohttp.ClientSession:
     """An HTTP session that notes the instant before a request's first byte is written."""
     trace = aiohttp.TraceConfig()
     trace.on_request_headers_sent.append(_bytes_leave)
+    trace.on_request_chunk_sent.append(_body_leaves)
     secure = ssl.create_default_context(cafile=certifi.where())
     connector = aiohttp.TCPConnector(
         ssl=secure,

@@ -63,6 +63,7 @@ class Scene:
         self.decide.open()
         self.process: subprocess.Popen[bytes] | None = None
         self.incarnation = 0
+        self.settings = Settings()
         self.heard: list = []
         self.said: list = []
         self._control_reader = Reader(CONTROL.spoken_to("supervise"))
@@ -81,7 +82,7 @@ class Scene:
                 run_dir=str(self.run_dir),
                 data_dir=str(self.folder / "data"),
                 config_hash="h",
-                settings=Settings(),
+                settings=self.settings,
                 supervisor_pid=os.getpid(),
                 venue_rest=self.local.info["rest"],
                 venue_ws=self.local.info["ws"],

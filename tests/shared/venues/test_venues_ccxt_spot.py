@@ -480,6 +480,25 @@ def test_venues_and_modes_that_do_not_fit_are_configuration_errors(changes, said
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("fresh_looks", [0, 1, 2])
+def test_a_turn_that_grows_old_while_ccxt_signs_is_not_sent(fresh_looks) -> None:
+    """L7: the check stands where the first byte would be written, not where ccxt is called."""
+
+    async def run() -> None:
+        async with connected_venue() as (venue, stub):
+            answers = iter([""] * fresh_looks + ["the turn is too old"])
+            asked = len(stub.asked)
+            answered = await venue.call(place(), last_check=lambda: next(answers))
+            assert (answered.outcome, answered.code) == (Outcome.NOT_SENT, "stale_turn")
+            assert (answered.sent_ns, answered.text) == (0, "the turn is too old")
+            assert len(stub.asked) == asked
+            stub.script.append(Canned(body=order_body()))
+            again = await venue.call(place(), last_check=lambda: "")
+            assert again.outcome is Outcome.OK
+
+    asyncio.run(run())
+
+
 def test_real_venues_keep_their_addresses() -> None:
     async def run() -> None:
         for mode, host in (("live", "api.binance.com"), ("testnet", "testnet.binance.vision")):
