@@ -21,13 +21,37 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     cut_request: float = 0.0
     """The connection breaks with the request on its way: UNKNOWN at once, done seconds later."""
     throttled: float = 0.0
+    """429, with a pause that the venue asks for."""
+    banned: float = 0.0
+    """418: the venue answers nothing else for a while."""
     refused: float = 0.0
     """The venue refuses an order for a reason of its own."""
     read_lag: float = 0.0
-    """A query overlooks an order that is younger than the venue's read lag."""
+    """A query is answered with what was known up to a read lag ago; perhaps nothing."""
+    lagging_orders: float = 0.0
+    """A snapshot's orders and trades are up to a read lag old."""
+    lagging_balances: float = 0.0
+    rejected_stop: float = 0.0
+    """The venue refuses a stop, with any meaning, now or for a while."""
+    empty_answer: float = 0.0
+    """Done, and the answer says nothing of it."""
+    cancel_race: float = 0.0
+    """An execution crosses the cancel."""
+    part_filled: float = 0.0
+    """A taker gets a part of what is there, perhaps nothing."""
+    vanished_stop: float = 0.0
+    """Per half second and resting stop: it is gone, told or untold, alone or with its pair."""
+    foreign_order: float = 0.0
+    """Per half second: somebody places an order that rests, or takes it back."""
+    foreign_trade: float = 0.0
+    """Per half second: somebody buys or sells by hand."""
     lost_push: float = 0.0
     doubled_push: float = 0.0
     late_push: float = 0.0
+    late_fill: float = 0.0
+    """An execution is pushed up to half a minute late."""
+    doubled_fill: float = 0.0
+    """An execution is pushed again, up to half a minute later."""
     lost_say: float = 0.0
     late_say: float = 0.0
     crash: float = 0.0
@@ -76,6 +100,10 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     starved: float = 0.0
     """Per half second and process: its turns begin late for some seconds."""
     lost_quote: float = 0.0
+    clock_jump: float = 0.0
+    """Per half second: this machine's clock is set to something else."""
+    wrong_clock: bool = False
+    """It is wrong when the engine starts; a person sets it right later."""
     restored: bool = False
     """Everything dies, and the journals of some seconds before come back (L12)."""
 
@@ -94,12 +122,24 @@ def swarm(random: Random) -> Faults:
         lost_answer=some(0.25),
         slow_request=some(0.15),
         cut_request=some(0.15),
-        throttled=some(0.10),
+        throttled=some(0.05),
+        banned=some(0.01),
         refused=some(0.10),
         read_lag=some(0.50),
+        lagging_orders=some(0.50),
+        lagging_balances=some(0.50),
+        rejected_stop=some(0.20),
+        empty_answer=some(0.10),
+        cancel_race=some(0.50),
+        part_filled=some(0.50),
+        vanished_stop=some(0.03),
+        foreign_order=some(0.10),
+        foreign_trade=random.random() * 0.05 if random.random() < 0.05 else 0.0,
         lost_push=some(0.40),
         doubled_push=some(0.30),
         late_push=some(0.30),
+        late_fill=some(0.20),
+        doubled_fill=some(0.20),
         lost_say=some(0.15),
         late_say=some(0.05),
         crash=some(0.06),
@@ -117,6 +157,8 @@ def swarm(random: Random) -> Faults:
         failed_snapshot=some(0.50),
         stale_snapshot=some(0.30),
         lost_poll=some(0.50),
+        clock_jump=some(0.03),
+        wrong_clock=random.random() < 0.1,
         disk_full=some(0.01),
         disk_error=some(0.01),
         power_cut=some(0.01),

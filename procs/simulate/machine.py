@@ -72,6 +72,8 @@ class Machine:
         self._random = Random(f"{world.seed} machine")
         self._last_start_s = 0
         self._compared_ns = 0
+        self._clock_of = (0, False)
+        """Of which life of route it is known whether the clock was wrong."""
         self._spawned: dict[str, tuple[int, int]] = {}
         """Role → (run, incarnation) of the process that exists, started up or not."""
 
@@ -194,12 +196,24 @@ class Machine:
         for node in world.nodes.values():
             node.beat()
         self.eyes.look()
+        self._look_at_clock()
         if world.nodes["route"].rescue:
             self._compare()
         if not self.whole():
             # The bound of L5 is that of a single kill: it counts from when all are there again.
             world.died_ns = world.agenda.now_ns
         world.agenda.after(BEAT_NS, self._beat)
+
+    def _look_at_clock(self) -> None:
+        """What route's shell does beside its actor: it latches once when the clock goes wrong."""
+        route, clocks = self.world.nodes["route"], self.world.venue.clocks
+        if not route.alive or route.held:
+            return
+        error = clocks.error()
+        if error and self._clock_of != (route.life, True):
+            self.latch = self.latch or f"{error}; set the clock, then rearm"
+            self.world.dice.count("clock_latched")
+        self._clock_of = (route.life, bool(error))
 
     def _compare(self) -> None:
         """The rescue mode has no user stream: it is told now and then that it missed something."""

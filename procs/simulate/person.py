@@ -43,6 +43,8 @@ class Person:
         if self._time_for("resume", failed):
             self._steer("resume")
         if self._time_for("rearm", bool(machine.latch)):
+            world.venue.clocks.set_right()
+            world.venue.clocks.measure()
             self._steer("rearm")
         degraded = machine.disks_work() and any(
             node.alive and node.keeping.degraded for node in world.nodes.values()

@@ -1,7 +1,7 @@
-"""The simulated venue: the local venue's own matching core, behind a network that loses and delays.
+"""The simulated venue: the local venue's own matching core, as route meets it.
 
 Requests are translated to the core's and answers back to the engine's words; nothing of HTTP is
-here. What the network may do to a request, its answer or a push is drawn from the seed's faults.
+here. What the network does to them is `network.py`, what the venue itself does wrong `mischief.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,11 @@ from procs.localvenue.matching import model, requests, words
 from procs.localvenue.matching.exchange import Exchange
 from procs.simulate.agenda import Agenda
 from procs.simulate.books import Books
+from procs.simulate.clocks import Clocks
 from procs.simulate.dice import Dice
+from procs.simulate.mischief import Mischief
+from procs.simulate.network import MATCHING_NS, RECV_WINDOW_NS, Network
+from procs.simulate.past import Past
 from procs.simulate.questions import Questions
 from shared.domain.instrument import Instrument
 from shared.messages.venue import (
@@ -37,13 +41,9 @@ from shared.messages.venue import (
     VenueStatus,
     VenueTrade,
 )
-from shared.units import NS_PER_MS, NS_PER_S, ZERO
+from shared.units import NS_PER_MS, ZERO
 
 ACCOUNT = "engine"
-TIMEOUT_NS = 5 * NS_PER_S
-RECV_WINDOW_NS = 5 * NS_PER_S
-MATCHING_NS = 10 * NS_PER_S
-"""What passed the receive window may wait this long for the matching engine."""
 READ_LAG_NS = 1_500 * NS_PER_MS
 
 _TYPES: dict[OrderKind, words.OrderType] = {
@@ -93,83 +93,31 @@ class SimVenue:
         self.on_acted: Callable[[], None] = lambda: None
         """Called when what the exchange has just done is booked."""
         self.client_ids: dict[int, str] = {}
+        self.clocks = Clocks(agenda, dice)
         self._agenda = agenda
-        self._random = random
         self._dice = dice
-        self._deliver = deliver
         self._watch = watch
+        self.past = Past()
+        self.network = Network(self, agenda, random, dice, deliver)
+        self.mischief = Mischief(self, ACCOUNT, agenda, dice)
 
     def on_market(self, event: MarketEvent) -> None:
         """The market moves; what that does to our orders is pushed."""
         self.exchange.on_market(event, self._now_ms())
-        self._push()
+        self.push()
 
-    def call(self, request: VenueRequest, incarnation: int) -> None:
-        """A request leaves route's process."""
-        sent_ns = self._agenda.now_ns
-        if isinstance(request, PlaceOrder | PlaceOco):
-            self.questions.left(request, sent_ns)
-        dice, state = self._dice, type(request).__name__
-        writes = isinstance(request, PlaceOrder | PlaceOco | CancelOrder)
-        there_ns = self._random.randint(1, 20) * NS_PER_MS
-        if dice.hits("throttled", state):
-            answer = self._answer(request, Outcome.THROTTLED, sent_ns, meaning=Meaning.RATE)
-            self._agenda.after(there_ns, lambda: self._deliver(answer, incarnation))
-            return
-        if dice.hits("slow_request", state):
-            there_ns = dice.between("slow_request", 500, 9_000) * NS_PER_MS
-        window_ns = RECV_WINDOW_NS
-        gone_ns = TIMEOUT_NS
-        if writes and dice.hits("cut_request", state):
-            window_ns += MATCHING_NS
-            there_ns = dice.between("cut_request", 200, window_ns // NS_PER_MS) * NS_PER_MS
-            gone_ns = dice.between("cut_request", 1, 20) * NS_PER_MS
-        lost_request = dice.hits("lost_request", state)
-        lost_answer = dice.hits("lost_answer", state)
-        unknown = self._answer(request, Outcome.UNKNOWN, sent_ns, text="timed out")
-        answered: list[bool] = []
-
-        def give_up() -> None:
-            if not answered:
-                answered.append(True)
-                self._deliver(unknown, incarnation)
-
-        self._agenda.after(gone_ns, give_up)
-        if lost_request:
-            if dice.coin("lost_request", 0.7):
-                self._agenda.after(there_ns, give_up)
-            return
-
-        def arrive() -> None:
-            if writes and self._agenda.now_ns - sent_ns > window_ns:
-                answer = self._answer(request, Outcome.REFUSED, sent_ns, meaning=Meaning.CLOCK)
-            elif isinstance(request, PlaceOrder | PlaceOco) and dice.hits("refused", state):
-                answer = self._answer(request, Outcome.REFUSED, sent_ns, meaning=Meaning.OTHER)
-            else:
-                answer = self._do(request, sent_ns)
-                self._push()
-            if lost_answer:
-                if dice.coin("lost_answer", 0.7):
-                    give_up()
-                return
-            back_ns = self._random.randint(1, 20) * NS_PER_MS
-
-            def come_back() -> None:
-                if not answered:
-                    answered.append(True)
-                    self._deliver(answer, incarnation)
-
-            self._agenda.after(back_ns, come_back)
-
-        self._agenda.after(there_ns, arrive)
+    def call(self, request: VenueRequest, life: int, exit_priority: bool = False) -> None:
+        """A request wants to leave route's process."""
+        self.network.call(request, life, exit_priority)
 
     def told(self, question: TakeSnapshot, now_ns: int) -> VenueAnswered:
         """What the venue would answer now if nothing stood between."""
-        return self._snapshot(question, now_ns)
+        return self._as_of(question, now_ns, now_ns, now_ns)
 
     # ── the exchange ────────────────────────────────────────────────────────────────────────────
 
-    def _do(self, request: VenueRequest, sent_ns: int) -> VenueAnswered:
+    def do(self, request: VenueRequest, sent_ns: int) -> VenueAnswered:
+        """Carries out what has arrived."""
         match request:
             case PlaceOrder():
                 return self._place(request, sent_ns)
@@ -182,7 +130,7 @@ class SimVenue:
                 if isinstance(done, model.Refusal):
                     return self._refuse(request, done, sent_ns)
                 orders = tuple(map(self._order, done.orders))
-                return self._answer(request, Outcome.OK, sent_ns, orders=orders)
+                return self.answer(request, Outcome.OK, sent_ns, orders=orders)
             case QueryOrder():
                 return self._query(request, sent_ns)
             case TakeSnapshot():
@@ -209,7 +157,7 @@ class SimVenue:
         if isinstance(placed, model.Refusal):
             return self._refuse(request, placed, sent_ns)
         trades = tuple(self._trade(fill, placed.order.client_id) for fill in placed.fills)
-        return self._answer(
+        return self.answer(
             request, Outcome.OK, sent_ns, orders=(self._order(placed.order),), trades=trades
         )
 
@@ -245,47 +193,71 @@ class SimVenue:
         if isinstance(placed, model.Refusal):
             return self._refuse(request, placed, sent_ns)
         orders = tuple(map(self._order, placed.orders))
-        return self._answer(request, Outcome.OK, sent_ns, orders=orders)
+        return self.answer(request, Outcome.OK, sent_ns, orders=orders)
 
     def _query(self, request: QueryOrder, sent_ns: int) -> VenueAnswered:
         order = self.exchange.find(ACCOUNT, request.symbol, None, request.client_id)
         if order is None:
-            return self._answer(request, Outcome.OK, sent_ns)
-        young = (self._now_ms() - order.created_ms) * NS_PER_MS < READ_LAG_NS
-        if young and self._dice.hits("read_lag", order.status):
-            return self._answer(request, Outcome.OK, sent_ns)
+            return self.answer(request, Outcome.OK, sent_ns)
+        at_ns = self._agenda.now_ns
+        seen: model.Order | None = order
+        if at_ns - order.updated_ms * NS_PER_MS < READ_LAG_NS:
+            if self._dice.hits("read_lag", order.status):
+                at_ns -= self._dice.between("read_lag", 1, READ_LAG_NS // NS_PER_MS) * NS_PER_MS
+                seen = self.past.order_at(order.id, at_ns)
+        if seen is None:
+            return self.answer(request, Outcome.OK, sent_ns)
         trades = tuple(
-            self._trade(fill, order.client_id) for fill in self.exchange.fills_of(order.id)
+            self._trade(fill, order.client_id)
+            for fill in self.exchange.fills_of(order.id)
+            if fill.at_ms * NS_PER_MS <= at_ns
         )
-        return self._answer(
-            request, Outcome.OK, sent_ns, orders=(self._order(order),), trades=trades
-        )
+        return self.answer(request, Outcome.OK, sent_ns, orders=(self._order(seen),), trades=trades)
 
     def _snapshot(self, request: TakeSnapshot, sent_ns: int) -> VenueAnswered:
+        """Orders and trades of one moment, balances of another: both at most a read lag old."""
+        dice, now_ns = self._dice, self._agenda.now_ns
+        at_ns = held_ns = now_ns
+        if dice.hits("lagging_orders", "TakeSnapshot"):
+            at_ns -= dice.between("lagging_orders", 1, READ_LAG_NS // NS_PER_MS) * NS_PER_MS
+        if dice.hits("lagging_balances", "TakeSnapshot"):
+            held_ns -= dice.between("lagging_balances", 1, READ_LAG_NS // NS_PER_MS) * NS_PER_MS
+        return self._as_of(request, sent_ns, at_ns, held_ns)
+
+    def _as_of(
+        self, request: TakeSnapshot, sent_ns: int, at_ns: int, held_ns: int
+    ) -> VenueAnswered:
         listed = {order.id: order for order in self.exchange.open_orders(ACCOUNT)}
         if request.history:
             for symbol in request.symbols:
                 listed |= {order.id: order for order in self.exchange.all_orders(ACCOUNT, symbol)}
-        orders = tuple(map(self._order, listed.values()))
+        for order_id in self.past.changed_since(at_ns):
+            then = self.past.order_at(order_id, at_ns)
+            if then is not None and (then.is_open or order_id in listed):
+                listed[order_id] = then
+            else:
+                listed.pop(order_id, None)
         trades = tuple(
             self._trade(fill, "")
             for symbol in request.symbols
             for order in self.exchange.all_orders(ACCOUNT, symbol)
             for fill in self.exchange.fills_of(order.id)
-            if fill.at_ms >= request.trades_since_ms
+            if fill.at_ms >= request.trades_since_ms and fill.at_ms * NS_PER_MS <= at_ns
         )
-        return self._answer(
+        return self.answer(
             request,
             Outcome.OK,
             sent_ns,
-            orders=orders,
+            orders=tuple(map(self._order, listed.values())),
             trades=trades,
-            balances=self.balances(),
+            balances=self.balances(held_ns),
         )
 
-    def balances(self) -> tuple[VenueBalance, ...]:
-        """Everything the account holds."""
+    def balances(self, at_ns: int = 0) -> tuple[VenueBalance, ...]:
+        """Everything the account holds, or held at a time not long ago."""
         held = self.exchange.balances(ACCOUNT)
+        if at_ns:
+            held = {a: self.past.balance_at(a, balance, at_ns) for a, balance in held.items()}
         return tuple(
             VenueBalance(asset=asset, free=b.free, locked=b.locked)
             for asset, b in sorted(held.items())
@@ -298,11 +270,9 @@ class SimVenue:
             (m for code, text, m in _MEANINGS if code == refusal.code and text in refusal.message),
             Meaning.OTHER,
         )
-        return self._answer(
-            request, Outcome.REFUSED, sent_ns, meaning=meaning, text=refusal.message
-        )
+        return self.answer(request, Outcome.REFUSED, sent_ns, meaning=meaning, text=refusal.message)
 
-    def _answer(
+    def answer(
         self,
         request: VenueRequest,
         outcome: Outcome,
@@ -313,7 +283,9 @@ class SimVenue:
         orders: tuple[VenueOrder, ...] = (),
         trades: tuple[VenueTrade, ...] = (),
         balances: tuple[VenueBalance, ...] = (),
+        retry_at_ns: int = 0,
     ) -> VenueAnswered:
+        """The venue's word on a request."""
         return VenueAnswered(
             request=request,
             outcome=outcome,
@@ -323,6 +295,7 @@ class SimVenue:
             orders=orders,
             trades=trades,
             balances=balances,
+            retry_at_ns=retry_at_ns,
         )
 
     def _order(self, order: model.Order) -> VenueOrder:
@@ -357,18 +330,21 @@ class SimVenue:
             at_ms=fill.at_ms,
         )
 
-    def _push(self) -> None:
-        """The user stream: each event on its own way, lost, late or doubled as the seed wants."""
+    def push(self, *, silent: bool = False) -> None:
+        """What the exchange has just done, booked and told; told to nobody when it is silent."""
+        now_ns = self._agenda.now_ns
         for event in self.exchange.drain():
             match event:
                 case model.OrderUpdated():
                     if self.books.take(event) is not None and event.execution == "NEW":
                         self.questions.accepted(event.order.client_id, str(event.order.id))
+                    self.past.ordered(event.order, now_ns)
                     self._watch(event.order)
                     fill = event.fill
                     trade = self._trade(fill, event.order.client_id) if fill is not None else None
                     report = VenueReported(order=self._order(event.order), trade=trade)
                 case model.BalancesChanged():
+                    self.past.moved(event.balances, now_ns)
                     balances = tuple(
                         VenueBalance(asset=a, free=b.free, locked=b.locked)
                         for a, b in sorted(event.balances.items())
@@ -376,21 +352,16 @@ class SimVenue:
                     report = VenueReported(balances=balances)
                 case _:
                     continue
-            self._send(report)
+            if not silent:
+                self.network.send(report)
         self.on_acted()
 
-    def _send(self, report: VenueReported) -> None:
-        dice = self._dice
-        state = report.order.status.name if report.order is not None else "balances"
-        if dice.hits("lost_push", state):
-            return
-        delay_ns = self._random.randint(1, 15) * NS_PER_MS
-        if dice.hits("late_push", state):
-            delay_ns = dice.between("late_push", 50, 3_000) * NS_PER_MS
-        self._agenda.after(delay_ns, lambda: self._deliver(report, None))
-        if dice.hits("doubled_push", state):
-            again_ns = delay_ns + dice.between("doubled_push", 1, 500) * NS_PER_MS
-            self._agenda.after(again_ns, lambda: self._deliver(report, None))
+    def vanished(self, order: model.Order) -> None:
+        """An order ended, and the exchange says nothing of it."""
+        self.books.vanished(order)
+        self.past.ordered(order, self._agenda.now_ns)
+        self._watch(order)
+        self.on_acted()
 
     def _now_ms(self) -> int:
-        return self._agenda.now_ns // NS_PER_MS
+        return self.clocks.venue_ms()

@@ -222,6 +222,8 @@ class World:
             self.dice.heal()
             self.agenda.after(CALM_START_NS, self.dice.fall_ill)
         self.machine.boot()
+        if self.faults.wrong_clock:
+            self.venue.clocks.start_wrong()
         if self.faults.restored:
             plan_restore(self)
         while not self.checkers.violations:
@@ -327,7 +329,7 @@ class World:
     def call(self, node: Node, call: CallVenue) -> None:
         """Route's requests."""
         self.checkers.called(node, call.request)
-        self.venue.call(call.request, node.life)
+        self.venue.call(call.request, node.life, call.exit_priority)
 
     def refusal(self, node: Node, what: str) -> str:
         """Why the disk refuses a write; empty when it does not."""

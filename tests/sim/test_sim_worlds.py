@@ -19,6 +19,7 @@ FAULTS = {
     "crash_supervise", "crash_ingest", "crash_observe", "failed_start", "doubled_say", "lost_quote",
     "cut_channel", "paused", "paused_turn", "suspended", "starved",
     "disk_full", "disk_error", "power_cut", "lost_journal", "stopped",
+    "clock_jump",
     "lost_frame", "doubled_frame", "late_frame", "malformed_frame", "cut_feed", "silent_feed",
     "failed_snapshot", "stale_snapshot", "lost_poll",
     "person_resume", "person_rearm",
