@@ -8,6 +8,7 @@ this one; docs/planted_bugs.md is written from here.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import planted_channels as channels
 import planted_money as money
 import planted_orders as orders
 import planted_protection as protection
@@ -73,4 +74,13 @@ BUGS = (
     Planted(protection.protected_by_protect_alone),
     Planted(protection.base_fees_sold),
     Planted(protection.expired_stop_believed),
+    Planted(channels.stale_turn_sent),
+    Planted(channels.intent_taken_twice),
+    Planted(channels.entry_deadline_ignored),
+    Planted(channels.entry_while_reducing),
+    Planted(channels.latch_ignored),
+    Planted(channels.throttling_ignored),
+    Planted(channels.foreign_order_cancelled),
+    Planted(channels.old_versions_obeyed),
+    Planted(channels.two_targets_in_one_version),
 )

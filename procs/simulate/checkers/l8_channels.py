@@ -24,6 +24,7 @@ class Channels(Checker):
         super().__init__(checkers)
         self._intents: set[str] = set()
         self._targets: dict[tuple[str, int], Target] = {}
+        self._versions: dict[str, int] = {}
 
     def said(self, node: Any, message: Any) -> None:
         """No intent twice; never two targets under one version."""
@@ -48,7 +49,19 @@ class Channels(Checker):
         if late_ns > TURN_MAX_NS:
             self.say(f"{request.client_id} leaves {late_ns / 1e6:.0f} ms after its deadline")
 
+    def turned(self, node: Any) -> None:
+        """Of what protect wants route never goes back to an older version."""
+        if node.role != "route" or not node.alive:
+            return
+        for name, position in node.actor.account.positions.items():
+            known = self._versions.get(name, 0)
+            if position.version < known:
+                self.say(f"{name} goes back from version {known} to {position.version}")
+            elif position.version > known:
+                self._versions[name] = position.version
+
     def restored(self) -> None:
         """What was said after the backup may be said anew."""
         self._intents.clear()
         self._targets.clear()
+        self._versions.clear()
