@@ -11,9 +11,6 @@ import orjson
 from fuzz_engine import Target
 from fuzz_samples import samples_of
 
-from core_ext.book import Book
-from core_ext.errors import FrameRefused, NumberRefused
-from core_ext.scan import BinanceScanner, kind_of, symbol_of
 from shared.clock import EngineClock
 from shared.errors import MessageError
 from shared.messages.base import Reader
@@ -90,18 +87,6 @@ DEPTH = {
     "data": {"e": "depthUpdate", "E": 1672515782136, "s": "BNBBTC", "U": 161, "u": 162,
              "b": [["0.0024", "10"], ["0.0023", "1"]], "a": [["0.0026", "100"], ["0.0027", "0"]]},
 }  # fmt: skip
-BOOK_TICKER = {
-    "stream": "bnbbtc@bookTicker",
-    "data": {"u": 400900217, "s": "BNBBTC", "b": "0.0025", "B": "31.2", "a": "0.0026", "A": "4.6"},
-}
-PUBLIC_TRADE = {
-    "stream": "bnbbtc@trade",
-    "data": {"e": "trade", "E": 1672515782136, "s": "BNBBTC", "t": 12345, "p": "0.0010",
-             "q": "100", "T": 1672515782136, "m": True, "M": True},
-}  # fmt: skip
-SNAPSHOT = {
-    "lastUpdateId": 160, "bids": [["0.0024", "5"], ["0.0022", "7"]], "asks": [["0.0026", "1"]],
-}  # fmt: skip
 CANDLE = [1499040000000, "0.0016", "0.8", "0.0015", "0.0157", "148976.1", 1499644799999, "2434.1",
           308, "1756.8", "28.4", "0"]  # fmt: skip
 
@@ -129,7 +114,6 @@ def venue_targets() -> Iterator[Target]:
     yield from _pushes(docs)
     yield from _judged(docs)
     yield from _public()
-    yield from _frames()
 
 
 def _answers(docs: list[bytes]) -> Iterator[Target]:
@@ -383,37 +367,3 @@ def _control() -> Target:
         {"e": "serverShutdown", "E": 1}, {"stream": "!x", "data": {"e": "serverShutdown"}},
     )  # fmt: skip
     return Target(name="stream.control", samples=samples, read=read, refusals=())
-
-
-def _frames() -> Iterator[Target]:
-    book = Book("0.0001", "0.1")
-    scanner = BinanceScanner()
-    snapshot = text(SNAPSHOT)[0]
-
-    def renew() -> None:
-        book.clear()
-        scanner.load_snapshot(book, snapshot)
-
-    def state() -> Any:
-        return book.state_hash(), book.last_update_id, book.gapped, book.counts()
-
-    def feed(data: bytes) -> Any:
-        symbol_of(data)
-        kind_of(data)
-        said = scanner.feed(book, data)
-        book.validate()
-        return said.price_ticks, said.lots, said.symbol, book.best()
-
-    def load(data: bytes) -> Any:
-        loaded = scanner.load_snapshot(book, data)
-        book.validate()
-        return loaded, book.best()
-
-    bare = [one["data"] for one in (DEPTH, BOOK_TICKER, PUBLIC_TRADE)]
-    renew()
-    refused = (FrameRefused, NumberRefused)
-    frames = text(DEPTH, BOOK_TICKER, PUBLIC_TRADE, *bare)
-    for name, samples, read in (("scan.frames", frames, feed), ("scan.snapshot", [snapshot], load)):
-        yield Target(
-            name=name, samples=samples, read=read, refusals=refused, state=state, renew=renew
-        )
