@@ -201,10 +201,10 @@ class SimVenue:
             return self.answer(request, Outcome.OK, sent_ns)
         at_ns = self._agenda.now_ns
         seen: model.Order | None = order
-        if at_ns - order.updated_ms * NS_PER_MS < READ_LAG_NS:
-            if self._dice.hits("read_lag", order.status):
-                at_ns -= self._dice.between("read_lag", 1, READ_LAG_NS // NS_PER_MS) * NS_PER_MS
-                seen = self.past.order_at(order.id, at_ns)
+        young = at_ns - order.updated_ms * NS_PER_MS < READ_LAG_NS
+        if young and self._dice.hits("read_lag", order.status):
+            at_ns -= self._dice.between("read_lag", 1, READ_LAG_NS // NS_PER_MS) * NS_PER_MS
+            seen = self.past.order_at(order.id, at_ns)
         if seen is None:
             return self.answer(request, Outcome.OK, sent_ns)
         trades = tuple(
