@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from shared.clock import EngineClock
+from shared.clock import EngineClock, wall_ms
 from shared.domain.capability import BINANCE_SPOT, capability_of
 from shared.domain.instrument import Instrument
 from shared.errors import MessageError
@@ -257,7 +257,11 @@ class BinanceSpot:
     ) -> Answer:
         """A list of every symbol of the request, some at a time; the first failure, or all rows."""
         gate = asyncio.Semaphore(SNAPSHOT_READS)
-        now_ms = int(self._clock.now_ns() / NS_PER_MS + self._wire.venue_ahead_ms)
+        now_ms = round(wall_ms() + self._wire.venue_ahead_ms)
+        # Route asks in engine time. Where the venue's clock is behind that, its trades are older
+        # by their own account; where it is ahead, a few more of them are named than were asked for.
+        behind_ms = max(0, self._clock.now_ns() // NS_PER_MS - now_ms)
+        since_ms = max(0, request.trades_since_ms - behind_ms)
 
         async def ask(wanted: requests.WireCall) -> Answer:
             async with gate:
@@ -265,7 +269,7 @@ class BinanceSpot:
 
         read = await asyncio.gather(
             *(
-                read_pages(ask, call, _row_id, symbol, request.trades_since_ms, now_ms)
+                read_pages(ask, call, _row_id, symbol, since_ms, now_ms)
                 for symbol in request.symbols
             )
         )

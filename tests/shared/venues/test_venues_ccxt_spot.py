@@ -340,7 +340,9 @@ def test_a_snapshot_pages_trades_and_says_assets_that_became_empty() -> None:
             )
             assert answered.outcome is Outcome.OK
             reads = [one.params for one in stub.asked if one.path == "/api/v3/myTrades"]
-            assert [read.get("startTime") for read in reads] == [str(since), None]
+            asked_ms = [int(read["startTime"]) for read in reads if "startTime" in read]
+            assert len(asked_ms) == 1
+            assert since - 1_000 < asked_ms[0] <= since
             assert [read.get("fromId") for read in reads] == [None, "1001"]
             assert {read["limit"] for read in reads} == {"1000"}
             assert len(answered.trades) == 1001
@@ -349,6 +351,25 @@ def test_a_snapshot_pages_trades_and_says_assets_that_became_empty() -> None:
             assert answered.trades[-1].client_id == ""
             held = {balance.asset: balance.free for balance in answered.balances}
             assert held == {"USDT": Decimal("10000.00000001"), "BTC": Decimal(0)}
+
+    asyncio.run(run())
+
+
+def test_trades_are_asked_for_by_the_clock_of_the_venue() -> None:
+    """Engine time may be an hour ahead of the venue's clock: its trades are then an hour older."""
+    hour_ms = 3_600_000
+    since = wall_ms() - 60_000 + hour_ms
+
+    async def run() -> None:
+        async with connected_venue() as (venue, stub):
+            venue._clock = EngineClock(venue._clock.offset_ns + hour_ms * 1_000_000)
+            stub.by_path["/api/v3/openOrders"] = Canned(body="[]")
+            stub.by_path["/api/v3/myTrades"] = Canned(body=json.dumps([trade_row(1)]))
+            await venue.call(
+                TakeSnapshot(symbol="", symbols=("BTCUSDT",), trades_since_ms=since, asked_ns=1)
+            )
+            asked = [one.params for one in stub.asked if one.path == "/api/v3/myTrades"]
+            assert abs(int(asked[0]["startTime"]) - (since - hour_ms)) < 1_000
 
     asyncio.run(run())
 
