@@ -12,9 +12,7 @@ from cpython.buffer cimport (
     PyObject_GetBuffer,
 )
 
-from cpython.ref cimport Py_INCREF
-from cpython.object cimport PyTypeObject
-from cpython.tuple cimport PyTuple_SET_ITEM
+from cpython.object cimport PyObject, PyTypeObject
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.math cimport floor, isfinite
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t
@@ -59,12 +57,19 @@ from core_ext.window cimport Window, new_window
 
 cdef extern from "Python.h":
     object allocated "PyType_GenericAlloc"(PyTypeObject* kind, Py_ssize_t fields)
+    # New references, which a tuple that nobody has seen yet takes over.
+    PyObject* new_float "PyFloat_FromDouble"(double value)
+    PyObject* new_integer "PyLong_FromLongLong"(long long value)
+    void set_field "PyTuple_SET_ITEM"(PyObject* values, Py_ssize_t i, PyObject* value)
     long long PyLong_AsLongLongAndOverflow(object value, int* overflow) except? -1
 
 cdef enum:
     STATS_FIELDS = 13
+    FIRST_FLOAT = 4
+    LAST_FLOAT = 10
 
 cdef int64_t NOT_SYNCED = -1
+cdef PyTypeObject* STATS_TYPE = <PyTypeObject*>BookStats
 
 
 def step_of(place, size):
@@ -101,10 +106,22 @@ cdef inline int64_t milli_bps_of(double n) except -1:
     return <int64_t>floor(n * 1000 + 0.5)
 
 
-cdef inline void put_in(object values, Py_ssize_t i, object value):
-    """Fills a place of a tuple that nobody else has seen yet."""
-    Py_INCREF(value)
-    PyTuple_SET_ITEM(values, i, value)
+cdef object stats_of(const Top* top):
+    """BookStats of a look, whose fields stand in the same order, 8 bytes each."""
+    cdef const int64_t* integers = <const int64_t*>top
+    cdef const double* floats = <const double*>top
+    cdef PyObject* value
+    cdef int i
+    stats = allocated(STATS_TYPE, STATS_FIELDS)
+    for i in range(STATS_FIELDS):
+        if FIRST_FLOAT <= i <= LAST_FLOAT:
+            value = new_float(floats[i])
+        else:
+            value = new_integer(integers[i])
+        if value == NULL:
+            raise MemoryError
+        set_field(<PyObject*>stats, i, value)
+    return stats
 
 
 cdef void set_step(Step* step, int64_t mantissa, int scale, int64_t limit) noexcept nogil:
@@ -442,21 +459,7 @@ cdef class Book:
         """BookStats; the named tuple's own constructor takes longer than the look."""
         cdef Top top
         look(&self.bids, &self.asks, self.tick, self.notional_unit, &top)
-        stats = allocated(<PyTypeObject*>BookStats, STATS_FIELDS)
-        put_in(stats, 0, top.bid_ticks)
-        put_in(stats, 1, top.bid_lots)
-        put_in(stats, 2, top.ask_ticks)
-        put_in(stats, 3, top.ask_lots)
-        put_in(stats, 4, top.spread_bps)
-        put_in(stats, 5, top.mid)
-        put_in(stats, 6, top.bid_depth_50bps)
-        put_in(stats, 7, top.ask_depth_50bps)
-        put_in(stats, 8, top.bid_depth_10)
-        put_in(stats, 9, top.ask_depth_10)
-        put_in(stats, 10, top.imbalance)
-        put_in(stats, 11, top.bid_levels)
-        put_in(stats, 12, top.ask_levels)
-        return stats
+        return stats_of(&top)
 
     def stats(self):
         """BookStats: best prices, spread, mid, depth in 50 bps and 10 levels, imbalance (E1)."""

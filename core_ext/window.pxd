@@ -105,8 +105,6 @@ cdef inline int64_t put_flat(Window* window, Py_ssize_t tick, int64_t lots) noex
     mark(&window.groups[group], word & 63, window.words[word] != 0)
     mark(&window.roof, group, window.groups[group] != 0)
     window.count += (lots != 0) - (had != 0)
-    if lots and tick > window.best:
-        window.best = tick
-    elif not lots and tick == window.best:
-        window.best = below(window, tick)
+    if tick >= window.best:
+        window.best = tick if lots else below(window, tick)
     return had
