@@ -26,7 +26,7 @@ from procs.ingest.heard import (
 from procs.localvenue.market.events import BookChanged, MarketEvent, Traded
 from procs.simulate.feed import FramesArrived, IngestNode
 from procs.simulate.prices import DAY_VOLUME
-from shared.units import NS_PER_MS, NS_PER_S
+from shared.units import NS_PER_MS, NS_PER_S, to_ticks
 
 if TYPE_CHECKING:
     from procs.simulate.world import World
@@ -169,6 +169,21 @@ class Frames:
                 node.take(FeedUp(self._symbols), life)
 
         self._world.agenda.after((after_ms + self._between(CONNECT_MS)) * NS_PER_MS, up)
+
+    def at_rest(self) -> None:
+        """After healing, with the market still: ingest's books are the venue's."""
+        checkers = self._world.checkers
+        for symbol, market in self._node().actor.markets.items():
+            published = self._world.venue.exchange.published[symbol]
+            bid, ask = published.bids.first, published.asks.first
+            if market.awaiting:
+                checkers.say("E1", f"{symbol}: its book never came back")
+            elif bid is not None and ask is not None:
+                tick = market.instrument.tick_size
+                theirs = (to_ticks(bid, tick), to_ticks(ask, tick))
+                best = market.book.best_ticks()
+                if (best[0], best[2]) != theirs:
+                    checkers.say("E1", f"{symbol}: best {best[0]}, {best[2]}, venue {theirs}")
 
     # ── questions ───────────────────────────────────────────────────────────────────────────────
 

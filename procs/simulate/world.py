@@ -235,6 +235,8 @@ class World:
             self.step()
         if not self.checkers.violations:
             self.checkers.at_rest()
+        if not self.checkers.violations and self.frames is not None:
+            self.frames.at_rest()
         if not self.checkers.violations and self.ends:
             stop_at_the_end(self)
         account = self.nodes["route"].actor.account
