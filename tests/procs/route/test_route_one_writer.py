@@ -271,8 +271,8 @@ def test_a_route_that_was_stopped_in_a_turn_sends_nothing_of_that_turn(orders):
             age_ms = (one.at_ns - submitted[order_id]) / 1e6
             if age_ms > ALLOWED_MS + BUSY_MACHINE_MS:
                 late[order_id] = age_ms
-    # Our own connections write in the instant after the check. aiohttp hands to uvloop, which writes
-    # at the end of its turn: a pause may, once in a long while, fall into those microseconds.
+    # Our own connections write in the instant after the check. aiohttp hands to uvloop, which
+    # writes at the end of its turn: once in a long while a pause falls into those microseconds.
     assert len(late) <= (orders == "ccxt"), f"decided long before they were sent: {late}"
     ids = [order_id for one in placed for order_id in one.ids]
     assert len(ids) == len(set(ids)), "nothing is sent twice"
