@@ -23,10 +23,11 @@ def refusal_of(
     account: Account, intent: EntryIntent, instrument: Instrument | None, now_ns: int
 ) -> str | None:
     """Why route must not take an intent on, or None. The state of the engine is the caller's."""
+    if intent.intent_id in account.intents or intent.intent_id in account.ended_intents:
+        # Before all else: a late copy must not refuse what was taken on, its reservation stands.
+        return "seen_before"
     if now_ns > intent.deadline_ns:
         return "stale"
-    if intent.intent_id in account.intents or intent.intent_id in account.ended_intents:
-        return "seen_before"
     if instrument is None:
         return "unknown_symbol"
     if instrument.status != "TRADING":

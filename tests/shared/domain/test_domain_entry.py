@@ -193,6 +193,12 @@ def test_a_good_intent_is_taken_on():
     assert refusal() is None
 
 
+def test_a_late_copy_of_an_accepted_intent_refuses_nothing():
+    """L2, L8: a refusal would free the reservation of an order that may still buy."""
+    account = account_of(opened(), accepted(), submitted("e1"))
+    assert refusal_of(account, intent(), BTC, ns(60)) == "seen_before"
+
+
 @pytest.mark.parametrize(("at", "expected"), [(1.0, None), (1.000000001, "stale")])
 def test_a_stale_intent_is_worse_than_none(at, expected):
     assert refusal(at=at) == expected
