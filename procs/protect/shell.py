@@ -33,6 +33,8 @@ NO_FENCE_S: Final = 0.0
 LOOK_S: Final = 0.25
 POLL_S: Final = 1.0
 """Well under the 1.5 s that a held symbol may wait for a price (P13)."""
+PRICES_SHARE: Final = 0.9
+"""Of the venue's rate budget: without prices positions are watched by nobody (P13)."""
 TIMEOUT_S: Final = 2.0
 
 
@@ -48,7 +50,7 @@ class ProtectShell(Shell):
         testnet = launch.settings.engine.mode == "testnet"
         self._rest = BinancePublic(
             launch.venue_rest or (TESTNET_REST if testnet else PUBLIC_REST),
-            WeightBudget(self._clock),
+            WeightBudget(self._clock, share=PRICES_SHARE),
             timeout_s=TIMEOUT_S,
         )
         self._is_blind = False

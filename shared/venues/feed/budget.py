@@ -1,19 +1,32 @@
-"""Ingest's fixed share of the venue's rate budget: request weight is paced, never overdrawn (L10).
+"""Ingest's share of the venue's rate budget: request weight is paced, never overdrawn (L10).
 
-A bucket of `burst` weight that refills evenly; what is asked first is served first.
+A bucket of `burst` weight that refills evenly; what is asked first is served first. The venue's own
+count stands above it: it knows what this process spent in an earlier life, and what others spend.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Final, Protocol
 
-from shared.clock import EngineClock
 from shared.units import NS_PER_S
+from shared.venues.budget import Window
 
 BURST_WEIGHT: Final = 2400
 REFILL_PER_S: Final = 20.0
 """At most 2400 + 60 * 20 = 3600 of Binance's 6000 a minute; the rest belongs to route."""
+MINUTE_WEIGHT: Final = 6000
+SHARE: Final = 0.6
+"""Of the venue's count of the minute, whoever spent it: a data process that is restarted again and
+again must leave to route what it needs to start and to exit."""
+USED_WEIGHT: Final = "x-mbx-used-weight-1m"
+
+
+class Clock(Protocol):
+    """Engine time."""
+
+    def now_ns(self) -> int:
+        """Now."""
 
 
 class WeightBudget:
@@ -21,10 +34,13 @@ class WeightBudget:
 
     def __init__(
         self,
-        clock: EngineClock,
+        clock: Clock,
         burst: float = BURST_WEIGHT,
         refill_per_s: float = REFILL_PER_S,
+        share: float = SHARE,
     ) -> None:
+        """`share` is how much of the venue's minute may be used when this process asks."""
+        self._minute = Window(USED_WEIGHT, 60 * NS_PER_S, int(MINUTE_WEIGHT * share))
         self._clock = clock
         self._burst = burst
         self._refill_per_s = refill_per_s
@@ -41,6 +57,12 @@ class WeightBudget:
             while (wait_s := self._wait_s(weight)) > 0:
                 await asyncio.sleep(wait_s)
             self._weight -= weight
+            self._minute.used += int(weight)
+
+    def heard(self, count: str) -> None:
+        """What the venue has counted in this minute, as its header says it; else unchanged."""
+        if count.isascii() and count.isdigit():
+            self._minute.seen(int(count[:9]), self._clock.now_ns())
 
     def pause(self, seconds: float) -> None:
         """Nothing is sent for so long; a longer pause that already runs is kept."""
@@ -52,5 +74,8 @@ class WeightBudget:
         gained = (now_ns - self._filled_ns) / NS_PER_S * self._refill_per_s
         self._weight = min(self._burst, self._weight + gained)
         self._filled_ns = now_ns
+        self._minute.turn(now_ns)
+        if not self._minute.has_room(int(weight), exit_priority=True):
+            return (self._minute.end_ns() - now_ns) / NS_PER_S
         paused_s = (self._not_before_ns - now_ns) / NS_PER_S
         return max(paused_s, (weight - self._weight) / self._refill_per_s)

@@ -18,7 +18,7 @@ from shared.errors import NumberError, SeawallError, VenueError
 from shared.messages.base import NOT_JSON
 from shared.units import decimal_from_text
 from shared.venues.feed import http
-from shared.venues.feed.budget import WeightBudget
+from shared.venues.feed.budget import USED_WEIGHT, WeightBudget
 from shared.venues.feed.instruments import read_instruments
 
 PUBLIC_REST: Final = "https://api.binance.com"
@@ -151,6 +151,7 @@ class BinancePublic:
             answer = await http.get(url, self._timeout_s)
         except OSError as error:
             raise RestError(f"{path}: {error or type(error).__name__}") from error
+        self._budget.heard(answer.headers.get(USED_WEIGHT, ""))
         if answer.status == 200:
             return answer.body
         text = answer.body[:200].decode("utf-8", "replace")

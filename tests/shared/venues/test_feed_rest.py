@@ -235,6 +235,50 @@ def test_the_budget_is_paced_and_in_order():
     asyncio.run(play())
 
 
+class Hand:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.at_s = 3600
+
+    def now_ns(self) -> int:
+        return self.at_s * 10**9
+
+
+@pytest.mark.parametrize(("share", "spent"), [(0.6, 3551), (0.9, 5351)])
+def test_what_others_spent_leaves_less_to_a_new_process(share: float, spent: int):
+    """L10: a data process that is restarted again and again must not starve route's requests."""
+
+    async def play() -> None:
+        clock = Hand()
+        budget = WeightBudget(clock, share=share)
+        budget.heard(str(spent - 1))
+        await asyncio.wait_for(budget.take(50), 0.1)
+        budget.heard("nonsense")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(budget.take(50), 0.1)
+        clock.at_s += 59
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(budget.take(50), 0.1)
+        clock.at_s += 1
+        await asyncio.wait_for(budget.take(50), 0.1)
+
+    asyncio.run(play())
+
+
+def test_the_budget_hears_the_venue_s_own_count():
+    async def scene(server: FeedServer, venue: BinancePublic) -> None:
+        server.answers["depth"] = lambda request: web.Response(
+            body=b"{}", headers={"X-MBX-USED-WEIGHT-1M": "3600"}
+        )
+        counting = BinancePublic(server.rest, WeightBudget(Hand()))
+        await counting.depth("BTCUSDT")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(counting.depth("BTCUSDT"), 0.2)
+
+    with_venue(scene)
+
+
 async def raw_answer(reply: bytes, timeout_s: float = 1.0) -> http.Answer:
     """What `get` makes of a server that sends exactly these bytes."""
 
