@@ -1,4 +1,4 @@
-"""Tick to signed order over three real processes, hop by hop, beside the usual way to write it.
+"""Tick to order in the kernel over three real processes, hop by hop, beside the usual way.
 
 Both designs run in the same minutes: their processes live all the time, batches of ticks at a
 constant offered rate go to one and to the other in turn. Every duration is counted from the time

@@ -28,6 +28,7 @@ from bench.path_common import (
     SYMBOL,
     Batch,
     Hops,
+    Kernel,
     Stage,
     decide,
     listen,
@@ -156,7 +157,7 @@ async def _decide(stage: Stage) -> None:
 
 
 def route_stage(stage: Stage) -> None:
-    """JSON intent → synced commit → signed request."""
+    """JSON intent → synced commit → signed request → kernel."""
     place(stage)
     asyncio.run(_route(stage))
 
@@ -168,7 +169,7 @@ async def _route(stage: Stage) -> None:
     database.execute("PRAGMA journal_mode=WAL")
     database.execute("PRAGMA synchronous=FULL")
     database.execute("CREATE TABLE orders(id INTEGER PRIMARY KEY, body TEXT)")
-    hops = Hops(ROUTE_HOPS)
+    hops, kernel = Hops(ROUTE_HOPS), Kernel()
 
     async def work() -> None:
         while True:
@@ -187,17 +188,21 @@ async def _route(stage: Stage) -> None:
             committed_ns = now()
             query = urlencode(order | {"timestamp": committed_ns // 1_000_000})
             signature = hmac.new(API_SECRET.encode(), query.encode(), hashlib.sha256).hexdigest()
-            f"{query}&signature={signature}".encode()
-            ready_ns = now()
+            body = f"{query}&signature={signature}"
+            ready_ns = kernel.take(
+                f"POST /api/v3/order HTTP/1.1\r\nHost: localhost\r\nX-MBX-APIKEY: {'a' * 64}\r\n"
+                f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
+            )
             total_ns = ready_ns - intent["recv_ns"]
             hops.record("intent_hop", begun_ns - intent["created_ns"])
             hops.record("commit", committed_ns - begun_ns)
-            hops.record("sign", ready_ns - committed_ns)
+            hops.record("sign_and_write", ready_ns - committed_ns)
             hops.record("tick_to_order", total_ns)
             hops.record("tick_to_order_without_commit", total_ns - (committed_ns - begun_ns))
 
     await _serve(stage, hops, work)
     database.close()
+    kernel.close()
 
 
 STAGES = {"ingest": ingest, "decide": decide_stage, "route": route_stage}

@@ -1,8 +1,8 @@
 """The engine's own path, stage by stage: native book, binary quotes, raw sockets, real journal.
 
 Each stage is a process with the parts that its namesake in the engine uses: `core_ext`, the bus's
-links in the uvloop poller, message structs, the chained journal, and the venue's request builder
-with ccxt's signer. Only the decision is the benchmark's.
+links in the uvloop poller, message structs, the chained journal, and route's request builder and
+signer. Only the decision is the benchmark's.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from bench.path_common import (
     SYMBOL,
     Batch,
     Hops,
+    Kernel,
     Stage,
     decide,
     listen,
@@ -37,6 +38,7 @@ from core_ext.quote import pack_book, unpack
 from core_ext.scan import BinanceScanner
 from shared.bus.sockets import Link
 from shared.bus.topology import ACCOUNT, QUOTES
+from shared.clock import wall_ms
 from shared.domain.effects import Journal as Entry
 from shared.journal.journal import Journal
 from shared.messages.account import AccountEvent, Acknowledge, OrderSubmitted, Purpose
@@ -44,7 +46,10 @@ from shared.messages.base import Reader, encode
 from shared.messages.entry import EntryIntent, FirstProtection, Rung
 from shared.messages.venue import OrderKind, PlaceOrder, Side, TimeInForce
 from shared.units import from_ticks
-from shared.venues.binance_requests import place_order
+from shared.venues.binance_requests import WireCall, place_order
+from shared.venues.credentials import Credentials
+from shared.venues.native.requests import RequestBuilder
+from shared.venues.transport import Access
 
 TICK = Decimal("0.01")
 PROTECTION = FirstProtection(
@@ -54,6 +59,13 @@ PROTECTION = FirstProtection(
     time_to_live_s=86_400,
 )
 FEE = Decimal("1.001")
+ACCESS = Access(
+    venue="local",
+    mode="paper",
+    credentials=Credentials(api_key="a" * 64, api_secret=API_SECRET),
+    rest="http://localhost",
+    ws="ws://localhost",
+)
 
 
 def ingest(stage: Stage) -> None:
@@ -167,11 +179,9 @@ def _intent(number: int, ask_ticks: int, quote_recv_ns: int, created_ns: int) ->
 
 
 def route_stage(stage: Stage) -> None:
-    """EntryIntent → OrderSubmitted in a synced commit → signed request."""
-    from ccxt.pro import binance
-
+    """EntryIntent → OrderSubmitted in a synced commit → signed request → kernel."""
     place(stage)
-    exchange = binance({"apiKey": "a" * 64, "secret": API_SECRET})
+    builder, kernel = RequestBuilder(ACCESS, "localhost"), Kernel()
     link = Link(zmq.Context(), ACCOUNT, "route", Path(stage.folder))
     link.open()
     journal = Journal.open(Path(stage.folder) / "route.db", "route", AccountEvent)
@@ -188,17 +198,17 @@ def route_stage(stage: Stage) -> None:
             begun_ns = now()
             journal.append([Entry(journal.seq + 1, order, durable=True)], heard_ns)
             committed_ns = now()
-            exchange.sign("order", ["private"], "POST", _request(intent, order.client_id))
-            ready_ns = now()
+            ready_ns = kernel.take(builder.build(_request(intent, order.client_id), wall_ms()))
             total_ns = ready_ns - intent.quote_recv_ns
             hops.record("intent_hop", begun_ns - intent.created_ns)
             hops.record("commit", committed_ns - begun_ns)
-            hops.record("sign", ready_ns - committed_ns)
+            hops.record("sign_and_write", ready_ns - committed_ns)
             hops.record("tick_to_order", total_ns)
             hops.record("tick_to_order_without_commit", total_ns - (committed_ns - begun_ns))
 
     _serve(stage, hops, link, heard)
     journal.close()
+    kernel.close()
 
 
 def _submitted(intent: EntryIntent, at_ns: int) -> OrderSubmitted:
@@ -217,7 +227,7 @@ def _submitted(intent: EntryIntent, at_ns: int) -> OrderSubmitted:
     )
 
 
-def _request(intent: EntryIntent, client_id: str) -> dict[str, str]:
+def _request(intent: EntryIntent, client_id: str) -> WireCall:
     request = PlaceOrder(
         symbol=intent.symbol,
         client_id=client_id,
@@ -227,7 +237,7 @@ def _request(intent: EntryIntent, client_id: str) -> dict[str, str]:
         time_in_force=TimeInForce.IOC,
         price=intent.ladder[0].price,
     )
-    return dict(place_order(request).params)
+    return place_order(request)
 
 
 STAGES = {"ingest": ingest, "decide": decide_stage, "route": route_stage}
