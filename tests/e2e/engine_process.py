@@ -11,12 +11,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-ROOT = Path(__file__).parents[2]
-WITHIN_S = 30.0
-ENGINE_ROLES = ("route", "protect", "ingest", "decide", "observe")
-ROLES = ("localvenue", *ENGINE_ROLES)
+from procs.chaos.engine import ENGINE_ROLES as ENGINE_ROLES
+from procs.chaos.engine import ROLES as ROLES
+from procs.chaos.engine import ROOT, WITHIN_S, EngineProcess
 
 HOLDS = {
     "protection.take_profit_pct": "40",
@@ -44,47 +41,11 @@ def seawall(*arguments: object, **options: Any) -> subprocess.CompletedProcess[s
     )
 
 
-class Engine:
-    """`seawall run` in a user folder and a session of its own."""
+class Engine(EngineProcess):
+    """`seawall run` in a user folder of its own, asked by the commands that a person types."""
 
     def __init__(self, userdir: Path) -> None:
-        self.userdir = userdir
-        self.run_dir = userdir / "run"
-        self._where = ("--userdir", str(userdir))
-        self.process: subprocess.Popen[str] | None = None
-        self._seen: dict[int, psutil.Process] = {}
-
-    def start(self, *arguments: object) -> None:
-        """Starts it; returns at once."""
-        self.userdir.mkdir(parents=True, exist_ok=True)
-        with (self.userdir / "stderr.txt").open("a") as stderr:
-            self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "procs",
-                    "run",
-                    "--json",
-                    *self._where,
-                    *map(str, arguments),
-                ],
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                stdin=subprocess.DEVNULL,
-                text=True,
-                cwd=ROOT,
-                start_new_session=True,
-            )
-
-    @property
-    def pid(self) -> int:
-        """The supervisor's."""
-        assert self.process is not None
-        return self.process.pid
-
-    def said(self) -> str:
-        """The end of what it wrote to stderr, for messages of failed assertions."""
-        return (self.userdir / "stderr.txt").read_text()[-4000:]
+        super().__init__(userdir, ("-m", "procs", "run", "--json", "--userdir", str(userdir)))
 
     def until_said(self, text: str) -> None:
         """Waits for a text on stderr."""
@@ -105,7 +66,7 @@ class Engine:
 
     def status(self) -> dict[str, Any]:
         """`status --json`; state "none" while no engine answers."""
-        self._look()
+        self.look()
         done = self.command("status", "--json")
         if done.returncode in (3, 5):
             return {"state": "none", "processes": {}, "positions_open": None}
@@ -124,8 +85,7 @@ class Engine:
             found = self.status()
             if holds(found):
                 return found
-            assert self.process is not None
-            assert self.process.poll() is None, f"{what}: the engine ended: {self.said()}"
+            assert not self.ended, f"{what}: the engine ended: {self.said()}"
             assert time.monotonic() < ends, f"{what}: {found}; {self.said()}"
             time.sleep(0.02)
 
@@ -149,54 +109,6 @@ class Engine:
         pid = self.pid if role == "supervise" else self.status()["processes"][role]["pid"]
         os.kill(pid, number)
         return pid
-
-    def kill_all(self) -> None:
-        """kill -9 of the supervisor; its children die with it, which is checked."""
-        assert self.process is not None
-        self._look()
-        self.process.kill()
-        self.process.communicate()
-        _, alive = psutil.wait_procs(self._seen.values(), timeout=5)
-        assert not alive, f"orphans: {alive}"
-
-    def summary(self, within_s: float = WITHIN_S) -> dict[str, Any]:
-        """The one JSON object on stdout, after the engine ended by itself."""
-        assert self.process is not None
-        self._look()
-        out, _ = self.process.communicate(timeout=within_s)
-        assert out.count("\n") == 1, (out, self.said())
-        return json.loads(out)
-
-    def stop(self, within_s: float = WITHIN_S) -> dict[str, Any]:
-        """One Ctrl-C, and what it says last."""
-        assert self.process is not None
-        self._look()
-        self.process.send_signal(signal.SIGINT)
-        return self.summary(within_s)
-
-    def clean_up(self) -> None:
-        """Nothing of it is alive afterwards; fails when something had to be killed that the
-        supervisor's death should have taken along."""
-        if self.process is None:
-            return
-        self._look()
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.communicate()
-        _, alive = psutil.wait_procs(self._seen.values(), timeout=5)
-        for process in alive:
-            process.kill()
-        assert not alive, f"orphans: {alive}"
-
-    def _look(self) -> None:
-        """Remembers every process below the supervisor; psutil tells a reused id from them."""
-        if self.process is None or self.process.poll() is not None:
-            return
-        try:
-            for child in psutil.Process(self.process.pid).children(recursive=True):
-                self._seen.setdefault(child.pid, child)
-        except psutil.NoSuchProcess:
-            return
 
 
 def is_active(found: dict[str, Any]) -> bool:

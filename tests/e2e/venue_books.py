@@ -1,113 +1,12 @@
-"""The venue's own books, read by plain signed HTTP that shares no code with the engine."""
+"""What must hold in the venue's own books, which `procs/chaos/books.py` reads."""
 
-import hashlib
-import hmac
-import http.client
-import json
-import time
-import tomllib
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections import defaultdict
-from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
-from pathlib import Path
 
-TIMEOUT_S = 5.0
+from procs.chaos.books import Books, unfilled
+
 LIVE = ("NEW", "PARTIALLY_FILLED")
 PREFIX = "sw-"
-
-
-@dataclass(frozen=True)
-class Books:
-    """One account at one venue."""
-
-    rest: str
-    api_key: str
-    api_secret: str
-
-    @classmethod
-    def of_engine(cls, run_dir: Path) -> "Books":
-        """Where the engine's route trades, with the keys that it was given."""
-        launch = json.loads((run_dir / "launch-route.json").read_text())
-        keys = tomllib.loads((run_dir / "venue-credentials.toml").read_text())["local"]
-        return cls(launch["venue_rest"], keys["api_key"], keys["api_secret"])
-
-    def get(self, path: str, **params: object) -> object:
-        """A signed question; raises urllib's errors when nobody answers."""
-        query = urllib.parse.urlencode({**params, "timestamp": time.time_ns() // 1_000_000})
-        signature = hmac.new(self.api_secret.encode(), query.encode(), hashlib.sha256).hexdigest()
-        request = urllib.request.Request(
-            f"{self.rest}/api/v3/{path}?{query}&signature={signature}",
-            headers={"X-MBX-APIKEY": self.api_key},
-        )
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
-            return json.load(answer)
-
-    def answers(self) -> bool:
-        """Whether the venue is there."""
-        try:
-            self.get("account")
-        except (urllib.error.URLError, http.client.HTTPException, OSError):
-            return False
-        return True
-
-    def balance(self, asset: str) -> Decimal:
-        """Free and locked together."""
-        rows = self.get("account")["balances"]
-        return sum(
-            (
-                Decimal(row["free"]) + Decimal(row["locked"])
-                for row in rows
-                if row["asset"] == asset
-            ),
-            Decimal(0),
-        )
-
-    def steps(self) -> dict[str, Decimal]:
-        """The lot step of each symbol."""
-        with urllib.request.urlopen(f"{self.rest}/api/v3/exchangeInfo", timeout=TIMEOUT_S) as info:
-            symbols = json.load(info)["symbols"]
-        return {
-            row["symbol"]: Decimal(rule["stepSize"])
-            for row in symbols
-            for rule in row["filters"]
-            if rule["filterType"] == "LOT_SIZE"
-        }
-
-    def open_orders(self) -> list[dict]:
-        """Everything that rests."""
-        return self.get("openOrders")
-
-    def orders(self, symbols: list[str]) -> list[dict]:
-        """Everything that ever was, of these symbols."""
-        return [
-            row for symbol in symbols for row in self.get("allOrders", symbol=symbol, limit=1000)
-        ]
-
-    def stops_of(self, symbol: str) -> list[dict]:
-        """The resting stops of a symbol."""
-        return [
-            row
-            for row in self.open_orders()
-            if row["symbol"] == symbol and row["type"] == "STOP_LOSS_LIMIT"
-        ]
-
-    def remaining_stop(self, symbol: str) -> Decimal:
-        """How much the resting stops of a symbol would sell."""
-        return sum(
-            (
-                Decimal(row["origQty"]) - Decimal(row["executedQty"])
-                for row in self.stops_of(symbol)
-            ),
-            Decimal(0),
-        )
-
-
-def unfilled(row: dict) -> Decimal:
-    """What an order may still trade."""
-    return Decimal(row["origQty"]) - Decimal(row["executedQty"])
 
 
 def decision_of(client_id: str) -> str:
