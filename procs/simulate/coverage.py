@@ -37,7 +37,10 @@ ROUTE_WRITES = """
 """What a turn of route begins with: its first event, or its first request."""
 TURNS = (
     *(f"route {first}" for first in ROUTE_WRITES.split()),
-    *(f"decide {first}" for first in ("DecisionMade", "ReservationReleased", "RouteMarked")),
+    *(
+        f"decide {first}"
+        for first in ("DecisionMade", "ReservationFound", "ReservationReleased", "RouteMarked")
+    ),
     *(f"protect {first}" for first in ("PlanChanged", "PlanDropped", "RouteMarked")),
 )
 
@@ -89,6 +92,8 @@ DECLARED: dict[str, tuple[str, ...]] = {
     "power_cut": ("machine",),
     "lost_journal": JOURNALS,
     "stopped": ("ACTIVE", "REDUCING"),
+    "sold_by_hand": ("ACTIVE", "REDUCING", "HALTED"),
+    "held_by_hand": ("ACTIVE",),
     "cut_channel": tuple(" and ".join(pair) for pair in PAIRS),
     "paused": ("supervise", *CHILDREN),
     "paused_turn": TURNS,

@@ -104,6 +104,10 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     """Per half second: this machine's clock is set to something else."""
     wrong_clock: bool = False
     """It is wrong when the engine starts; a person sets it right later."""
+    sold_by_hand: float = 0.0
+    """Per half second: a person wants everything sold."""
+    held_by_hand: float = 0.0
+    """Per half second: a person halts the engine, or only its entries, for a while."""
     restored: bool = False
     """Everything dies, and the journals of some seconds before come back (L12)."""
 
@@ -171,6 +175,8 @@ def swarm(random: Random) -> Faults:
         suspended=some(0.02),
         starved=some(0.03),
         lost_quote=some(0.30),
+        sold_by_hand=some(0.02),
+        held_by_hand=some(0.02),
     )
 
 

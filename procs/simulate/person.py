@@ -1,8 +1,9 @@
 """The person who runs the engine: looks now and then, and does what the engine leaves to people.
 
 A child that was given up gets another chance, a latch is opened after a look, an engine whose disk
-failed is started again once there is room. Nothing else: what a person must not be needed for, the
-engine does alone.
+failed is started again once there is room. What a person must not be needed for, the engine does
+alone. In some worlds the person also meddles: sells everything, pauses or halts the engine for a
+while.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from random import Random
 from typing import TYPE_CHECKING, Final
 
 from procs.supervise.effects import SteerAsked, StopWanted
-from shared.messages.control import ProcessPhase, Steer
+from shared.messages.control import ProcessPhase, Steer, TradingState
 from shared.units import NS_PER_MS
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Person:
         boss = machine.overseer
         if not boss.alive or boss.held or boss.actor.stopping is not None:
             return
+        self._meddle()
         children = boss.actor.roster.children.values()
         failed = any(child.phase is ProcessPhase.FAILED for child in children)
         if self._time_for("resume", failed):
@@ -51,6 +53,17 @@ class Person:
         )
         if self._time_for("restart", degraded):
             boss.take(StopWanted("a person made room on the disk"))
+
+    def _meddle(self) -> None:
+        """What nobody needed: a word that the engine has to obey all the same."""
+        dice, machine = self._world.dice, self._world.machine
+        state = machine.operator.name
+        if self._time_for("go on", machine.operator is not TradingState.ACTIVE):
+            self._steer("resume")
+        if dice.hits("sold_by_hand", state):
+            self._steer("close", "all")
+        if machine.operator is TradingState.ACTIVE and dice.hits("held_by_hand", state):
+            self._steer("halt" if dice.coin("held_by_hand", 0.5) else "pause-entries")
 
     def _steer(self, verb: str, argument: str = "") -> None:
         self._world.dice.count(f"person_{verb}")
