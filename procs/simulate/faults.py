@@ -196,6 +196,41 @@ def restored(random: Random) -> Faults:
     return Faults(restored=True, lost_push=few, late_push=few, lost_say=few, lost_answer=few)
 
 
+def venue(random: Random) -> Faults:
+    """The machine is well but for a death now and then; venue and network do their worst."""
+
+    def some(most: float) -> float:
+        return random.random() * most if random.random() < 0.5 else 0.0
+
+    return Faults(
+        lost_request=some(0.15),
+        lost_answer=some(0.15),
+        slow_request=some(0.15),
+        cut_request=some(0.15),
+        throttled=some(0.05),
+        banned=some(0.02),
+        refused=some(0.05),
+        read_lag=some(0.70),
+        lagging_orders=some(0.70),
+        lagging_balances=some(0.70),
+        rejected_stop=some(0.30),
+        empty_answer=some(0.10),
+        cancel_race=some(0.70),
+        part_filled=some(0.70),
+        vanished_stop=some(0.05),
+        foreign_order=some(0.10),
+        foreign_trade=random.random() * 0.1 if random.random() < 0.1 else 0.0,
+        lost_push=some(0.30),
+        doubled_push=some(0.30),
+        late_push=some(0.30),
+        late_fill=some(0.40),
+        doubled_fill=some(0.40),
+        crash=some(0.02),
+        crash_supervise=some(0.02),
+        power_cut=some(0.02),
+    )
+
+
 def crashes(random: Random) -> Faults:
     """Nothing but deaths, at the points that a plan names (`crashes.py`)."""
     return Faults(crash=1.0, crash_supervise=1.0, crash_ingest=1.0, crash_observe=1.0)
@@ -205,6 +240,7 @@ PROFILES = {
     "swarm": swarm,
     "refusing": refusing,
     "restored": restored,
+    "venue": venue,
     "crashes": crashes,
     "none": calm,
 }
