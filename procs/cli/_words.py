@@ -29,16 +29,19 @@ from shared.messages.decision import (
     DecisionMade,
     PlanChanged,
     PlanDropped,
+    ReservationFound,
     ReservationReleased,
 )
 from shared.messages.protection import Exit, Target
 from shared.units import plain
 
+_Plans = DecisionMade | PlanChanged | PlanDropped | ReservationFound | ReservationReleased
+
 
 def words_of(event: Message) -> str:
     """One event as one sentence; an event without words of its own as its JSON."""
     match event:
-        case DecisionMade() | PlanChanged() | PlanDropped() | ReservationReleased():
+        case _ if isinstance(event, _Plans):
             return _plan_words(event)
         case IntentAccepted() | IntentRefused() | IntentEnded():
             return _intent_words(event)
@@ -58,7 +61,7 @@ def words_of(event: Message) -> str:
     return _order_words(event)
 
 
-def _plan_words(event: DecisionMade | PlanChanged | PlanDropped | ReservationReleased) -> str:
+def _plan_words(event: _Plans) -> str:
     match event:
         case DecisionMade():
             return _decision_words(event)
@@ -68,6 +71,8 @@ def _plan_words(event: DecisionMade | PlanChanged | PlanDropped | ReservationRel
             )
         case PlanDropped():
             return "protect has nothing left to plan"
+        case ReservationFound():
+            return "route knows an intent that was lost here: it is reserved for again"
         case ReservationReleased():
             return f"reservation released: {event.reason}"
 

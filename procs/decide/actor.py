@@ -45,7 +45,13 @@ from shared.messages.control import (
     StopEntries,
     TradingState,
 )
-from shared.messages.decision import Check, DecisionMade, ReservationReleased, RouteMarked
+from shared.messages.decision import (
+    Check,
+    DecisionMade,
+    ReservationFound,
+    ReservationReleased,
+    RouteMarked,
+)
 from shared.messages.entry import EntryIntent
 from shared.units import LOT, NS_PER_MS, NS_PER_S, ZERO
 
@@ -89,6 +95,8 @@ def evolve(state: State, event: Message) -> None:
                 state.refusals[name] = state.refusals.get(name, 0) + 1
             if event.intent is not None:
                 _reserve(state, event.intent)
+        case ReservationFound():
+            _hold(state, event.intent)
         case ReservationReleased():
             state.reservations.pop(event.intent_id, None)
         case RouteMarked():
@@ -108,6 +116,13 @@ def _begin_run(state: State, run: str) -> None:
 
 def _reserve(state: State, intent: EntryIntent) -> None:
     state.intents += 1
+    _hold(state, intent)
+    state.accepted_ns = [at for at in state.accepted_ns if intent.created_ns - at < MINUTE_NS] + [
+        intent.created_ns
+    ]
+
+
+def _hold(state: State, intent: EntryIntent) -> None:
     state.reservations[intent.intent_id] = Reservation(
         intent_id=intent.intent_id,
         symbol=intent.symbol,
@@ -115,9 +130,6 @@ def _reserve(state: State, intent: EntryIntent) -> None:
         deadline_ns=intent.deadline_ns,
     )
     state.pending_max = max(state.pending_max, len(state.reservations))
-    state.accepted_ns = [at for at in state.accepted_ns if intent.created_ns - at < MINUTE_NS] + [
-        intent.created_ns
-    ]
 
 
 class Actor(Follower[State]):
@@ -133,6 +145,8 @@ class Actor(Follower[State]):
         self._status_ns = 0
         self._stopping = False
         self._quotes = 0
+        self._number = 0
+        """The highest number of this run that route knows of."""
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────
 
@@ -165,6 +179,8 @@ class Actor(Follower[State]):
                 self._effects += effects
                 for event in events:
                     self._account_changed(event, now_ns)
+                if isinstance(message, Welcomed):
+                    self._catch_up(now_ns)
                 self._release(now_ns)
             case EngineStatus():
                 self._status, self._status_ns = message, now_ns
@@ -220,7 +236,7 @@ class Actor(Follower[State]):
         held = self._equity()
         size = position_size(self.policy.risk, held)
         # A number is used up even by a refusal: the id names the record.
-        name = decision_id(self.run_id, self.state.number + 1)
+        name = decision_id(self.run_id, max(self.state.number, self._number) + 1)
         intent: EntryIntent | None = build_intent(
             name,
             quote,
@@ -344,6 +360,18 @@ class Actor(Follower[State]):
                 self._free(event.intent_id, f"ended: {event.reason}", now_ns)
                 if event.intent_id not in self.replica.account.positions:
                     self._allow_again(event.symbol)
+
+    def _catch_up(self, now_ns: int) -> None:
+        """Takes from route's account what this journal lost: in a power cut, with its disk (L11,
+        L12). Intents that still live are reserved for, and no decision's number comes twice."""
+        account = self.replica.account
+        for intent_id, known in account.intents.items():
+            if intent_id not in self.state.reservations:
+                self._record(ReservationFound(intent=known.intent, at_ns=now_ns))
+        for name in (*account.intents, *account.ended_intents, *account.positions):
+            run, _, number = name.rpartition("-")
+            if run == self.run_id:
+                self._number = max(self._number, int(number))
 
     def _release(self, now_ns: int) -> None:
         """Frees reservations that route's account, complete and newer than the deadline, lacks."""

@@ -47,6 +47,13 @@ class DecisionMade(Message, frozen=True, kw_only=True, tag="decision_made"):
         return tuple(check.name for check in self.checks if not check.passed)
 
 
+class ReservationFound(Message, frozen=True, kw_only=True, tag="reservation_found"):
+    """Route knows an intent that this journal does not, or no more: it is reserved for again."""
+
+    intent: EntryIntent
+    at_ns: int
+
+
 class ReservationReleased(Message, frozen=True, kw_only=True, tag="reservation_released"):
     """Route proved that the intent can cost nothing more, or never heard of it in time."""
 
@@ -80,5 +87,5 @@ class PlanDropped(Message, frozen=True, kw_only=True, tag="plan_dropped"):
     at_ns: int
 
 
-DecideEvent = DecisionMade | ReservationReleased | RouteMarked
+DecideEvent = DecisionMade | ReservationFound | ReservationReleased | RouteMarked
 ProtectEvent = PlanChanged | PlanDropped | RouteMarked

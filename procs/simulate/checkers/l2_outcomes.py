@@ -36,6 +36,8 @@ class Outcomes(Checker):
         decision = decision_of(order.client_id)
         if decision is None or not decide.alive or decision in self.world.forgotten:
             return  # A forgotten one lost its reservation with the journal; nothing may enter then.
+        if not decide.actor.replica.welcomed:
+            return  # What its journal lost it learns from route, and decides nothing before.
         if decision not in decide.actor.state.reservations:
             self.say(f"{decision} still buys, its reservation is gone")
 

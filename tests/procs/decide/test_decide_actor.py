@@ -31,6 +31,7 @@ from shared.messages.account import (
     Beat,
     EventSaid,
     Hello,
+    IntentEnded,
     IntentRefused,
     OrderEnd,
     PositionClosed,
@@ -231,7 +232,7 @@ def test_a_record_can_be_read_back_whatever_the_average_cost():
     assert scene.price(symbol="ETHUSDT").equity_quote < 1
     after = Actor(POLICY, "run1")
     after.recover(None, [EVENTS.read(row) for row in scene.rows])
-    assert after.state.number == 1
+    assert after.state.number == 2, "the first one is route's"
 
 
 # ── fail closed (L9) ────────────────────────────────────────────────────────────────────────────
@@ -443,6 +444,17 @@ def test_it_outlives_a_crash():
     after = Scene(accepted(), rows=before.rows, at=5.0).well(5.0)
     assert list(after.actor.state.reservations) == [ID]
     assert "symbol_busy" in refusals(after.price(5.1))
+
+
+def test_what_a_lost_journal_no_longer_knows_is_taken_from_route():
+    """L11, L12: after a power cut the rows are gone, the intent lives, its number is used up."""
+    after = Scene(opened(), accepted(), at=5.0).well(5.0)
+    assert list(after.actor.state.reservations) == [ID]
+    refused = after.price(5.1)
+    assert "symbol_busy" in refusals(refused)
+    assert refused.decision_id == "run1-2"
+    after.route_says(IntentEnded(at_ns=ns(6), intent_id=ID, symbol="BTCUSDT", reason="gone"), 6)
+    assert after.actor.state.reservations == {}
 
 
 def test_a_crossing_that_bought_nothing_may_speak_again():
