@@ -1,26 +1,25 @@
-"""The header of the drop window."""
+"""The header of the drop windows."""
 
 cimport cython
 from libc.stdint cimport int64_t
 
-
-cdef struct Peak:
-    int64_t ts_ns
-    double price
+from core_ext.peaks cimport Peaks
 
 
 @cython.final
 cdef class DropWindow:
-    cdef Peak* ring
-    cdef Py_ssize_t room
-    cdef Py_ssize_t head
+    cdef Peaks peaks
+    cdef readonly int64_t window_ns
+    cdef readonly Py_ssize_t limit
+
+
+@cython.final
+cdef class DropWindows:
+    cdef Peaks* each
     cdef Py_ssize_t count
     cdef readonly int64_t window_ns
     cdef readonly Py_ssize_t limit
-    cdef int64_t first_ns
-    cdef int64_t last_ns
-    cdef readonly bint seeded
+    cdef readonly object drops
 
-    cdef int grow(self) except -1
-    cdef void expire(self, int64_t now_ns) noexcept nogil
-    cdef Peak* peak(self, Py_ssize_t i) noexcept nogil
+    cdef int take_row(self, int64_t ts_ns, const double* prices, double* drops) except -1
+    cdef Peaks* of(self, Py_ssize_t i) except NULL

@@ -5,7 +5,7 @@ Same names, same results to the bit, same refusals; slow and easy to read.
 
 from core_ext.reference.book import Book
 from core_ext.reference.bybit import BybitScanner
-from core_ext.reference.drop import DropWindow
+from core_ext.reference.drop import DropWindow, DropWindows
 from core_ext.reference.histogram import Histogram
 from core_ext.reference.quote import Quote, pack, pack_book, topic, unpack
 from core_ext.reference.scan import BinanceScanner, ScanResult, kind_of, symbol_of
@@ -15,6 +15,7 @@ __all__ = [
     "Book",
     "BybitScanner",
     "DropWindow",
+    "DropWindows",
     "Histogram",
     "Quote",
     "ScanResult",

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+from array import array
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from core_ext.errors import NumberRefused
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 
 class DropWindow:
     """See core_ext.drop.DropWindow."""
 
     def __init__(self, window_ns: int, limit: int = 65_536) -> None:
-        if window_ns <= 0:
-            raise NumberRefused("window_ns", window_ns, "above 0")
+        if not 0 < window_ns < 2**62:
+            raise NumberRefused("window_ns", window_ns, "1 to 2^62 - 1")
         if not 16 <= limit <= 16_777_216:
             raise NumberRefused("limit", limit, "16 to 16777216")
         self.window_ns = window_ns
@@ -77,3 +82,48 @@ class DropWindow:
 
     def __len__(self) -> int:
         return len(self._peaks)
+
+
+class DropWindows:
+    """See core_ext.drop.DropWindows."""
+
+    def __init__(self, symbols: int, window_ns: int, limit: int = 65_536) -> None:
+        DropWindow(window_ns, limit)
+        if not 1 <= symbols <= 1_000_000:
+            raise NumberRefused("symbols", symbols, "1 to 1000000")
+        self.window_ns = window_ns
+        self.limit = limit
+        self.drops = array("d", bytes(8 * symbols))
+        self._each = [DropWindow(window_ns, limit) for _ in range(symbols)]
+
+    def update(self, ts_ns: int, prices: Buffer) -> array[float]:
+        """Takes the newest price of every symbol; returns `drops`, written anew."""
+        row = memoryview(prices)
+        if row.nbytes != 8 * len(self._each) or row.format != "d":
+            raise NumberRefused("prices", row.nbytes, f"{len(self._each)} floats of 8 bytes")
+        for at, price in enumerate(row):
+            if not (math.isfinite(price) and price > 0):
+                raise NumberRefused(f"price {at}", price, "a positive finite number")
+        for at, price in enumerate(row):
+            self.drops[at] = self._each[at].update(ts_ns, price)
+        return self.drops
+
+    def _of(self, i: int) -> DropWindow:
+        if not 0 <= i < len(self._each):
+            raise NumberRefused("symbol", i, f"0 to {len(self._each) - 1}")
+        return self._each[i]
+
+    def seed(self, i: int, ts_ns: int, high: float | Decimal) -> None:
+        """Adds a high of the past to symbol i."""
+        self._of(i).seed(ts_ns, high)
+
+    def void(self, i: int) -> None:
+        """Forgets everything of symbol i."""
+        self._of(i).void()
+
+    def anchor(self, i: int) -> float | None:
+        """The highest price of symbol i's window; None without data."""
+        return self._of(i).anchor()
+
+    def __len__(self) -> int:
+        return len(self._each)

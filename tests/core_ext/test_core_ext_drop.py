@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -158,3 +160,86 @@ def test_both_windows_merge_alike_at_their_limit(prices):
         assert fast.update(at * 3, price) == plain.update(at * 3, price)
         assert (fast.anchor(), len(fast)) == (plain.anchor(), len(plain))
         assert len(fast) <= 16
+
+
+@pytest.mark.parametrize(
+    "make", [native.DropWindows, reference.DropWindows], ids=["native", "reference"]
+)
+class TestDropWindowsContract:
+    def test_a_row_of_prices_gives_a_row_of_drops(self, make):
+        windows = make(3, 60 * MINUTE)
+        assert windows.update(0, array("d", [100.0, 10.0, 1.0])).tolist() == [0.0, 0.0, 0.0]
+        drops = windows.update(MINUTE, array("d", [90.0, 11.0, 0.5]))
+        assert drops.tolist() == pytest.approx([-10.0, 0.0, -50.0])
+        assert drops is windows.drops
+        assert [windows.anchor(i) for i in range(3)] == [100.0, 11.0, 1.0]
+        assert len(windows) == 3
+
+    def test_seed_and_void_are_of_one_symbol(self, make):
+        windows = make(2, 60 * MINUTE)
+        windows.seed(1, 0, 200.0)
+        assert windows.update(MINUTE, array("d", [100.0, 100.0])).tolist() == [0.0, -50.0]
+        windows.void(1)
+        assert windows.anchor(0) == 100.0
+        assert windows.anchor(1) is None
+
+    @pytest.mark.parametrize("bad", [0.0, -1.0, float("nan"), float("inf")])
+    def test_a_row_with_an_absurd_price_changes_nothing(self, make, bad):
+        windows = make(2, 10)
+        windows.update(0, array("d", [5.0, 6.0]))
+        with pytest.raises(NumberRefused) as refused:
+            windows.update(1, array("d", [9.0, bad]))
+        assert refused.value.place == "price 1"
+        assert [windows.anchor(0), windows.anchor(1)] == [5.0, 6.0]
+
+    @pytest.mark.parametrize(
+        "row", [array("d", [1.0]), array("q", [1, 1]), b"", array("f", [1] * 4)]
+    )
+    def test_other_rows_are_refused(self, make, row):
+        with pytest.raises(NumberRefused):
+            make(2, 10).update(0, row)
+
+    def test_unknown_symbols_and_limits_are_refused(self, make):
+        windows = make(2, 10)
+        for act in (
+            lambda: windows.anchor(2),
+            lambda: windows.void(-1),
+            lambda: windows.seed(2, 0, 1.0),
+            lambda: make(0, 10),
+            lambda: make(1_000_001, 10),
+            lambda: make(1, 0),
+            lambda: make(1, 2**62),
+            lambda: make(1, 10, 0),
+        ):
+            with pytest.raises(NumberRefused):
+                act()
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    rows=st.lists(
+        st.tuples(st.integers(-3, 20), st.lists(st.integers(1, 12), min_size=4, max_size=4)),
+        max_size=60,
+    ),
+    window_ns=st.integers(1, 60),
+)
+def test_windows_together_say_what_windows_alone_say(rows, window_ns):
+    together = native.DropWindows(4, window_ns, 16)
+    alone = [reference.DropWindow(window_ns, 16) for _ in range(4)]
+    now = 0
+    for span, prices in rows:
+        now += span
+        drops = together.update(now, array("d", map(float, prices)))
+        assert drops.tolist() == [
+            one.update(now, price) for one, price in zip(alone, prices, strict=True)
+        ]
+        assert [together.anchor(i) for i in range(4)] == [one.anchor() for one in alone]
+
+
+def test_a_long_fall_grows_the_ring_and_a_rise_empties_it():
+    windows = native.DropWindows(1, 10**12)
+    highest = 0.0
+    for ts, price in enumerate(map(float, [*range(5_000, 1, -1), *range(2, 6_000)])):
+        highest = max(highest, price)
+        assert windows.update(ts, array("d", [price]))[0] == (price / highest - 1.0) * 100.0
+    assert windows.anchor(0) == 5_999.0

@@ -39,10 +39,11 @@ def test_an_unbuilt_checkout_gets_one_clear_line(tmp_path):
         (scan.BinanceScanner(), reference.BinanceScanner()),
         (scan.BinanceScanner().feed(book.Book("1"), b"{}"), reference.ScanResult()),
         (drop.DropWindow(1), reference.DropWindow(1)),
+        (drop.DropWindows(1, 1), reference.DropWindows(1, 1)),
         (quote.Quote(symbol="A"), reference.Quote(symbol="A")),
         (histogram.Histogram(), reference.Histogram()),
     ],
-    ids=["book", "scanner", "result", "drop", "quote", "histogram"],
+    ids=["book", "scanner", "result", "drop", "drops", "quote", "histogram"],
 )
 def test_both_halves_offer_the_same_names(native, plain):
     missing = {name for name in dir(native) if not name.startswith("_")} - set(dir(plain))
@@ -50,7 +51,13 @@ def test_both_halves_offer_the_same_names(native, plain):
 
 
 def test_every_public_method_is_explained():
-    for kind in (book.Book, scan.BinanceScanner, drop.DropWindow, histogram.Histogram):
+    for kind in (
+        book.Book,
+        scan.BinanceScanner,
+        drop.DropWindow,
+        drop.DropWindows,
+        histogram.Histogram,
+    ):
         for name, member in vars(kind).items():
             if callable(member) and not name.startswith("_"):
                 assert member.__doc__, f"{kind.__name__}.{name}"
