@@ -104,6 +104,8 @@ class OrderAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     def trades(self) -> tuple[VenueTrade, ...]:
         """The executions that came with the answer."""
+        if not self.fills:
+            return ()
         order = self.order()
         return tuple(
             VenueTrade(

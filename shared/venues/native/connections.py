@@ -72,6 +72,11 @@ class Connections:
                 failure = error
         raise failure
 
+    def top_up(self) -> None:
+        """Opens connections when too few are free. Returns at once, and costs nothing as a rule."""
+        if len(self._idle) < READY:
+            self.keep_ready()
+
     def keep_ready(self) -> None:
         """Opens connections ahead of need, and replaces those that waited long. Returns at once."""
         loop = asyncio.get_running_loop()

@@ -37,22 +37,27 @@ class NativeTransport:
     ) -> tuple[Exchanged, str]:
         """See Transport."""
         record = Exchanged()
-        signed = ENDPOINTS[call.method].signed
-        began_s = asyncio.get_running_loop().time()
+        pool = self._connections
         # A question about the time may warm what waited long; an order takes what is warm.
-        connection = self._connections.take(coldest=not signed)
+        connection = pool.take(coldest=not ENDPOINTS[call.method].signed)
+        left_s = deadline_s
+        is_new = False
         while True:
-            is_new = connection is None
             if connection is None:
+                is_new = True
+                began_s = asyncio.get_running_loop().time()
                 try:
                     async with asyncio.timeout(deadline_s):
-                        connection = await self._connections.open()
+                        connection = await pool.open()
                 except TimeoutError:
                     return record, f"no connection within {deadline_s:.1f} s"
                 except OSError as error:
                     return record, f"{type(error).__name__}: {error}"
+                # An answer is waited for, however long the connection took.
+                spent_s = asyncio.get_running_loop().time() - began_s
+                left_s = max(deadline_s - spent_s, deadline_s / 2)
             if last_check is not None and (reason := last_check()):
-                self._connections.give_back(connection)
+                pool.give_back(connection)
                 record.held_back = reason
                 return record, reason
             request = self._builder.build(call, wall_ms() + self._venue_ahead_ms)
@@ -63,12 +68,10 @@ class NativeTransport:
                 # Not a byte was taken: another connection may carry it.
                 if is_new:
                     return record, f"{type(error).__name__}: {error}"
-                connection = self._connections.take()
+                connection = pool.take()
         record.sent = True
-        self._connections.keep_ready()
-        left_s = deadline_s - (asyncio.get_running_loop().time() - began_s)
-        fault = await self._hear(connection, waiter, max(left_s, 0.0), deadline_s, record)
-        return record, fault
+        pool.top_up()
+        return record, await self._hear(connection, waiter, left_s, deadline_s, record)
 
     def set_clock(self, venue_ahead_ms: float) -> None:
         """See Transport."""
