@@ -25,7 +25,7 @@ FAULTS: Final = "faults"
 CUT: Final = "cut"
 DISK: Final = "disk"
 
-KINDS: Final = {KILL: 46, AIM: 20, PAUSE: 14, FAULTS: 11, CUT: 6, DISK: 3}
+KINDS: Final = {KILL: 54, AIM: 23, PAUSE: 9, FAULTS: 8, CUT: 4, DISK: 2}
 """How often each, of a hundred."""
 
 KILLED: Final = {
@@ -37,8 +37,10 @@ KILLED: Final = {
     VENUE: 10,
     SUPERVISE: 10,
 }
-AIMED: Final = {"route": 70, "protect": 15, "decide": 15}
+AIMED: Final = {"route": 76, "protect": 12, "decide": 12}
 """Roles with a journal; only route calls the venue for orders."""
+AIM_MAX: Final = {"commit": 8, "call": 8, "order": 4, "answer": 4}
+"""The last of these points comes within seconds while positions open and close all the time."""
 PAUSED: Final = {**dict.fromkeys(ENGINE_ROLES, 16), SUPERVISE: 12, VENUE: 8}
 FULL: Final = {"route": 70, "protect": 15, "decide": 15}
 
@@ -129,7 +131,7 @@ def blow_of(seed: int, number: int) -> Blow:
     """The n-th blow of a seed."""
     dice = random.Random(f"{seed}:{number}")
     first = _draw(dice, number, dice.choices(list(KINDS), list(KINDS.values()))[0])
-    calm_s = dice.uniform(0.05, 1.2)
+    calm_s = dice.uniform(0.0, 1.0)
     second = None
     if dice.random() < AGAIN_SHARE:
         kind = dice.choice((KILL, KILL, KILL, PAUSE, CUT))
@@ -149,7 +151,8 @@ def _draw(dice: random.Random, number: int, kind: str) -> Blow:
     if kind == AIM:
         role = _one(dice, AIMED)
         point = dice.choice(POINTS if role == "route" else ("commit",))
-        return Blow(number, kind, role, point=f"{point}:{dice.randint(1, 12)}")
+        most = AIM_MAX[point] if role == "route" else 2
+        return Blow(number, kind, role, point=f"{point}:{dice.randint(1, most)}")
     if kind == DISK:
         return Blow(number, kind, _one(dice, FULL))
     length_s = dice.uniform(*FAULTY_S)

@@ -22,7 +22,7 @@ from procs.chaos.nemesis import Nemesis
 from procs.chaos.stage import prepare
 from shared.errors import ConfigError, SeawallError
 
-SETTLE_S: Final = 22.0
+SETTLE_S: Final = 18.0
 """After the last blow: the fence of an unknown order (15 s here), and a comparison or two."""
 STOP_WITHIN_S: Final = 30.0
 ENGINE_COMMAND: Final = ("-P", "-m", "procs.chaos")
@@ -37,7 +37,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     kills: int
     minutes: float | None
     seed: int
-    profile: str = "fast"
+    profile: str = "demo"
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,14 +25,14 @@ from procs.chaos.engine import ROLES, EngineProcess
 LOOK_S: Final = 0.025
 WHOLE_WITHIN_S: Final = 40.0
 POSITION_WITHIN_S: Final = 4.0
-AIM_WITHIN_S: Final = 6.0
+AIM_WITHIN_S: Final = 5.0
 FULL_WITHIN_S: Final = 6.0
 FULL_BYTES: Final = 64 * 1024
 """No file of the process may grow beyond this: journals and logs are longer, so the disk is full
 for them; the reserve of the emergency file lies below it."""
-DEATHS_WINDOW_S: Final = 63.0
-DEATHS_MAX: Final = 4
-"""The supervisor gives up after five deaths of one child in a minute (L14); one is kept free."""
+DEATHS_WINDOW_S: Final = 61.0
+DEATHS_MAX: Final = 5
+"""The supervisor gives up after more deaths of one child in a minute than these (L14)."""
 AIM_DEATHS: Final = 2
 
 

@@ -41,9 +41,12 @@ timeout_ms = 2000
 recv_window_ms = 2000
 reconcile_s = 10
 
+[universe]
+max_symbols = 10
+
 [signal.drop]
-trigger_pct = 0.1
-anchor_window_s = 4
+trigger_pct = 0.01
+anchor_window_s = 3
 anchor_min_age_s = 1
 
 [guards]
@@ -52,14 +55,15 @@ enabled = false
 [risk]
 cooldown_s = 0
 max_entries_per_minute = 600
+max_positions = 5
 daily_loss_pct = 90.0
 drawdown_pct = 90.0
 stop_guard_enabled = false
 
 [protection]
-take_profit_pct = "2.5"
-stop_loss_pct = "4.5"
-time_to_live_s = 25
+take_profit_pct = "1.5"
+stop_loss_pct = "3"
+time_to_live_s = 6
 
 [exit]
 gtc_deadline_ms = 2000
