@@ -19,7 +19,7 @@ class Planted(NamedTuple):
 
     plant: Callable[[Any], None]
     profile: str = "swarm"
-    within: int = 20
+    within: int = 120
     mode: str = "safety"
 
     @property
@@ -55,7 +55,7 @@ BUGS = (
     Planted(money.base_fees_forgotten),
     Planted(money.reservation_freed_on_unknown),
     Planted(money.history_never_asked, profile="restored"),
-    Planted(money.earlier_sales_forgotten, profile="restored", within=60),
+    Planted(money.earlier_sales_forgotten, profile="restored"),
     Planted(money.inferred_fills_kept),
     Planted(money.inferred_at_once),
     Planted(money.reservations_not_counted),
