@@ -130,6 +130,10 @@ class MemoryJournal:
                 return f"disk: {refused}"
             disk.rows += disk.emergency
             disk.emergency.clear()
+            refused = self._refusal("mark")
+            if refused:
+                self.failed = refused
+                return f"disk: {refused}"
             disk.mark = self.seq
         refused = self._refusal("reserve")
         return f"no room for the emergency file: {refused}" if refused else ""

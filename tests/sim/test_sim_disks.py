@@ -1,0 +1,170 @@
+"""The journal in memory does what the one on disk does, under the same refusals (L11, L12)."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from procs.runtime.keeping import Keeping
+from procs.simulate.disks import Disk, MemoryJournal
+from procs.turn import gather
+from shared.domain.effects import Journal as Entry
+from shared.journal import emergency, mark
+from shared.journal.journal import Journal
+from shared.messages.base import Reader
+from shared.messages.decision import DecideEvent, RouteMarked
+
+READER = Reader(DecideEvent)
+
+
+class Folding:
+    """Remembers what it was given."""
+
+    latched = ""
+
+    def recover(self, snapshot, events):
+        self.events = [event.seq for event in events]
+
+
+class InMemory:
+    """Processes over one simulated disk."""
+
+    def __init__(self):
+        self.disk = Disk()
+        self.refused = set()
+
+    def open(self):
+        return MemoryJournal(self.disk, READER, lambda what: "full" * (what in self.refused))
+
+    def close(self, store):
+        self.disk.unsaved.clear()
+
+
+class OnDisk:
+    """Processes over real files, whose writes fail when the test says so."""
+
+    def __init__(self, folder, patch):
+        self.path = folder / "decide.db"
+        self.refused = set()
+        commit, write, set_mark = Journal._commit, emergency.EmergencyFile.write, mark.MarkFile.set
+
+        def committing(journal, statements, *, durable):
+            if "journal" in self.refused:
+                raise journal._shut("full")
+            commit(journal, statements, durable=durable)
+
+        def writing(file, rows):
+            self._may("emergency")
+            write(file, rows)
+
+        def marking(file, seq):
+            self._may("mark")
+            set_mark(file, seq)
+
+        patch.setattr(Journal, "_commit", committing)
+        patch.setattr(emergency.EmergencyFile, "write", writing)
+        patch.setattr(mark.MarkFile, "set", marking)
+
+    def _may(self, what):
+        if what in self.refused:
+            raise OSError(28, "full")
+
+    def open(self):
+        return Journal.open(self.path, "decide", DecideEvent)
+
+    def close(self, store):
+        store.close()
+
+
+class Life:
+    """One process after another, on one kind of disk."""
+
+    def __init__(self, kind):
+        self.kind = kind
+        self.seq = 0
+        self.start()
+
+    def start(self):
+        self.store = self.kind.open()
+        self.keeping = Keeping("decide", self.store, 1000)
+        actor = Folding()
+        fault = self.keeping.recover(actor)
+        if fault:
+            self.keeping.salvage()
+        self.seq = len(actor.events)
+        return actor.events, bool(fault)
+
+    def commit(self, count, durable):
+        entries = []
+        for _ in range(count):
+            self.seq += 1
+            event = RouteMarked(seq=self.seq, at_ns=0)
+            entries.append(Entry(self.seq, event, durable))
+        return self.keeping.commit(gather(entries), 0), self.keeping.degraded
+
+    def restart(self):
+        self.kind.close(self.store)
+        return self.start()
+
+
+FILES = st.sets(st.sampled_from(["journal", "mark", "emergency"]))
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("commit"), st.integers(1, 3), st.booleans()),
+        st.tuples(st.just("refuse"), FILES),
+        st.tuples(st.just("restart")),
+    ),
+    max_size=14,
+)
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(steps=STEPS)
+def test_memory_and_disk_tell_the_same_story(steps, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("journal")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        kinds = InMemory(), OnDisk(folder, patch)
+        lives = [Life(kind) for kind in kinds]
+        for step in steps:
+            match step:
+                case ("commit", count, durable):
+                    told = [life.commit(count, durable) for life in lives]
+                case ("refuse", files):
+                    for kind in kinds:
+                        kind.refused = set(files)
+                    continue
+                case _:
+                    told = [life.restart() for life in lives]
+            assert told[0] == told[1], step
+        lives[1].store.close()
+
+
+def test_a_power_cut_takes_what_nobody_waited_for():
+    disk = Disk()
+    store = MemoryJournal(disk, READER, lambda what: "")
+    for seq in range(1, 6):
+        store.append([Entry(seq, RouteMarked(seq=seq, at_ns=0), durable=seq == 3)], 0)
+    disk.cut_power(1)
+    assert len(disk.rows) == 3
+    again = MemoryJournal(disk, READER, lambda what: "")
+    assert (again.seq, again.recovered.fault) == (3, "")
+
+
+def test_a_journal_shorter_than_its_mark_says_so():
+    disk = Disk()
+    store = MemoryJournal(disk, READER, lambda what: "")
+    store.append([Entry(1, RouteMarked(seq=1, at_ns=0), durable=True)], 0)
+    disk.lose(0, with_mark=False)
+    again = MemoryJournal(disk, READER, lambda what: "")
+    assert again.damaged
+    assert again.recovered.fault == "ends at row 0, but row 1 was seen"
+    again.salvage()
+    assert not again.damaged
+    disk.lose(0, with_mark=True)
+    assert MemoryJournal(disk, READER, lambda what: "").recovered.fault == ""
