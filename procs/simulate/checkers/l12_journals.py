@@ -1,0 +1,58 @@
+"""L12: who has seen more of route than its journal holds must not be traded upon."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from procs.simulate.checkers.base import Checker
+from shared.messages.account import EventSaid
+from shared.messages.base import encode
+from shared.messages.venue import PlaceOrder, Side, VenueRequest
+
+
+class Journals(Checker):
+    """Compares what was said of the journal with what is in it when a new process reads it."""
+
+    law = "L12"
+
+    def __init__(self, checkers: Any) -> None:
+        super().__init__(checkers)
+        self._said: dict[int, bytes] = {}
+        self._life = 0
+        self._lost = ""
+        """What was said and is not there; until a person has opened a latch again."""
+        self._latched = False
+
+    def said(self, node: Any, message: Any) -> None:
+        """Route tells its readers of a row."""
+        if isinstance(message, EventSaid) and node.role == "route":
+            self._look(node)
+            self._said[message.seq] = encode(message.event)
+
+    def turned(self, node: Any) -> None:
+        """A person looks: the latch is set, and then it is gone."""
+        if node.role != "route" or not self._lost:
+            return
+        if self.world.machine.latch:
+            self._latched = True
+        elif self._latched:
+            self._lost = ""
+
+    def called(self, node: Any, request: VenueRequest) -> None:
+        """No entry on a journal that has lost what others know."""
+        self._look(node)
+        if self._lost and isinstance(request, PlaceOrder) and request.side is Side.BUY:
+            self.say(f"{request.client_id} leaves, and {self._lost}")
+
+    def _look(self, node: Any) -> None:
+        """Once for each process, before it has said anything."""
+        if node.life == self._life:
+            return
+        self._life = node.life
+        rows = node.rows
+        lost = [seq for seq, row in self._said.items() if seq > len(rows) or rows[seq - 1] != row]
+        if lost:
+            self._lost = f"row {min(lost)} of route was told to others and is lost"
+            self._latched = False
+            for seq in lost:
+                del self._said[seq]
