@@ -98,6 +98,13 @@ class Keeping:
         self._store.append_emergency(batch.journal, now_ns)
         return False
 
+    def refused(self, error: DiskError) -> None:
+        """The disk refused while the log was folded: from now on it is not written either. A sync
+        that failed once and succeeds later has lost what lay between (L11)."""
+        self.trip_reason = self.trip_reason or f"disk: {error}"
+        if self._store is not None and not self._store.failed:
+            self._store.failed = str(error)
+
     @property
     def degraded(self) -> bool:
         """Whether the disk refused a write since the start."""

@@ -378,6 +378,7 @@ class Runtime:
         try:
             await self._loop.run_in_executor(None, fold_wal, self.launch.journal_path)
         except DiskError as error:
+            self._keeper.refused(error)
             self.trip(f"disk: {error}")
 
     # Tasks and failures.
