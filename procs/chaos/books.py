@@ -11,7 +11,6 @@ import hashlib
 import hmac
 import http.client
 import json
-import time
 import tomllib
 import urllib.error
 import urllib.parse
@@ -20,6 +19,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
+
+from shared.clock import wall_ms
 
 TIMEOUT_S: Final = 5.0
 NOBODY: Final = (urllib.error.URLError, http.client.HTTPException, OSError)
@@ -110,7 +111,7 @@ class Books:
         return sum((unfilled(row) for row in self.stops_of(symbol)), Decimal(0))
 
     def _signed(self, method: str, path: str, params: dict[str, object]) -> Any:
-        query = _query({**params, "timestamp": time.time_ns() // 1_000_000})
+        query = _query({**params, "timestamp": wall_ms()})
         signature = hmac.new(self.api_secret.encode(), query.encode(), hashlib.sha256).hexdigest()
         return _json(
             urllib.request.Request(

@@ -19,6 +19,7 @@ from procs.chaos.blows import blows
 from procs.chaos.diary import Diary
 from procs.chaos.engine import EngineProcess, OrphansError
 from procs.chaos.nemesis import Nemesis
+from procs.chaos.patience import now_s
 from procs.chaos.stage import prepare
 from shared.errors import ConfigError, SeawallError
 
@@ -78,7 +79,7 @@ def campaign(plan: Plan, keep: Path | None, progress: Progress) -> Report:
     diary = Diary(userdir)
     engine = EngineProcess(userdir, (*ENGINE_COMMAND, str(userdir)))
     nemesis = Nemesis(engine, diary, plan.seed)
-    began = time.monotonic()
+    began = now_s()
     summary = None
     try:
         if nemesis.begin():
@@ -90,13 +91,13 @@ def campaign(plan: Plan, keep: Path | None, progress: Progress) -> Report:
         diary.note("over")
         diary.close()
     judged = audit(userdir, summary)
-    return _report(plan, folder, nemesis, judged, time.monotonic() - began)
+    return _report(plan, folder, nemesis, judged, now_s() - began)
 
 
 def _strike(plan: Plan, nemesis: Nemesis, began: float, progress: Progress) -> None:
     """Blow after blow; an engine that does not come back ends it."""
     for blow in blows(plan.seed):
-        passed_s = time.monotonic() - began
+        passed_s = now_s() - began
         kills = kills_of(nemesis.diary.entries)
         progress(kills, plan.kills, passed_s)
         if kills >= plan.kills or (plan.minutes is not None and passed_s >= plan.minutes * 60):

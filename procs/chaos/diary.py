@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import IO, Any
+
+from shared.clock import wall_ms
 
 NAME = "blows.jsonl"
 
@@ -19,7 +20,7 @@ class Diary:
 
     def note(self, what: str, role: str = "", **more: Any) -> dict[str, Any]:
         """Writes down that something happened just now."""
-        entry = {"at_ms": time.time_ns() // 1_000_000, "what": what, "role": role, **more}
+        entry = {"at_ms": wall_ms(), "what": what, "role": role, **more}
         self.entries.append(entry)
         self._file.write(json.dumps(entry) + "\n")
         return entry

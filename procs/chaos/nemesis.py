@@ -21,6 +21,7 @@ from procs.chaos.blows import AIM, DISK, KILL, PAUSE, SUPERVISE, VENUE, Blow
 from procs.chaos.books import NOBODY, Books, Door
 from procs.chaos.diary import Diary
 from procs.chaos.engine import ROLES, EngineProcess
+from procs.chaos.patience import now_s, sleep_until
 
 LOOK_S: Final = 0.025
 WHOLE_WITHIN_S: Final = 40.0
@@ -63,7 +64,7 @@ class Nemesis:
         if not all(self._has_room(one) for one in wanted):
             self.skipped += 1
             return True
-        _sleep_until(time.monotonic() + blow.after_s)
+        sleep_until(now_s() + blow.after_s)
         self._until_held()
         before = self.engine.status_now().get("processes", {})
         self.diary.note(
@@ -71,16 +72,16 @@ class Nemesis:
         )
         ending = self._do(blow, before)
         if blow.second is not None:
-            _sleep_until(time.monotonic() + blow.second.after_s)
+            sleep_until(now_s() + blow.second.after_s)
             self._do(blow.second, before)()
         ending()
         return self.until_whole()
 
     def until_whole(self) -> bool:
         """Waits until every process is ready and heard, and nothing is latched."""
-        ends = time.monotonic() + WHOLE_WITHIN_S
+        ends = now_s() + WHOLE_WITHIN_S
         status: dict[str, Any] = {}
-        while time.monotonic() < ends:
+        while now_s() < ends:
             if self.engine.ended:
                 self.diary.note("engine_ended", SUPERVISE, said=self.engine.said()[-600:])
                 self._deaths.clear()
@@ -136,7 +137,7 @@ class Nemesis:
         if not pid:
             return
         self._paused.pop(role, None)
-        self._deaths[role].append(time.monotonic())
+        self._deaths[role].append(now_s())
         self._killed.add(pid)
         entry = self.diary.note("kill", role, pid=pid)
         if not self.engine.signal_pid(signal.SIGKILL, pid):
@@ -160,11 +161,11 @@ class Nemesis:
         self._kill(role, rows)
 
         def until_hit() -> None:
-            ends = time.monotonic() + AIM_WITHIN_S
-            while time.monotonic() < ends:
+            ends = now_s() + AIM_WITHIN_S
+            while now_s() < ends:
                 rows = self.engine.status_now().get("processes", {})
                 if rows and rows[role]["incarnation"] >= first + 2:
-                    self._deaths[role].append(time.monotonic())
+                    self._deaths[role].append(now_s())
                     self.diary.note("aim_hit", role, point=blow.point)
                     return
                 time.sleep(LOOK_S)
@@ -178,13 +179,13 @@ class Nemesis:
     def _pause(self, blow: Blow, rows: dict[str, Any]) -> Callable[[], None]:
         role = blow.role
         pid = self.engine.pid if role == SUPERVISE else int(rows.get(role, {}).get("pid", 0))
-        ends = time.monotonic() + blow.length_s
+        ends = now_s() + blow.length_s
         if pid and self.engine.signal_pid(signal.SIGSTOP, pid):
             self._paused[role] = pid
             self.diary.note("pause", role, pid=pid, length_s=round(blow.length_s, 3))
 
         def resume() -> None:
-            _sleep_until(ends)
+            sleep_until(ends)
             self._resume(role)
 
         return resume
@@ -201,13 +202,13 @@ class Nemesis:
 
     def _misbehave(self, blow: Blow) -> Callable[[], None]:
         """Faults of the venue, or connections that it cuts."""
-        ends = time.monotonic() + blow.length_s
+        ends = now_s() + blow.length_s
         self.diary.note("faults", VENUE, plan=blow.name, length_s=round(blow.length_s, 3))
         with contextlib.suppress(*NOBODY):
             self._door().misbehave(blow.faults, self.seed * 1000 + blow.number)
 
         def calm() -> None:
-            _sleep_until(ends)
+            sleep_until(ends)
             self._calm_venue()
 
         return calm
@@ -234,10 +235,10 @@ class Nemesis:
             return _nothing
         self._full[role] = (pid, hard)
         self.diary.note("disk_full", role, pid=pid)
-        ends = time.monotonic() + FULL_WITHIN_S
+        ends = now_s() + FULL_WITHIN_S
 
         def make_room() -> None:
-            while time.monotonic() < ends and not self.engine.status_now().get("latch"):
+            while now_s() < ends and not self.engine.status_now().get("latch"):
                 time.sleep(LOOK_S)
             self._make_room(role)
             # A process whose disk refused once never trusts it again (L11): a person restarts it.
@@ -259,15 +260,15 @@ class Nemesis:
         if blow.kind not in (KILL, AIM, DISK) or blow.role == SUPERVISE:
             return True
         deaths = self._deaths[blow.role]
-        now = time.monotonic()
+        now = now_s()
         while deaths and now - deaths[0] > DEATHS_WINDOW_S:
             deaths.popleft()
         return len(deaths) + (AIM_DEATHS if blow.kind == AIM else 1) <= DEATHS_MAX
 
     def _until_held(self) -> None:
         """Waits for an open position, for a while: that is when a blow hurts."""
-        ends = time.monotonic() + POSITION_WITHIN_S
-        while time.monotonic() < ends and not self.engine.status_now().get("positions_open"):
+        ends = now_s() + POSITION_WITHIN_S
+        while now_s() < ends and not self.engine.status_now().get("positions_open"):
             time.sleep(LOOK_S)
 
 
@@ -276,10 +277,6 @@ def _whole(rows: dict[str, Any], killed: set[int]) -> bool:
         row["status"] == "ready" and row["heartbeat_age_ms"] < 1000 and row["pid"] not in killed
         for row in rows.values()
     )
-
-
-def _sleep_until(ends: float) -> None:
-    time.sleep(max(0.0, ends - time.monotonic()))
 
 
 def _nothing() -> None:

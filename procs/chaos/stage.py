@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from procs.chaos.books import Books, Door
 from procs.chaos.engine import ROOT, WITHIN_S
+from procs.chaos.patience import now_s
 from procs.supervise.processes import child_environment
 from shared.errors import DeadlineError
 
@@ -126,9 +127,9 @@ def _venue_alone(data: Path, profile: str, seed: int) -> Iterator[tuple[Books, D
             command, cwd=ROOT, env=child_environment(), stdout=stderr, stderr=stderr
         )
         try:
-            ends = time.monotonic() + WITHIN_S
+            ends = now_s() + WITHIN_S
             while not ready.exists() or not ready.read_bytes().endswith(b"\n"):
-                if process.poll() is not None or time.monotonic() > ends:
+                if process.poll() is not None or now_s() > ends:
                     words = (data.parent / "stage.stderr").read_text()[-500:]
                     raise DeadlineError(f"the venue did not start: {words}")
                 time.sleep(0.02)
