@@ -379,6 +379,13 @@ def _reconciled(account: Account, event: Reconciled) -> None:
 def _run_began(account: Account, event: RunBegan) -> None:
     account.run_id = event.run_id
     account.run_began_ns = event.at_ns
+    # A machine whose clock was set back since has times on record that have not come yet. Asked for
+    # trades from then on, the venue would leave out what happened meanwhile: a day is asked for.
+    day_before_ns = max(event.at_ns - MEMORY_NS, 1)
+    if account.last_reconciled_ns > event.at_ns:
+        account.last_reconciled_ns = day_before_ns
+    if account.agreed_ns > event.at_ns:
+        account.agreed_ns = day_before_ns
     account.totals = {}
     _prune(account, event.at_ns)
 

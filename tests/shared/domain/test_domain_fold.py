@@ -538,6 +538,16 @@ def test_a_new_target_replaces_the_old_one():
 # ── memory (O8) ─────────────────────────────────────────────────────────────────────────────────
 
 
+def test_a_clock_that_was_set_back_hides_no_trades():
+    """What was reconciled "tomorrow" is compared again, a day back (L12, L16)."""
+    account = account_of(*bought())
+    account.last_reconciled_ns = account.agreed_ns = ns(200_000)
+    evolve(account, RunBegan(at_ns=ns(200_001), run_id="r2"))
+    assert account.last_reconciled_ns == account.agreed_ns == ns(200_000)
+    evolve(account, RunBegan(at_ns=ns(199_000), run_id="r3"))
+    assert account.last_reconciled_ns == account.agreed_ns == ns(199_000) - MEMORY_NS
+
+
 def test_a_new_run_forgets_what_is_older_than_a_day():
     day = MEMORY_NS // S
     account = account_of(
