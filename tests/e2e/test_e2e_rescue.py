@@ -12,15 +12,18 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
 @pytest.mark.timeout(180)
-def test_a_broken_exchange_library_does_not_strand_a_position(engine, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("orders", "library"), [("ccxt", "ccxt"), ("http", "picows")])
+def test_a_broken_library_does_not_strand_a_position(
+    engine, tmp_path, monkeypatch, orders, library
+):
     broken = tmp_path / "broken"
     broken.mkdir()
     monkeypatch.setenv("PYTHONPATH", str(broken))
-    engine.start("--profile", "fast", *sets(HOLDS))
+    engine.start("--profile", "fast", *sets(HOLDS | {"venue.orders": orders}))
     engine.until_active()
     held = engine.until_held()
-    (broken / "ccxt").mkdir()
-    (broken / "ccxt" / "__init__.py").write_text("raise ImportError('a broken installation')\n")
+    (broken / library).mkdir()
+    (broken / library / "__init__.py").write_text("raise ImportError('a broken installation')\n")
     engine.signal(signal.SIGKILL, "route")
     rescued = engine.until(
         lambda now: (

@@ -94,8 +94,11 @@ class Connections:
             self._opening.add(task)
             task.add_done_callback(self._opening.discard)
 
-    def distrust(self) -> None:
-        """Gives up the free connections: a peer that fell silent on one is silent on all."""
+    def distrust(self, since_s: float) -> None:
+        """Gives up the free connections, unless one of them was answered since then: a peer that
+        fell silent on one may be silent on all, but a slow answer alone is no such sign."""
+        if any(one.used_s >= since_s for one in self._idle):
+            return
         while self._idle:
             self._idle.pop().close()
 

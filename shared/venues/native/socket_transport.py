@@ -71,8 +71,9 @@ class SocketTransport:
         try:
             fill(record, await link.answer(number, waiter, deadline_s))
         except TimeoutError:
-            # Others may wait in the same session for what will not come: the next takes another.
-            link.end(f"no answer within {deadline_s:.1f} s")
+            # One slow answer is no reason to lose those of others; silence all the while is.
+            if self._touched_s < asyncio.get_running_loop().time() - deadline_s:
+                link.end(f"nothing within {deadline_s:.1f} s")
             return record, f"no answer within {deadline_s:.1f} s"
         except OSError as error:
             return record, f"{type(error).__name__}: {error}"

@@ -98,8 +98,8 @@ class NativeTransport:
         try:
             answer = await connection.answer(waiter, left_s)
         except TimeoutError:
-            self._connections.distrust()
-            self._connections.keep_ready()
+            self._connections.distrust(asyncio.get_running_loop().time() - left_s)
+            self._connections.top_up()
             return f"no answer within {deadline_s:.1f} s"
         except OSError as error:
             return f"{type(error).__name__}: {error}"

@@ -36,7 +36,9 @@ GONE = answer('{"code":-2011,"msg":"Unknown order sent."}', status="400 Bad Requ
 
 @asynccontextmanager
 async def trading(timeout_ms=300):
-    """A session that was never connected, which orders do not need, and its raw peer."""
+    """A session that was never connected, which orders do not need, and its raw peer.
+
+    A request takes half a second longer than timeout_ms, which may be below 0 for that."""
     async with raw_venue() as peer:
         way = msgspec.structs.replace(access(peer.port), timeout_ms=timeout_ms)
         venue = NativeSpot(way, EngineClock())
@@ -118,6 +120,23 @@ def test_a_peer_that_vanished_costs_one_deadline_and_no_more():
             assert not any(one.is_open for one in before)
             peer.script.append(says(GONE))
             assert (await venue.call(CANCEL)).outcome is Outcome.REFUSED
+
+    on_uvloop(run())
+
+
+def test_one_slow_answer_is_no_reason_to_give_up_the_others():
+    async def run():
+        async with trading(timeout_ms=-200) as (venue, peer):
+            peer.script.append(says(PLACED))
+            await place(venue)
+            await until(lambda: len(pool(venue)._idle) > connections.READY)
+            waiting = asyncio.create_task(place(venue))
+            await until(lambda: len(peer.requests) == 2)
+            peer.script.append(says(GONE))
+            assert (await venue.call(CANCEL)).outcome is Outcome.REFUSED
+            before = list(pool(venue)._idle)
+            assert (await waiting).outcome is Outcome.UNKNOWN
+            assert all(one.is_open for one in before), "the cancel's answer proved them alive"
 
     on_uvloop(run())
 
@@ -223,7 +242,7 @@ def test_a_socket_that_takes_no_byte_was_sent_nothing(monkeypatch):
 
             genuine = Connections._connect
             monkeypatch.setattr(Connections, "_connect", open_dead)
-            pool(venue).distrust()
+            pool(venue).distrust(float("inf"))
             refused = await place(venue)
             assert (refused.outcome, refused.sent_ns) == (Outcome.NOT_SENT, 0)
             assert "Broken pipe" in refused.text
