@@ -43,7 +43,7 @@ recv_window_ms = 2000
 reconcile_s = 10
 
 [universe]
-max_symbols = 10
+max_symbols = 8
 
 [signal.drop]
 trigger_pct = 0.01

@@ -16,7 +16,7 @@ BURST_WEIGHT: Final = 2400
 REFILL_PER_S: Final = 20.0
 """At most 2400 + 60 * 20 = 3600 of Binance's 6000 a minute; the rest belongs to route."""
 MINUTE_WEIGHT: Final = 6000
-SHARE: Final = 0.6
+SHARE: Final = 0.8
 """Of the venue's count of the minute, whoever spent it: a data process that is restarted again and
 again must leave to route what it needs to start and to exit."""
 USED_WEIGHT: Final = "x-mbx-used-weight-1m"

@@ -245,7 +245,7 @@ class Hand:
         return self.at_s * 10**9
 
 
-@pytest.mark.parametrize(("share", "spent"), [(0.6, 3551), (0.9, 5351)])
+@pytest.mark.parametrize(("share", "spent"), [(0.8, 4751), (0.9, 5351)])
 def test_what_others_spent_leaves_less_to_a_new_process(share: float, spent: int):
     """L10: a data process that is restarted again and again must not starve route's requests."""
 
@@ -269,7 +269,7 @@ def test_what_others_spent_leaves_less_to_a_new_process(share: float, spent: int
 def test_the_budget_hears_the_venue_s_own_count():
     async def scene(server: FeedServer, venue: BinancePublic) -> None:
         server.answers["depth"] = lambda request: web.Response(
-            body=b"{}", headers={"X-MBX-USED-WEIGHT-1M": "3600"}
+            body=b"{}", headers={"X-MBX-USED-WEIGHT-1M": "4800"}
         )
         counting = BinancePublic(server.rest, WeightBudget(Hand()))
         await counting.depth("BTCUSDT")
