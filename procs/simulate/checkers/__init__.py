@@ -17,10 +17,11 @@ from procs.simulate.checkers.l3_fills import Fills
 from procs.simulate.checkers.l4_foreign import Foreign
 from procs.simulate.checkers.l5_protection import Protection
 from procs.simulate.checkers.l6_oversell import Oversell
-from procs.simulate.checkers.l7_turns import Turns
+from procs.simulate.checkers.l7_writers import Writers
 from procs.simulate.checkers.l8_channels import Channels
 from procs.simulate.checkers.l9_states import States
 from procs.simulate.checkers.l10_budget import Budget
+from procs.simulate.checkers.l12_journals import Journals
 from procs.simulate.checkers.l15_money import Money
 from procs.simulate.checkers.l16_recovery import Recovery
 from shared.messages.venue import VenueAnswered, VenueReported, VenueRequest
@@ -37,10 +38,11 @@ ALL: tuple[type[Checker], ...] = (
     Foreign,
     Protection,
     Oversell,
-    Turns,
+    Writers,
     Channels,
     States,
     Budget,
+    Journals,
     Money,
     Recovery,
 )

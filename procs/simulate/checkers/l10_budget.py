@@ -1,11 +1,17 @@
-"""L10: while the venue asks for a pause no entry leaves, during a ban nothing does."""
+"""L10: while the venue asks for a pause no entry leaves, during a ban nothing does; and an order
+that was throttled is not tried again at once."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from procs.simulate.checkers.base import Checker
+from procs.simulate.questions import ids_of
+from shared.ids import decision_of
 from shared.messages.venue import Meaning, Outcome, PlaceOrder, Side, VenueAnswered, VenueRequest
+from shared.units import NS_PER_MS
+
+QUIET_NS = 200 * NS_PER_MS
 
 
 class Budget(Checker):
@@ -18,6 +24,8 @@ class Budget(Checker):
         self._life = 0
         self._paused_until_ns = 0
         self._banned_until_ns = 0
+        self._throttled_ns: dict[str, int] = {}
+        """When which decision's order was last throttled."""
         self.world.venue.network.on_departed = self._departed
 
     def heard(self, node: Any, messages: list[Any]) -> None:
@@ -27,13 +35,24 @@ class Budget(Checker):
         if node.life != self._life:
             self._life = node.life
             self._paused_until_ns = self._banned_until_ns = 0
+            self._throttled_ns.clear()
         for message in messages:
             if isinstance(message, VenueAnswered) and message.outcome is Outcome.THROTTLED:
+                for client_id in ids_of(message.request):
+                    self._throttled_ns[decision_of(client_id) or ""] = self.world.agenda.now_ns
                 until_ns = message.retry_at_ns if message.sent_ns else 0
                 if message.meaning is Meaning.BANNED:
                     self._banned_until_ns = max(self._banned_until_ns, until_ns)
                 else:
                     self._paused_until_ns = max(self._paused_until_ns, until_ns)
+
+    def called(self, node: Any, request: VenueRequest) -> None:
+        """Route sends an order: not so soon after it was told to slow down."""
+        for client_id in ids_of(request):
+            told_ns = self._throttled_ns.get(decision_of(client_id) or "", 0)
+            after_ns = self.world.agenda.now_ns - told_ns
+            if after_ns < QUIET_NS:
+                self.say(f"{client_id} leaves {after_ns / 1e6:.0f} ms after a 429")
 
     def _departed(self, request: VenueRequest, exit_priority: bool) -> None:
         now_ns = self.world.agenda.now_ns
