@@ -4,11 +4,11 @@ What a frame is about stands in its topic, which may come behind the data: then 
 over first and read when the topic is known. Everything else is of kind OTHER.
 """
 
-from libc.string cimport memcmp, memset
+from libc.string cimport memcmp
 
 from core_ext.frame_levels cimport ASKS, BIDS, Levels, need_levels, quoted, scan_levels
 from core_ext.frame_trades cimport Trade, Trades, new_trade
-from core_ext.frame_values cimport integer, optional_integer, read_symbol, text_is
+from core_ext.frame_values cimport integer, none_yet, optional_integer, read_symbol, text_is
 from core_ext.json_cursor cimport (
     ABSENT,
     ARRAY,
@@ -207,7 +207,7 @@ cdef inline int scan_trade(
     cdef bint first = True
     cdef int found = FOUND
     cdef int key
-    memset(values, 0, sizeof(values))
+    none_yet(values, TRADE_KEYS)
     if expect(cursor, c"{", b"a trade is no object"):
         return FAULT
     while True:
@@ -232,8 +232,8 @@ cdef inline int scan_trade(
         check_symbol(cursor, said, &values[TRADE_SYMBOL])
         or integer(cursor, &values[TRADE_MATCH_MS], &trade.match_ms)
         or integer(cursor, &values[TRADE_SEQUENCE], &trade.trade_id)
-        or quoted(cursor, &values[TRADE_PRICE], levels.price_step, &trade.price_ticks)
-        or quoted(cursor, &values[TRADE_QUANTITY], levels.quantity_step, &trade.lots)
+        or quoted(cursor, &values[TRADE_PRICE], &levels.price_step, &trade.price_ticks)
+        or quoted(cursor, &values[TRADE_QUANTITY], &levels.quantity_step, &trade.lots)
     ):
         return FAULT
     cursor.at = end
@@ -335,7 +335,9 @@ cdef inline int read_bybit(
     """The whole frame; the levels or trades of it stay in their scratch."""
     cdef Bybit said
     cdef Value other
-    memset(&said, 0, sizeof(Bybit))
+    none_yet(said.frame, FRAME_KEYS)
+    none_yet(said.book, BOOK_KEYS)
+    said.kind = KIND_OTHER
     levels.used = 0
     trades.used = 0
     skip_space(cursor)

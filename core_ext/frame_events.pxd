@@ -4,11 +4,11 @@ Spot, USD-M and COIN-M futures differ only in what a depth delta says of its pre
 """
 
 from libc.stdint cimport int64_t
-from libc.string cimport memcmp, memset
+from libc.string cimport memcmp
 
 from core_ext.frame_levels cimport ASKS, BIDS, Levels, need_levels, quoted, scan_levels
 from core_ext.frame_trades cimport Trade, Trades, new_trade
-from core_ext.frame_values cimport integer, optional_integer, read_symbol, text_is
+from core_ext.frame_values cimport integer, none_yet, optional_integer, read_symbol, text_is
 from core_ext.json_cursor cimport (
     ABSENT,
     FAULT,
@@ -65,6 +65,12 @@ cdef enum:
 cdef struct Event:
     Value values[KEYS_KNOWN]
     bint is_depth
+
+
+cdef inline void begin(Event* event, bint is_depth) noexcept nogil:
+    """An event of which nothing is known but, perhaps, that it is depth."""
+    none_yet(event.values, KEYS_KNOWN)
+    event.is_depth = is_depth
 
 
 cdef inline int snapshot_key(const unsigned char* key, Py_ssize_t length) noexcept nogil:
@@ -158,7 +164,7 @@ cdef inline int scan_object(
                 return FAULT
         elif key == KEY_DATA and place == TOP_LEVEL and c == c"{":
             value.type = OBJECT
-            memset(inner, 0, sizeof(Event))
+            begin(inner, False)
             if scan_object(cursor, levels, inner, inner, INSIDE_DATA, depth + 1):
                 return FAULT
         elif skip_value(cursor, depth, value):
@@ -214,8 +220,8 @@ cdef inline int read_trade(
     elif integer(cursor, &values[KEY_TRADE_ID], &trade.trade_id):
         return FAULT
     return (
-        quoted(cursor, &values[KEY_PRICE], levels.price_step, &trade.price_ticks)
-        or quoted(cursor, &values[KEY_QUANTITY], levels.quantity_step, &trade.lots)
+        quoted(cursor, &values[KEY_PRICE], &levels.price_step, &trade.price_ticks)
+        or quoted(cursor, &values[KEY_QUANTITY], &levels.quantity_step, &trade.lots)
     )
 
 
@@ -227,10 +233,10 @@ cdef inline int read_ticker(
         return FAULT
     result.first_id = result.last_id
     return (
-        quoted(cursor, &values[KEY_BIDS], levels.price_step, &result.bid_ticks)
-        or quoted(cursor, &values[KEY_BID_QUANTITY], levels.quantity_step, &result.bid_lots)
-        or quoted(cursor, &values[KEY_ASKS], levels.price_step, &result.ask_ticks)
-        or quoted(cursor, &values[KEY_ASK_QUANTITY], levels.quantity_step, &result.ask_lots)
+        quoted(cursor, &values[KEY_BIDS], &levels.price_step, &result.bid_ticks)
+        or quoted(cursor, &values[KEY_BID_QUANTITY], &levels.quantity_step, &result.bid_lots)
+        or quoted(cursor, &values[KEY_ASKS], &levels.price_step, &result.ask_ticks)
+        or quoted(cursor, &values[KEY_ASK_QUANTITY], &levels.quantity_step, &result.ask_lots)
     )
 
 
@@ -288,7 +294,7 @@ cdef inline int read_frame(
     cdef Event top
     cdef Event inner
     cdef Value other
-    memset(&top, 0, sizeof(Event))
+    begin(&top, False)
     levels.used = 0
     trades.used = 0
     skip_space(cursor)
@@ -311,8 +317,7 @@ cdef inline int read_snapshot(
 ) noexcept nogil:
     """A REST depth snapshot, of spot or futures."""
     cdef Event event
-    memset(&event, 0, sizeof(Event))
-    event.is_depth = True
+    begin(&event, True)
     levels.used = 0
     skip_space(cursor)
     if cursor.at >= cursor.size or cursor.text[cursor.at] != c"{":

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t
 from libc.stdlib cimport realloc
+from libc.string cimport memcmp
 
 from core_ext.json_cursor cimport (
     ARRAY,
@@ -19,7 +20,7 @@ from core_ext.json_cursor cimport (
 )
 from core_ext.ladder cimport Change, Side, best_first, merge, put
 from core_ext.number cimport NUMBER_OFF_STEP, NUMBER_OK, NUMBER_SYNTAX, Step, parse_steps
-from core_ext.usual_levels cimport usual_levels
+from core_ext.usual_levels cimport Form, usual_levels
 
 cdef enum:
     LEVELS_MAX_IN_FRAME = 16_384
@@ -28,15 +29,29 @@ cdef enum:
 
 
 cdef struct Levels:
-    # Scratch: all levels of the frame being read, the range of each side (BIDS, ASKS), and the
-    # steps of the book they are for.
+    # Scratch: all levels of the frame being read, the range of each side (BIDS, ASKS), the steps
+    # of the book they are for, and how numbers of these steps were written last.
     Change* items
     Py_ssize_t room
     Py_ssize_t used
     Py_ssize_t starts[2]
     Py_ssize_t ends[2]
-    const Step* price_step
-    const Step* quantity_step
+    Step price_step
+    Step quantity_step
+    Form forms[2]
+
+
+cdef inline void use_steps(Levels* levels, const Step* price, const Step* quantity) noexcept nogil:
+    """The steps of the book that the next frame is for; what was learnt of others is forgotten."""
+    if (
+        memcmp(&levels.price_step, price, sizeof(Step)) == 0
+        and memcmp(&levels.quantity_step, quantity, sizeof(Step)) == 0
+    ):
+        return
+    levels.price_step = price[0]
+    levels.quantity_step = quantity[0]
+    levels.forms[0].length = levels.forms[0].whole = 0
+    levels.forms[1].length = levels.forms[1].whole = 0
 
 
 cdef inline int number_at(
@@ -91,7 +106,7 @@ cdef inline int any_level(Cursor* cursor, Levels* levels) noexcept nogil:
     if expect(cursor, c"[", b"expected a level"):
         return 1
     skip_space(cursor)
-    if level_number(cursor, levels.price_step, &level.ticks):
+    if level_number(cursor, &levels.price_step, &level.ticks):
         return 1
     if level.ticks == 0:
         return fail(cursor, b"price is zero")
@@ -99,7 +114,7 @@ cdef inline int any_level(Cursor* cursor, Levels* levels) noexcept nogil:
     if expect(cursor, c",", b"expected ','"):
         return 1
     skip_space(cursor)
-    if level_number(cursor, levels.quantity_step, &level.lots):
+    if level_number(cursor, &levels.quantity_step, &level.lots):
         return 1
     skip_space(cursor)
     levels.used += 1
@@ -117,8 +132,9 @@ cdef inline bint quick_levels(Cursor* cursor, Levels* levels) noexcept nogil:
     count = usual_levels(
         text + 2,
         text + left,
-        levels.price_step,
-        levels.quantity_step,
+        &levels.price_step,
+        &levels.quantity_step,
+        levels.forms,
         levels.items + levels.used,
         levels.room - levels.used,
         &length,

@@ -4,10 +4,11 @@ Stricter than the standard in what no frame we read has: escapes, exponents, lon
 nesting are refused. Each function returns 0, or 1 with the cursor's reason set, unless it says so.
 """
 
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from core_ext.number cimport eight_bytes, lowest_bit, no_digits
+from core_ext.words cimport eight_digits, lifts, powers_of_ten
 
 cdef enum:
     ABSENT = 0
@@ -30,6 +31,14 @@ cdef enum:
 cdef enum:
     DEPTH_MAX = 32
     JSON_NUMBER_MAX = 32
+    ID_DIGITS_MAX = 19
+    NOT_WHOLE = -1
+
+cdef extern from *:
+    """
+    #define SEAWALL_ID_MAX 9223372036854775799ULL
+    """
+    uint64_t ID_MAX "SEAWALL_ID_MAX"
 
 
 cdef struct Cursor:
@@ -41,10 +50,12 @@ cdef struct Cursor:
 
 
 cdef struct Value:
-    # Where a known key's value stands; type 0 = the key did not occur. A frame's size fits an int.
+    # Where a known key's value stands; type 0 = the key did not occur, and the rest is not set.
+    # A frame's size fits an int. number: a NUMBER's value, NOT_WHOLE for most of them.
     int type
     int start
     int length
+    int64_t number
 
 
 cdef inline int fail(Cursor* cursor, const char* reason) noexcept nogil:
@@ -155,34 +166,48 @@ cdef inline bint digit_at(Cursor* cursor) noexcept nogil:
     return cursor.at < cursor.size and c"0" <= cursor.text[cursor.at] <= c"9"
 
 
-cdef inline void skip_digits(Cursor* cursor) noexcept nogil:
+cdef inline uint64_t read_digits(Cursor* cursor) noexcept nogil:
+    """Passes over digits and returns their number; of more than ID_DIGITS_MAX it is not right."""
+    cdef uint64_t total = 0
+    cdef uint64_t word
     cdef uint64_t stops
+    cdef int count
     while cursor.size - cursor.at >= 8:
-        stops = no_digits(eight_bytes(cursor.text + cursor.at))
+        word = eight_bytes(cursor.text + cursor.at)
+        stops = no_digits(word)
         if stops:
-            cursor.at += lowest_bit(stops) >> 3
-            return
+            count = lowest_bit(stops) >> 3
+            cursor.at += count
+            return total * <uint64_t>powers_of_ten[count] + eight_digits(word * lifts[count])
+        total = total * 100000000 + eight_digits(word)
         cursor.at += 8
     while digit_at(cursor):
+        total = total * 10 + (cursor.text[cursor.at] - 48)
         cursor.at += 1
+    return total
 
 
-cdef inline int skip_number(Cursor* cursor) noexcept nogil:
-    """A bare JSON number without exponent."""
+cdef inline int read_number(Cursor* cursor, Value* value) noexcept nogil:
+    """A bare JSON number without exponent; its value when it is whole and of at most 63 bits."""
     cdef Py_ssize_t start = cursor.at
+    cdef uint64_t whole
+    value.number = NOT_WHOLE
     if cursor.text[cursor.at] == c"-":
         cursor.at += 1
     if not digit_at(cursor):
         return fail(cursor, b"expected a value")
     if cursor.text[cursor.at] == c"0":
+        whole = 0
         cursor.at += 1
     else:
-        skip_digits(cursor)
+        whole = read_digits(cursor)
     if cursor.at < cursor.size and cursor.text[cursor.at] == c".":
         cursor.at += 1
         if not digit_at(cursor):
             return fail(cursor, b"expected a digit")
-        skip_digits(cursor)
+        read_digits(cursor)
+    elif whole <= ID_MAX and cursor.at - start <= ID_DIGITS_MAX and cursor.text[start] != c"-":
+        value.number = <int64_t>whole
     if cursor.at < cursor.size and cursor.text[cursor.at] in (c"e", c"E"):
         return fail(cursor, b"number with exponent")
     if cursor.at - start > JSON_NUMBER_MAX:
@@ -228,10 +253,7 @@ cdef inline int skip_value(Cursor* cursor, int depth, Value* value) noexcept nog
         value.type = NULL_LITERAL
         return skip_word(cursor, b"null", 4)
     value.type = NUMBER
-    if skip_number(cursor):
-        return 1
-    value.length = <int>(cursor.at - start)
-    return 0
+    return read_number(cursor, value)
 
 
 cdef inline int next_element(Cursor* cursor, bint first, unsigned char closer) noexcept nogil:
@@ -253,11 +275,37 @@ cdef inline int next_element(Cursor* cursor, bint first, unsigned char closer) n
     return FOUND
 
 
+cdef inline bint short_key(Cursor* cursor, bint first) noexcept nogil:
+    """Passes over ',"x":' where a value follows at once, x being a letter: most keys are such."""
+    cdef const unsigned char* text = cursor.text + cursor.at
+    if cursor.size - cursor.at < 6:
+        return False
+    if not first:
+        if text[0] != c",":
+            return False
+        text += 1
+    if (
+        text[0] != c'"'
+        or text[2] != c'"'
+        or text[3] != c":"
+        or text[4] <= c" "
+        or not c"a" <= (text[1] | 32) <= c"z"
+    ):
+        return False
+    cursor.at = text + 4 - cursor.text
+    return True
+
+
 cdef inline int next_member(
     Cursor* cursor, bint first, Py_ssize_t* start, Py_ssize_t* length
 ) noexcept nogil:
     """FOUND with the key noted and the cursor at its value, ENDED behind the object, or FAULT."""
-    cdef int found = next_element(cursor, first, c"}")
+    cdef int found
+    if short_key(cursor, first):
+        start[0] = cursor.at - 3
+        length[0] = 1
+        return FOUND
+    found = next_element(cursor, first, c"}")
     if found != FOUND:
         return found
     if scan_string(cursor, start, length):

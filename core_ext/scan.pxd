@@ -52,6 +52,8 @@ cdef class ScanResult:
     cdef readonly double bid_depth_10
     cdef readonly double ask_depth_10
     cdef readonly double imbalance
+    cdef readonly int64_t bid_levels
+    cdef readonly int64_t ask_levels
     cdef unsigned char symbol_text[SYMBOL_ROOM]
     cdef int symbol_length
 

@@ -33,6 +33,8 @@ class ScanResult:
     bid_depth_10: float
     ask_depth_10: float
     imbalance: float
+    bid_levels: int
+    ask_levels: int
     @property
     def symbol(self) -> str: ...
 

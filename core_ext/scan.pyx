@@ -15,15 +15,14 @@ from core_ext.bybit_events cimport read_bybit
 from core_ext.codes import TradeSeen
 from core_ext.errors import FrameRefused, NumberRefused
 from core_ext.frame_events cimport read_frame, read_snapshot
-from core_ext.frame_levels cimport ASKS, BIDS, Levels, apply_side
+from core_ext.frame_levels cimport ASKS, BIDS, Levels, apply_side, use_steps
 from core_ext.frame_trades cimport Trade, Trades
 from core_ext.json_cursor cimport Cursor, fail
-from core_ext.look cimport Top, depth_of_best
+from core_ext.look cimport Top
 from core_ext.sequence cimport admit
 
 cdef enum:
     FRAME_BYTES_MAX = 8_388_608
-    STATS_LEVELS = 10
     NOT_TAKEN = -1
 
 
@@ -96,9 +95,11 @@ cdef void take_statistics(ScanResult result, Book book) noexcept nogil:
     result.mid = top.mid
     result.bid_depth_50bps = top.bid_depth_50bps
     result.ask_depth_50bps = top.ask_depth_50bps
+    result.bid_depth_10 = top.bid_depth_10
+    result.ask_depth_10 = top.ask_depth_10
     result.imbalance = top.imbalance
-    result.bid_depth_10 = depth_of_best(&book.bids, STATS_LEVELS) * book.notional_unit
-    result.ask_depth_10 = depth_of_best(&book.asks, STATS_LEVELS) * book.notional_unit
+    result.bid_levels = top.bid_levels
+    result.ask_levels = top.ask_levels
 
 
 cdef list trades_told(const Trades* trades):
@@ -169,8 +170,7 @@ cdef class BinanceScanner:
         cdef int64_t unused = 0
         cdef bint refused
         open_frame(&cursor, &view, frame)
-        self.levels.price_step = &book.price_step
-        self.levels.quantity_step = &book.quantity_step
+        use_steps(&self.levels, &book.price_step, &book.quantity_step)
         refused = too_long(&cursor) or read_frame(
             &cursor, &self.levels, &self.trade_list, self.dialect, result
         )
@@ -213,8 +213,7 @@ cdef class BinanceScanner:
         cdef int64_t last_update_id = 0
         cdef bint refused
         open_frame(&cursor, &view, body)
-        levels.price_step = &book.price_step
-        levels.quantity_step = &book.quantity_step
+        use_steps(levels, &book.price_step, &book.quantity_step)
         refused = too_long(&cursor) or read_snapshot(&cursor, levels, &last_update_id)
         close_frame(&cursor, &view, refused)
         book.reserve(&book.bids, levels.ends[BIDS] - levels.starts[BIDS])
@@ -244,8 +243,7 @@ cdef class BybitScanner:
         cdef ScanResult result = ScanResult.__new__(ScanResult)
         cdef bint refused
         open_frame(&cursor, &view, frame)
-        self.levels.price_step = &book.price_step
-        self.levels.quantity_step = &book.quantity_step
+        use_steps(&self.levels, &book.price_step, &book.quantity_step)
         refused = too_long(&cursor) or read_bybit(
             &cursor, &self.levels, &self.trade_list, result
         )

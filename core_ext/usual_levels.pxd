@@ -4,28 +4,12 @@ Only what is certainly right is taken here; whatever is wrong or merely unusual 
 careful reading of frame_levels, which also says what is wrong with it.
 """
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from core_ext.ladder cimport Change
-from core_ext.number cimport Step, eight_bytes, lowest_bit, no_digits, number_of
-
-cdef extern from *:
-    """
-    /* Tables in place of shifts by a variable number of bits, which cost twice as much. */
-    static const int64_t seawall_powers[9] = {
-        1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
-    /* The first n bytes of a word. */
-    static const uint64_t seawall_first[9] = {
-        0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF, 0xFFFFFFFFFF, 0xFFFFFFFFFFFF, 0xFFFFFFFFFFFFFF,
-        0xFFFFFFFFFFFFFFFF};
-    /* Multiplied by this, the first n bytes of a word become its last ones; zeros stand before. */
-    static const uint64_t seawall_lifts[9] = {
-        0, 1ULL << 56, 1ULL << 48, 1ULL << 40, 1ULL << 32, 1ULL << 24, 1ULL << 16, 1ULL << 8, 1};
-    """
-    const int64_t* powers_of_ten "seawall_powers"
-    const uint64_t* first_bytes "seawall_first"
-    const uint64_t* lifts "seawall_lifts"
+from core_ext.number cimport Step, eight_bytes, lowest_bit, no_digits
+from core_ext.words cimport above_nine, eight_digits, first_bytes, four_bytes, lifts, powers_of_ten
 
 cdef enum:
     # '","' and '],["' as little endian words.
@@ -38,23 +22,22 @@ cdef enum:
 
 
 cdef struct Form:
-    # How the last price was written: digits before the point, and where its closing quote stood;
-    # the bytes that must be digits, the ones of them that must be zero, and the factors that bring
-    # both parts to the end of one word. length 0: no price yet, or one that does not fit a word.
+    # How a number of a run was written, so that the next one need not be measured: digits before
+    # the point, the length up to the closing quote; as masks, which bytes of either part must be
+    # digits, and which of them zeros, being finer than a step; factors that bring the digits to
+    # the end of a word, and what one whole is in steps. length 0: nothing learnt.
     Py_ssize_t whole
+    Py_ssize_t places
     Py_ssize_t length
     uint64_t whole_bytes
     uint64_t place_bytes
+    uint64_t whole_stops
+    uint64_t place_stops
     uint64_t finer_bytes
     uint64_t single_digit
     uint64_t whole_lift
     uint64_t place_lift
-
-
-cdef inline uint32_t four_bytes(const unsigned char* text) noexcept nogil:
-    cdef uint32_t word
-    memcpy(&word, text, 4)
-    return word
+    uint64_t power
 
 
 cdef inline const unsigned char* usual_number(
@@ -88,12 +71,12 @@ cdef inline const unsigned char* usual_number(
         end[0] != c'"'
         or whole == 0
         or places < dotted
-        or ((word & 0xFF) == 0 and whole > 1)
+        or ((word & 0xFF) | (whole == 1)) == 0
         or fraction & ~first_bytes[step.scale]
     ):
         return NULL
-    value = number_of(word * lifts[whole]) * <uint64_t>powers_of_ten[step.scale]
-    value += number_of(fraction * lifts[step.scale])
+    value = eight_digits(word * lifts[whole]) * <uint64_t>powers_of_ten[step.scale]
+    value += eight_digits(fraction * lifts[step.scale])
     if step.mantissa != 1:
         if value % <uint64_t>step.mantissa:
             return NULL
@@ -107,42 +90,85 @@ cdef inline const unsigned char* usual_number(
 cdef inline void learn_form(
     const unsigned char* text, const unsigned char* end, const Step* step, Form* form
 ) noexcept nogil:
-    """Notes how a price was written that `usual_number` has read."""
+    """Notes how a number was written that `usual_number` has read."""
     cdef Py_ssize_t whole = lowest_bit(no_digits(eight_bytes(text))) >> 3
     cdef Py_ssize_t places = end - text - whole - 1
     form.length = 0
-    if places < 1 or whole + step.scale > 8 or step.mantissa != 1:
+    # Without a point, of an odd step, or where seven whole digits could be too many.
+    if places < 1 or step.mantissa != 1 or step.limit // 10000000 < powers_of_ten[step.scale]:
         return
     form.length = end - text
     form.whole = whole
+    form.places = places
     form.whole_bytes = first_bytes[whole]
     form.place_bytes = first_bytes[places]
+    form.whole_stops = first_bytes[whole] & 0x8080808080808080ULL
+    form.place_stops = first_bytes[places] & 0x8080808080808080ULL
     form.finer_bytes = first_bytes[places] & ~first_bytes[step.scale]
     form.single_digit = whole == 1
-    form.whole_lift = lifts[whole + step.scale]
+    form.whole_lift = lifts[whole + step.scale] if whole + step.scale <= 8 else 0
     form.place_lift = lifts[step.scale]
+    form.power = powers_of_ten[step.scale]
 
 
-cdef inline bint same_form(
+cdef inline bint same_price(
     const unsigned char* text, const Form* form, int64_t* steps
 ) noexcept nogil:
-    """Reads a price that is written as the last one was, and the '","' behind it."""
+    """Reads a price as long before and behind the point as the last one, and the '","' behind it.
+
+    Where it ends is known before its bytes are: reading on need not wait for them.
+    """
     cdef uint64_t word = eight_bytes(text)
     cdef uint64_t fraction = eight_bytes(text + form.whole + 1)
     if (
         form.length == 0
-        or no_digits(word) & form.whole_bytes
-        or no_digits(fraction) & form.place_bytes
+        or above_nine(word) & form.whole_stops
+        or above_nine(fraction) & form.place_stops
         or fraction & form.finer_bytes
         or ((word & 0xFF) | form.single_digit) == 0
         or text[form.whole] != c"."
         or four_bytes(text + form.length) & 0xFFFFFF != COMMA_BETWEEN
     ):
         return False
-    steps[0] = <int64_t>number_of(
-        (word & form.whole_bytes) * form.whole_lift + fraction * form.place_lift
-    )
+    if form.whole_lift:
+        # Both parts are eight digits at most, and become one number.
+        steps[0] = <int64_t>eight_digits(
+            (word & form.whole_bytes) * form.whole_lift + (fraction & form.place_bytes) * form.place_lift
+        )
+    else:
+        steps[0] = <int64_t>(
+            eight_digits(word * lifts[form.whole]) * form.power
+            + eight_digits((fraction & form.place_bytes) * form.place_lift)
+        )
     return True
+
+
+cdef inline const unsigned char* same_quantity(
+    const unsigned char* text, const Form* form, int64_t* steps
+) noexcept nogil:
+    """Reads a quantity of as many places as the last one; where its quote stands, or NULL."""
+    cdef uint64_t word = eight_bytes(text)
+    cdef uint64_t stops = no_digits(word)
+    cdef uint64_t fraction
+    cdef Py_ssize_t whole
+    if not stops or form.length == 0:
+        return NULL
+    whole = lowest_bit(stops) >> 3
+    fraction = eight_bytes(text + whole + 1)
+    text += whole
+    if (
+        text[0] != c"."
+        or whole == 0
+        or ((word & 0xFF) | (whole == 1)) == 0
+        or above_nine(fraction) & form.place_stops
+        or fraction & form.finer_bytes
+        or text[form.places + 1] != c'"'
+    ):
+        return NULL
+    steps[0] = <int64_t>(
+        eight_digits(word * lifts[whole]) * form.power + eight_digits((fraction & form.place_bytes) * form.place_lift)
+    )
+    return text + form.places + 1
 
 
 cdef inline Py_ssize_t usual_run(
@@ -150,7 +176,7 @@ cdef inline Py_ssize_t usual_run(
     const unsigned char* last_start,
     const Step* price_step,
     const Step* quantity_step,
-    Form* form,
+    Form* forms,
     Change* levels,
     Py_ssize_t room,
     const unsigned char** behind,
@@ -159,26 +185,34 @@ cdef inline Py_ssize_t usual_run(
 
     Returns how many levels were taken; `behind` is set behind the bracket of the last of them.
     """
-    cdef const unsigned char* end
+    cdef const unsigned char* quantity
+    cdef const unsigned char* end = NULL
+    cdef const unsigned char* last = NULL
     cdef Py_ssize_t count = 0
     while count < room and at <= last_start:
-        # Prices next to each other are written alike, so that reading the quantity need not wait
-        # until the bytes of the price have said how long it is.
-        if same_form(at, form, &levels[count].ticks):
-            end = at + form.length
+        if same_price(at, &forms[0], &levels[count].ticks):
+            quantity = at + forms[0].length + 3
         else:
             end = usual_number(at, price_step, &levels[count].ticks)
             if end == NULL or four_bytes(end) & 0xFFFFFF != COMMA_BETWEEN:
                 break
-            learn_form(at, end, price_step, form)
-        end = usual_number(end + 3, quantity_step, &levels[count].lots)
-        if end == NULL or end[1] != c"]" or levels[count].ticks == 0:
+            learn_form(at, end, price_step, &forms[0])
+            quantity = end + 3
+        end = same_quantity(quantity, &forms[1], &levels[count].lots)
+        if end == NULL:
+            end = usual_number(quantity, quantity_step, &levels[count].lots)
+            if end == NULL:
+                break
+            learn_form(quantity, end, quantity_step, &forms[1])
+        if end[1] != c"]" or levels[count].ticks == 0:
             break
         count += 1
-        behind[0] = end + 2
+        last = end
+        at = end + 5
         if four_bytes(end + 1) != NEXT_LEVEL:
             break
-        at = end + 5
+    if count:
+        behind[0] = last + 2
     return count
 
 
@@ -187,16 +221,17 @@ cdef inline Py_ssize_t usual_levels(
     const unsigned char* end,
     const Step* price_step,
     const Step* quantity_step,
+    Form* forms,
     Change* levels,
     Py_ssize_t room,
     Py_ssize_t* length,
 ) noexcept nogil:
     """Reads levels from behind the first one's '["' on; returns how many, `length` their bytes.
 
+    `forms` are those of price and quantity, as the last levels of these steps were written.
     The last bytes of a frame are read from a copy with room behind it.
     """
     cdef unsigned char tail[2 * LEVEL_BYTES_MAX]
-    cdef Form form
     cdef const unsigned char* start = at
     cdef const unsigned char* behind = at
     cdef Py_ssize_t count = 0
@@ -204,11 +239,9 @@ cdef inline Py_ssize_t usual_levels(
     cdef Py_ssize_t left
     if price_step.scale > SCALE_MAX or quantity_step.scale > SCALE_MAX:
         return 0
-    form.length = 0
-    form.whole = 0
     if end - at >= LEVEL_BYTES_MAX:
         count = usual_run(
-            at, end - LEVEL_BYTES_MAX, price_step, quantity_step, &form, levels, room, &behind
+            at, end - LEVEL_BYTES_MAX, price_step, quantity_step, forms, levels, room, &behind
         )
         length[0] = behind - start
         left = end - behind
@@ -227,7 +260,7 @@ cdef inline Py_ssize_t usual_levels(
         tail + left,
         price_step,
         quantity_step,
-        &form,
+        forms,
         levels + count,
         room - count,
         &behind,

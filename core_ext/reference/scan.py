@@ -77,6 +77,8 @@ class ScanResult(NamedTuple):
     bid_depth_10: float = 0.0
     ask_depth_10: float = 0.0
     imbalance: float = 0.0
+    bid_levels: int = 0
+    ask_levels: int = 0
 
 
 def refuse(reason: str) -> FrameRefused:
@@ -198,9 +200,7 @@ def with_statistics(result: ScanResult, book: Book) -> ScanResult:
     """A depth frame's result with the book's statistics; any other as it is."""
     if result.kind != Kind.DEPTH:
         return result
-    stats = book.stats()._asdict()
-    del stats["bid_levels"], stats["ask_levels"]
-    return result._replace(**stats)
+    return result._replace(**book.stats()._asdict())
 
 
 def put_levels(book: Book, bids: list[tuple[int, int]], asks: list[tuple[int, int]]) -> None:
