@@ -9,6 +9,8 @@ from shared.messages.account import EventSaid
 from shared.messages.base import encode
 from shared.messages.venue import PlaceOrder, Side, VenueRequest
 
+READERS = ("decide", "protect")
+
 
 class Journals(Checker):
     """Compares what was said of the journal with what is in it when a new process reads it."""
@@ -49,10 +51,24 @@ class Journals(Checker):
         if node.life == self._life:
             return
         self._life = node.life
-        rows = node.rows
+        rows, mark = node.rows, self._remembered()
         lost = [seq for seq, row in self._said.items() if seq > len(rows) or rows[seq - 1] != row]
-        if lost:
-            self._lost = f"row {min(lost)} of route was told to others and is lost"
+        known = [seq for seq in lost if seq <= mark]
+        for seq in lost:
+            del self._said[seq]
+        if known:
+            self._lost = f"row {min(known)} of {mark} that others know is lost"
             self._latched = False
-            for seq in lost:
-                del self._said[seq]
+
+    def _remembered(self) -> int:
+        """How far somebody knows route's rows: living readers, and the journals of dead ones.
+
+        What a power cut takes from all of them is reconciled, nobody can miss it (L1)."""
+        marks = [0]
+        for role in READERS:
+            reader = self.world.nodes[role]
+            if reader.alive:
+                marks.append(reader.actor.replica.mark)
+            else:
+                marks.append(reader.recovered().replica.mark)
+        return max(marks)
