@@ -108,6 +108,8 @@ class Actor:
         self._latch_stood = False
         """The latch was seen in place since the trip was said; a status may be older than that."""
         self._beat_ns = 0
+        self._unproven = False
+        """The journal may lack something: entries wait until ledger and venue have agreed (L12)."""
 
     @property
     def account(self) -> Account:
@@ -144,6 +146,7 @@ class Actor:
 
     def start(self, now_ns: int) -> list[Effect]:
         """Asks the venue for the truth before anything else (L16)."""
+        self._unproven = bool(self.latched)
         if self.account.run_id != self.run_id:
             self._recorder.record(RunBegan(at_ns=now_ns, run_id=self.run_id))
         self._tick(now_ns)
@@ -285,6 +288,7 @@ class Actor:
             and now_ns - self._status_ns < STATUS_FRESH_NS
             and self.ready
             and not self._reconciler.failing
+            and not self._unproven
             and not self._stopping
             and not self.latched
             and not self.trips.tripped
@@ -305,6 +309,7 @@ class Actor:
             self._recorder.say(hello.role, HelloRefused(reason=reason))
             return
         if hello.mark > self.account.seq:
+            self._unproven = True
             self.trips.raise_trip(
                 f"route's journal ends at {self.account.seq}, {hello.role} has seen {hello.mark}"
             )
@@ -343,6 +348,7 @@ class Actor:
                 self._recorder.perform(answers.unheeded_cancels(answer, self.account))
             case TakeSnapshot():
                 self._reconciler.answered(answer, now_ns)
+                self._unproven = self._unproven and self.account.agreed_ns != now_ns
 
     def _placed(self, answer: VenueAnswered, now_ns: int) -> None:
         request = answer.request

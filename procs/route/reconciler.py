@@ -12,6 +12,8 @@ from shared.units import NS_PER_S
 
 RETRY_NS = 1 * NS_PER_S
 ANSWER_WITHIN_NS = 30 * NS_PER_S
+READ_LAG_NS = 2 * NS_PER_S
+"""What happened is in every answer to a question that left so much later."""
 QUIET_NS = 2 * NS_PER_S
 """The ledger is compared with the venue only when nothing has happened for this long."""
 
@@ -42,6 +44,7 @@ class Reconciler:
         """Symbols whose history is asked for next: something in them is not explained (L12)."""
         self._searched: reconcile.Differences = {}
         """What differed when history was last asked for; the same again is a person's matter."""
+        self._search_began_ns = 0
 
     def tick(self, now_ns: int) -> None:
         """Asks when it is time, or when the last question was never answered."""
@@ -102,10 +105,11 @@ class Reconciler:
         )
         self.done_once = True
         self.failing = False
-        if answer.request.history:
+        if answer.request.history and not self._search:
             self.unexplained.difference_update(answer.request.symbols)
         if searching:
             self.unexplained |= self._search
+            self._search_began_ns = now_ns
             self.ask(now_ns)
 
     def _is_unexplained(self, asked: TakeSnapshot, found: reconcile.Comparison) -> bool:
@@ -113,7 +117,12 @@ class Reconciler:
         account = self._recorder.account
         differing = reconcile.ledger_differences(account)
         if asked.history:
-            self._searched = differing
+            if differing and asked.asked_ns - self._search_began_ns < READ_LAG_NS:
+                # The venue's lists may lag behind its balances: the same question once more.
+                self._search = set(asked.symbols)
+                self._due_ns = self._search_began_ns + READ_LAG_NS
+            else:
+                self._searched = differing
             return False
         strange = reconcile.strange_symbols(account, found.events)
         if differing != self._searched:
