@@ -24,7 +24,6 @@ cdef enum:
 
 
 @cython.final
-@cython.freelist(8)
 cdef class ScanResult:
     cdef readonly int kind
     cdef readonly int outcome

@@ -4,6 +4,7 @@ Every read is checked against the frame's end, and all levels of a frame are rea
 scratch before the first one is applied: a refused frame leaves the book as it was.
 """
 
+cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t
@@ -26,6 +27,8 @@ cdef enum:
     NOT_TAKEN = -1
 
 
+# A result that is let go makes room for the next one: no frame allocates.
+@cython.freelist(8)
 cdef class ScanResult:
     """What one frame said. Ticks and lots are whole numbers of the book's steps; 0 where unsaid.
 
