@@ -17,7 +17,6 @@ from shared.messages.account import (
     Alarmed,
     EventSaid,
     OrderSubmitted,
-    Purpose,
     Reconciled,
     RunBegan,
     SymbolBlocked,
@@ -59,13 +58,14 @@ class Recorder:
             self._fault(fault, event)
 
     def perform(self, steps: Iterable[Step]) -> None:
-        """Records events and makes calls, in their order; entries are committed power-safe (L1)."""
+        """Records events and makes calls, in their order; orders are committed power-safe (L1).
+
+        Sales too: one that a power cut makes forgotten would be made a second time (L6)."""
         for step in steps:
             if isinstance(step, Call):
                 self._effects.append(CallVenue(step.request, step.exit_priority))
             else:
-                entering = isinstance(step, OrderSubmitted) and step.purpose is Purpose.ENTRY
-                self.record(step, durable=entering)
+                self.record(step, durable=isinstance(step, OrderSubmitted))
 
     def alarm(self, kind: str, symbol: str, text: str, now_ns: int) -> None:
         """Something a person should know of."""

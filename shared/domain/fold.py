@@ -40,7 +40,7 @@ from shared.messages.account import (
     RunBegan,
     SymbolBlocked,
 )
-from shared.messages.protection import Exit
+from shared.messages.protection import Exit, Urgency
 from shared.messages.venue import Meaning, Side, TimeInForce
 from shared.units import NS_PER_S, ZERO
 
@@ -290,6 +290,9 @@ def _filled(account: Account, event: FillBooked) -> str | None:
         sign = PositionFact.BOUGHT if event.side is Side.BUY else PositionFact.SOLD
         position.advance(sign)
         position.last_fill_ns = event.at_ns
+        if order.purpose is Purpose.EXIT:
+            # A sale that sold something has not failed; its rung stays where it is (P7).
+            position.exits_tried = min(position.exits_tried, int(Urgency.MARKET))
         if event.decision_id not in account.intents:
             # Found again after its entry was over, or forgotten with it (L2, L12).
             position.advance(PositionFact.ENTRY_ENDED)

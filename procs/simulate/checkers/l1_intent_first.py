@@ -1,4 +1,4 @@
-"""L1: every order that leaves is on the disk of the process that sends it, entries power-safe."""
+"""L1: every order that leaves is on the disk of the process that sends it, safe from power cuts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from procs.simulate.checkers.base import Checker
 from procs.simulate.questions import ids_of
-from shared.messages.venue import PlaceOrder, Side, VenueRequest
+from shared.messages.venue import VenueRequest
 
 SUBMITTED = re.compile(rb'^\{"type":"order_submitted".*?"client_id":"([^"]*)"')
 
@@ -33,12 +33,11 @@ class IntentFirst(Checker):
             if found is not None:
                 self._place[found[1]] = number
         self._read = len(rows)
-        buys = isinstance(request, PlaceOrder) and request.side is Side.BUY
         for client_id in placed:
             place = self._place.get(client_id.encode())
             if place is None:
                 self.say(f"{client_id} left before it was on disk")
-            elif buys and place > node.disk.mark:
+            elif place > node.disk.mark and not node.keeping.degraded:
                 self.say(f"{client_id} left before a power cut could not take its row back")
 
     def died(self, node: Any) -> None:

@@ -67,8 +67,7 @@ class Scene:
             self.rows.append(encode(entry.event))
             if isinstance(entry.event, OrderSubmitted):
                 submitted.add(entry.event.client_id)
-                if entry.event.purpose == "entry":
-                    assert entry.durable, "turns that raise risk are power-safe"
+                assert entry.durable, "what leaves is remembered after a power cut too"
         requests = [call.request for call in batch.calls]
         for request in requests:
             match request:

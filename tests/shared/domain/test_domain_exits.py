@@ -185,6 +185,21 @@ def test_without_a_fresh_price_the_market_decides(seen):
     assert (request.kind, request.price) == (MARKET, None)
 
 
+def test_an_attempt_that_sold_something_has_not_failed():
+    """L5: market orders that a thin book fills in parts go on at once, at the same rung."""
+    account = leaving(urgency=Urgency.PATIENT, quantity="10")
+    seen = []
+    for number in range(1, 9):
+        steps = steps_of(account, 1.0)
+        assert kinds(steps) == ["OrderSubmitted", "PlaceOrder"]
+        seen.append(calls(steps)[0].kind)
+        evolve(account, events(steps)[0])
+        evolve(account, filled(f"x{number}", "1", trade=f"x{number}", at=1.0))
+        evolve(account, ended(f"x{number}", OrderEnd.EXPIRED, "1", at=1.0))
+    assert seen == [LIMIT, LIMIT] + [MARKET] * 6
+    assert "exits_failed" not in account.totals
+
+
 def test_after_four_attempts_it_fails_aloud_and_rearms_doubling():
     """30 s, 60, 120 … 600; said once each time; attempts start anew (P7)."""
     account = leaving(urgency=Urgency.MARKET)
