@@ -67,13 +67,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 def campaign(plan: Plan, keep: Path | None, progress: Progress) -> Report:
     """Runs it in a folder that is left behind. Raises ConfigError for a folder that exists."""
-    if keep is None:
-        folder = Path(tempfile.mkdtemp(prefix="seawall-chaos-"))
-    else:
-        folder = keep.absolute()
-        if folder.exists() and any(folder.iterdir()):
-            raise ConfigError(f"--keep {keep}: not empty; a campaign needs a folder of its own")
-        folder.mkdir(parents=True, exist_ok=True)
+    folder = own_folder(keep)
     userdir = folder / "user"
     prepare(userdir, plan.profile, plan.seed)
     diary = Diary(userdir)
@@ -92,6 +86,17 @@ def campaign(plan: Plan, keep: Path | None, progress: Progress) -> Report:
         diary.close()
     judged = audit(userdir, summary)
     return _report(plan, folder, nemesis, judged, now_s() - began)
+
+
+def own_folder(keep: Path | None) -> Path:
+    """A folder that holds nothing else. Raises ConfigError for one that does."""
+    if keep is None:
+        return Path(tempfile.mkdtemp(prefix="seawall-chaos-"))
+    folder = keep.absolute()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"--keep {keep}: not an empty folder; a campaign needs one of its own")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _strike(plan: Plan, nemesis: Nemesis, began: float, progress: Progress) -> None:

@@ -13,6 +13,7 @@ from shared.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
     from procs.chaos.campaign import Report
+    from procs.chaos.flat import FlatReport
 
 DEFAULT_KILLS = 25
 SHOWN_FINDINGS = 30
@@ -46,13 +47,18 @@ def register(subparsers: Any) -> None:
         metavar="DIR",
         help="leave journals, logs and diary there (default: only when something was found)",
     )
+    parser.add_argument(
+        "--flat",
+        action="store_true",
+        help="no kills: a flood of as many market events as a calm symbol has in 24 hours, while "
+        "memory and descriptors of every process are watched",
+    )
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Strikes and audits. Raises SeawallError when the stage cannot be set."""
     import core_ext  # noqa: F401
-    from procs.chaos.campaign import Plan, campaign
 
     if args.kills < 1:
         raise ConfigError(f"--kills {args.kills}, allowed: 1 or more")
@@ -60,6 +66,12 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--minutes {args.minutes:g}, allowed: more than 0, at most 1440")
     if args.seed < 0:
         raise ConfigError(f"--seed {args.seed}, allowed: 0 or more")
+    return _flat(args) if args.flat else _strike(args)
+
+
+def _strike(args: argparse.Namespace) -> int:
+    from procs.chaos.campaign import Plan, campaign
+
     plan = Plan(kills=args.kills, minutes=args.minutes, seed=args.seed)
     report = campaign(plan, args.keep, _progress)
     print("", end="\n" if sys.stderr.isatty() else "", file=sys.stderr)
@@ -75,6 +87,43 @@ def run(args: argparse.Namespace) -> int:
 def _progress(kills: int, wanted: int, seconds: float) -> None:
     if sys.stderr.isatty():
         print(f"\r{kills}/{wanted} kills, {seconds:.0f} s", end="", file=sys.stderr, flush=True)
+
+
+def _flat(args: argparse.Namespace) -> int:
+    from procs.chaos.flat import flat
+
+    report = flat(args.seed, args.minutes, args.keep, _flat_progress)
+    print("", end="\n" if sys.stderr.isatty() else "", file=sys.stderr)
+    if report.passed and args.keep is None:
+        shutil.rmtree(report.folder)
+    if args.json:
+        print_json(report)
+    else:
+        _print_flat(report)
+    return ExitCode.OK if report.passed else ExitCode.ERROR
+
+
+def _flat_progress(events: int, seconds: float) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{events} events, {seconds:.0f} s", end="", file=sys.stderr, flush=True)
+
+
+def _print_flat(report: FlatReport) -> None:
+    print(
+        f"seed {report.seed}: {report.market_events} market events in {report.minutes:.1f} min, "
+        f"{report.day_share:.0%} of 24 calm hours of one symbol; {report.quotes} quotes, "
+        f"{report.orders} orders, {report.fills} fills"
+    )
+    print("                rss MB early    late     max   descriptors early    late")
+    for role, row in report.processes.items():
+        print(
+            f"  {role:12} {row.rss_mb_early:13} {row.rss_mb_late:7} {row.rss_mb_max:7} "
+            f"{row.fds_early:19} {row.fds_late:7}"
+        )
+    for finding in report.findings:
+        print(f"  FOUND  {finding}")
+    if report.findings:
+        print(f"  kept in {report.folder}")
 
 
 def print_report(report: Report) -> None:
