@@ -39,9 +39,13 @@ class Clocks:
         self._dice = dice
         agenda.after(LOOK_NS, self._look)
 
-    def venue_ms(self) -> int:
-        """The venue's clock."""
-        return (self._agenda.now_ns + self.venue_ns) // NS_PER_MS
+    def shown_ms(self, at_ms: int) -> int:
+        """What the venue says of a moment of engine time."""
+        return at_ms + self.venue_ns // NS_PER_MS
+
+    def asked_ms(self, since_ms: int) -> int:
+        """What the session asks for when route means this moment (`shared.venues.spot`)."""
+        return since_ms + self.believed_ns() // NS_PER_MS
 
     def believed_ns(self) -> int:
         """What the session takes for the venue's clock, minus engine time."""

@@ -9,15 +9,15 @@ from procs.localvenue.market.listings import listings
 from procs.localvenue.market.minute_bars import no_history
 
 SHAPE = Shape(
-    levels_min=10,
-    levels_max=14,
-    near_min=6,
-    reach_bps=60.0,
-    far_gap_bps=8.0,
-    fill_bps=6.0,
+    levels_min=7,
+    levels_max=9,
+    near_min=4,
+    reach_bps=50.0,
+    far_gap_bps=12.0,
+    fill_bps=10.0,
     pull=0.008,
     restlessness=0.4,
-    pace=0.7,
+    pace=0.5,
 )
 FALLS = DipPlan(
     every_ms=(5_000.0, 8_000.0),

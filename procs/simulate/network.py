@@ -100,15 +100,17 @@ class Network:
         )
         self._agenda.after(0, lambda: self._deliver(answer, life))
 
-    def _met(self, request: VenueRequest, sent_ns: int, window_ns: int) -> VenueAnswered:
+    def _met(
+        self, request: VenueRequest, sent_ns: int, stamped_ns: int, window_ns: int
+    ) -> VenueAnswered:
         """A request comes to the venue."""
         venue, dice, state = self._venue, self._dice, type(request).__name__
-        now_ns = self._agenda.now_ns
         refusal = self._rate_refusal(request, sent_ns, state)
         if refusal is not None:
             return refusal
         writes = isinstance(request, PlaceOrder | PlaceOco | CancelOrder)
-        if writes and now_ns - sent_ns > window_ns:
+        if venue.clocks.is_refused(stamped_ns, window_ns):
+            venue.clocks.measure()
             return venue.answer(request, Outcome.REFUSED, sent_ns, meaning=Meaning.CLOCK)
         if isinstance(request, PlaceOrder | PlaceOco):
             if dice.hits("refused", state):
@@ -197,6 +199,7 @@ class _Journey:
         self._life = life
         self._exit_priority = exit_priority
         self._sent_ns = network._agenda.now_ns
+        self._stamped_ns = network._venue.clocks.stamp()
         self._window_ns = RECV_WINDOW_NS
         self._answered = False
         self._lost_answer = False
@@ -227,7 +230,7 @@ class _Journey:
 
     def _arrive(self) -> None:
         network = self._network
-        answer = network._met(self._request, self._sent_ns, self._window_ns)
+        answer = network._met(self._request, self._sent_ns, self._stamped_ns, self._window_ns)
         if self._lost_answer:
             if network._dice.coin("lost_answer", 0.7):
                 self._give_up()

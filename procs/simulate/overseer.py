@@ -23,7 +23,7 @@ from shared.domain.effects import Note, Say
 from shared.messages.control import TradingState
 from shared.units import NS_PER_MS
 
-TICK_NS = 100 * NS_PER_MS
+TICK_NS = 200 * NS_PER_MS
 SPECS = tuple(spec for spec in CHILD_SPECS if spec.role != "localvenue")
 
 

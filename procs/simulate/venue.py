@@ -227,6 +227,7 @@ class SimVenue:
     def _as_of(
         self, request: TakeSnapshot, sent_ns: int, at_ns: int, held_ns: int
     ) -> VenueAnswered:
+        since_ms = self.clocks.asked_ms(request.trades_since_ms)
         listed = {order.id: order for order in self.exchange.open_orders(ACCOUNT)}
         if request.history:
             for symbol in request.symbols:
@@ -242,7 +243,7 @@ class SimVenue:
             for symbol in request.symbols
             for order in self.exchange.all_orders(ACCOUNT, symbol)
             for fill in self.exchange.fills_of(order.id)
-            if fill.at_ms >= request.trades_since_ms and fill.at_ms * NS_PER_MS <= at_ns
+            if self.clocks.shown_ms(fill.at_ms) >= since_ms and fill.at_ms * NS_PER_MS <= at_ns
         )
         return self.answer(
             request,
@@ -313,7 +314,7 @@ class SimVenue:
             stop_price=order.stop_price or ZERO,
             group_id="" if order.list_id == words.NO_LIST else str(order.list_id),
             triggered=order.type in words.STOP_TYPES and order.is_working,
-            updated_ms=order.updated_ms,
+            updated_ms=self.clocks.shown_ms(order.updated_ms),
         )
 
     def _trade(self, fill: model.Fill, client_id: str) -> VenueTrade:
@@ -327,7 +328,7 @@ class SimVenue:
             quantity=fill.quantity,
             fee=fill.fee,
             fee_asset=fill.fee_asset,
-            at_ms=fill.at_ms,
+            at_ms=self.clocks.shown_ms(fill.at_ms),
         )
 
     def push(self, *, silent: bool = False) -> None:
@@ -364,4 +365,4 @@ class SimVenue:
         self.on_acted()
 
     def _now_ms(self) -> int:
-        return self.clocks.venue_ms()
+        return self._agenda.now_ns // NS_PER_MS
