@@ -20,6 +20,9 @@ READY: Final = 2
 
 IDLE_MAX: Final = 8
 CONNECT_S: Final = 5.0
+ADDRESS_S: Final = 2.0
+"""One address of several gets so long: a path that swallows packets must not hide the next."""
+
 IDLE_S: Final = 45.0
 """Unused for so long, a connection is replaced: servers close them after 60 s and more."""
 
@@ -67,7 +70,8 @@ class Connections:
         failure: OSError = OSError(f"no address of {self._name}")
         for family, kind, protocol, _, address in found:
             try:
-                return await self._connect(family, kind, protocol, address)
+                async with asyncio.timeout(ADDRESS_S):
+                    return await self._connect(family, kind, protocol, address)
             except OSError as error:
                 failure = error
         raise failure

@@ -345,6 +345,42 @@ def test_waiting_connections_are_replaced_before_the_peer_closes_them(monkeypatc
     on_uvloop(run())
 
 
+def test_an_address_that_swallows_packets_does_not_hide_the_next(monkeypatch):
+    monkeypatch.setattr(connections, "ADDRESS_S", 0.1)
+
+    async def run():
+        async with raw_venue() as peer:
+            loop = asyncio.get_running_loop()
+            genuine, asked = loop.sock_connect, []
+
+            async def connect(opened, address):
+                asked.append(address)
+                if len(asked) == 1:
+                    await asyncio.sleep(60)
+                await genuine(opened, address)
+
+            class Loop:
+                """The running loop, with two addresses for every name and one that is deaf."""
+
+                def __getattr__(self, name):
+                    return getattr(loop, name)
+
+                async def getaddrinfo(self, host, port, **more):
+                    return 2 * await loop.getaddrinfo(host, port, **more)
+
+                sock_connect = staticmethod(connect)
+
+            monkeypatch.setattr(connections.asyncio, "get_running_loop", lambda: Loop())
+            made = Connections(f"http://127.0.0.1:{peer.port}")
+            found = await made.open()
+            monkeypatch.undo()
+            assert found.is_open
+            assert len(asked) == 2
+            made.close()
+
+    on_uvloop(run())
+
+
 def test_a_peer_that_is_not_there_is_not_asked_all_the_time(monkeypatch):
     async def run():
         with socket.socket() as unused:
