@@ -6,11 +6,8 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-import msgspec
-
 from procs.simulate.checkers.base import Checker
 from shared.domain.account import Account
-from shared.domain.reconcile import ledger_differences
 from shared.domain.risk import at_stake, equity
 from shared.messages.venue import Side
 from shared.units import HUNDRED, NS_PER_S, ZERO
@@ -107,9 +104,12 @@ class Money(Checker):
         live = any(not order.venue_order_id for order in account.orders.values())
         if live or account.inferred:
             return
-        balances = {b.asset: b for b in self.world.venue.balances()}
-        truth = msgspec.structs.replace(account, balances=balances)
+        venue = self.world.venue
         foreign = self.books.foreign
-        for asset, (ours, theirs) in ledger_differences(truth).items():
-            if ours + foreign.get(asset, ZERO) != theirs:
-                self.say(f"{asset}: ledger {ours}, venue {theirs}")
+        for balance in venue.balances():
+            asset, theirs = balance.asset, balance.free + balance.locked
+            first = venue.exchange.ledger.put_in.get(asset, ZERO)
+            # What strangers did before the ledger was opened is in its opening, the rest is not.
+            moved = account.ledger.get(asset, ZERO) - self._opening.get(asset, first)
+            if first + moved + foreign.get(asset, ZERO) != theirs:
+                self.say(f"{asset}: ledger moved {moved}, opened {first}, venue {theirs}")
