@@ -38,6 +38,14 @@ cdef inline Py_ssize_t first_refused(
     return -1
 
 
+cdef inline bint overlap(const Py_buffer* one, const Py_buffer* other) noexcept nogil:
+    """Whether two buffers share memory."""
+    return (
+        <const char*>one.buf < <const char*>other.buf + other.len
+        and <const char*>other.buf < <const char*>one.buf + one.len
+    )
+
+
 cdef inline void put_row(
     Side* bids, Side* asks, const Row* rows, Py_ssize_t i, Py_ssize_t count
 ) noexcept nogil:

@@ -44,7 +44,6 @@ cdef class Book:
     # BookStats of this instant, for whoever answers a frame with them in one call.
     cdef object stats_now(self)
     cdef double price_of_buying(self, double quote) noexcept nogil
-    cdef int64_t steps_of(self, place, value, const Step* step, size) except -1
     cdef tuple units_of(self, bint side_is_bid, price, quantity)
     cdef int check_units(self, int64_t ticks, int64_t lots) except -1
     cdef Side* side_named(self, side) except NULL

@@ -11,8 +11,6 @@ from core_ext.codes import BookStats
 
 _Kind = Literal["compact", "window"]
 
-def step_of(place: str, size: str | Decimal) -> tuple[Decimal, int, int]: ...
-
 @final
 class Book:
     tick_size: Decimal

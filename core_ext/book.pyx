@@ -5,135 +5,28 @@ kept in 128-bit integers: the statistics of both kinds and of the reference are 
 """
 
 from cpython.buffer cimport (
-    PyBUF_C_CONTIGUOUS,
-    PyBUF_FORMAT,
-    PyBUF_WRITABLE,
-    PyBuffer_Release,
-    PyObject_GetBuffer,
+    PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 )
-
-from cpython.object cimport PyObject, PyTypeObject
-from cpython.unicode cimport PyUnicode_AsUTF8AndSize
-from libc.math cimport floor, isfinite
-from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t
+from libc.math cimport isfinite
+from libc.stdint cimport int64_t
 from libc.stdlib cimport free, realloc
 
-from decimal import Decimal
-
-from core_ext.batch cimport BATCH_MAX, Row, first_refused, put_row
+from core_ext.batch cimport BATCH_MAX, Row, first_refused, overlap, put_row
 from core_ext.codes import BOOK_KINDS, MAX_LOTS, MAX_TICKS, BookStats
 from core_ext.errors import NumberRefused
 from core_ext.ladder cimport (
-    LEVELS_MAX,
-    Level,
-    Side,
-    Walk,
-    best_of,
-    count_of,
-    empty,
-    lay,
-    next_level,
-    put,
-    take_up,
-    walk_from_best,
+    LEVELS_MAX, Level, Side, Walk, best_of, count_of, empty, lay, next_level, put, take_up,
+    walk_from_best
 )
 from core_ext.look cimport (
-    Top,
-    depth_of_best,
-    depth_within,
-    imbalance_of,
-    look,
-    lots_of_best,
-    sweep_side,
-)
-from core_ext.number cimport (
-    NUMBER_OFF_STEP,
-    NUMBER_OK,
-    NUMBER_SYNTAX,
-    parse_steps,
+    Top, depth_of_best, imbalance_of, look, look_at_band, lots_of_best, sweep_side
 )
 from core_ext.proof cimport check_side, hash_side
+from core_ext.steps cimport milli_bps_of, set_step, steps_of, whole
+from core_ext.told cimport stats_of
 from core_ext.window cimport Window, new_window
 
-cdef extern from "Python.h":
-    object allocated "PyType_GenericAlloc"(PyTypeObject* kind, Py_ssize_t fields)
-    # New references, which a tuple that nobody has seen yet takes over.
-    PyObject* new_float "PyFloat_FromDouble"(double value)
-    PyObject* new_integer "PyLong_FromLongLong"(long long value)
-    void set_field "PyTuple_SET_ITEM"(PyObject* values, Py_ssize_t i, PyObject* value)
-    long long PyLong_AsLongLongAndOverflow(object value, int* overflow) except? -1
-
-cdef enum:
-    STATS_FIELDS = 13
-    FIRST_FLOAT = 4
-    LAST_FLOAT = 10
-
 cdef int64_t NOT_SYNCED = -1
-cdef PyTypeObject* STATS_TYPE = <PyTypeObject*>BookStats
-
-
-def step_of(place, size):
-    """(Decimal, mantissa, scale) of a step given as str or Decimal; NumberRefused when unusable."""
-    if not isinstance(size, (str, Decimal)):
-        raise NumberRefused(place, size, "a str or Decimal")
-    try:
-        value = Decimal(size)
-    except ArithmeticError:
-        raise NumberRefused(place, size, "a positive decimal number") from None
-    if not value.is_finite() or value <= 0:
-        raise NumberRefused(place, size, "a positive decimal number")
-    value = value.normalize()
-    scale = max(0, -int(value.as_tuple().exponent))
-    mantissa = int(value.scaleb(scale))
-    if scale > 18 or mantissa > 10**9 or value.scaleb(scale) != mantissa:
-        raise NumberRefused(place, size, "at most 18 decimal places and 9 significant digits")
-    return value, mantissa, scale
-
-
-cdef inline int64_t whole(value) except? -1:
-    """An integer, or the nearest that 64 bits hold; whatever is checked refuses that."""
-    cdef int overflow = 0
-    cdef int64_t number = PyLong_AsLongLongAndOverflow(value, &overflow)
-    if overflow:
-        return INT64_MAX if overflow > 0 else INT64_MIN
-    return number
-
-
-cdef inline int64_t milli_bps_of(double n) except -1:
-    """A width in thousandths of a basis point."""
-    if not (isfinite(n) and 0 <= n <= 10_000):
-        raise NumberRefused("bps", n, "0 to 10000")
-    return <int64_t>floor(n * 1000 + 0.5)
-
-
-cdef object stats_of(const Top* top):
-    """BookStats of a look, whose fields stand in the same order, 8 bytes each."""
-    cdef const int64_t* integers = <const int64_t*>top
-    cdef const double* floats = <const double*>top
-    cdef PyObject* value
-    cdef int i
-    stats = allocated(STATS_TYPE, STATS_FIELDS)
-    for i in range(STATS_FIELDS):
-        if FIRST_FLOAT <= i <= LAST_FLOAT:
-            value = new_float(floats[i])
-        else:
-            value = new_integer(integers[i])
-        if value == NULL:
-            raise MemoryError
-        set_field(<PyObject*>stats, i, value)
-    return stats
-
-
-cdef void set_step(Step* step, int64_t mantissa, int scale, int64_t limit) noexcept nogil:
-    step.mantissa = mantissa
-    step.scale = scale
-    step.limit = limit
-    step.power = 0
-    if mantissa == 1 and scale <= 8:
-        step.power = 1
-        while scale:
-            step.power *= 10
-            scale -= 1
 
 
 cdef class Book:
@@ -150,10 +43,8 @@ cdef class Book:
         self.last_update_id = NOT_SYNCED
 
     def __init__(self, tick_size, lot_size="0.00000001", kind="compact"):
-        self.tick_size, mantissa, scale = step_of("tick_size", tick_size)
-        set_step(&self.price_step, mantissa, scale, MAX_TICKS)
-        self.lot_size, mantissa, scale = step_of("lot_size", lot_size)
-        set_step(&self.quantity_step, mantissa, scale, MAX_LOTS)
+        self.tick_size = set_step(&self.price_step, "tick_size", tick_size, MAX_TICKS)
+        self.lot_size = set_step(&self.quantity_step, "lot_size", lot_size, MAX_LOTS)
         self.tick = float(self.tick_size)
         self.notional_unit = float(self.tick_size * self.lot_size)
         self.become(kind)
@@ -284,35 +175,13 @@ cdef class Book:
         for ticks, lots in asks:
             put(&self.asks, ticks, lots)
 
-    cdef int64_t steps_of(self, place, value, const Step* step, size) except -1:
-        """A str or Decimal in whole steps."""
-        cdef Py_ssize_t length
-        cdef const char* text
-        cdef int64_t steps = 0
-        cdef int fault
-        if isinstance(value, Decimal):
-            shown = format(value, "f")
-        elif isinstance(value, str):
-            shown = value
-        else:
-            raise NumberRefused(place, value, "a str or Decimal")
-        text = PyUnicode_AsUTF8AndSize(shown, &length)
-        fault = parse_steps(<const unsigned char*>text, length, step, &steps)
-        if fault == NUMBER_OK:
-            return steps
-        if fault == NUMBER_SYNTAX:
-            raise NumberRefused(place, value, "plain decimal text, not negative")
-        if fault == NUMBER_OFF_STEP:
-            raise NumberRefused(place, value, f"a multiple of {size}")
-        raise NumberRefused(place, value, f"at most {step.limit} steps of {size}")
-
     cdef tuple units_of(self, bint side_is_bid, price, quantity):
         """(ticks, lots) of a level, checked."""
         place = "bid" if side_is_bid else "ask"
-        ticks = self.steps_of(place + " price", price, &self.price_step, self.tick_size)
+        ticks = steps_of(place + " price", price, &self.price_step, self.tick_size)
         if ticks == 0:
             raise NumberRefused(place + " price", price, "above 0")
-        return ticks, self.steps_of(
+        return ticks, steps_of(
             place + " quantity", quantity, &self.quantity_step, self.lot_size
         )
 
@@ -392,6 +261,9 @@ cdef class Book:
             try:
                 if target.len != count * room:
                     raise NumberRefused("bytes to write", target.len, f"{count * room}")
+                # Rows were judged; what is written must not become rows.
+                if overlap(&source, &target):
+                    raise NumberRefused("bytes to write", target.len, "others than the changes")
                 self.run_rows(<const Row*>source.buf, count, <char*>target.buf, milli_bps)
             finally:
                 PyBuffer_Release(&target)
@@ -448,18 +320,12 @@ cdef class Book:
 
     cdef void read_depth(self, int64_t milli_bps, double* depth) noexcept nogil:
         """The notional of both sides within a band; zeros while a side is empty."""
-        cdef Level bid = best_of(&self.bids)
-        cdef Level ask = best_of(&self.asks)
-        depth[0] = depth[1] = 0.0
-        if bid.lots and ask.lots:
-            depth[0] = depth_within(&self.bids, bid.key - ask.key, milli_bps) * self.notional_unit
-            depth[1] = depth_within(&self.asks, bid.key - ask.key, milli_bps) * self.notional_unit
+        look_at_band(&self.bids, &self.asks, self.notional_unit, milli_bps, depth)
 
     cdef object stats_now(self):
-        """BookStats; the named tuple's own constructor takes longer than the look."""
         cdef Top top
-        look(&self.bids, &self.asks, self.tick, self.notional_unit, &top)
-        return stats_of(&top)
+        self.read_top(&top)
+        return stats_of(BookStats, &top)
 
     def stats(self):
         """BookStats: best prices, spread, mid, depth in 50 bps and 10 levels, imbalance (E1)."""

@@ -177,6 +177,18 @@ cdef inline void look(
         top.spread_bps = top.mid = top.bid_depth_50bps = top.ask_depth_50bps = 0.0
 
 
+cdef inline void look_at_band(
+    Side* bids, Side* asks, double notional_unit, int64_t milli_bps, double* depth
+) noexcept nogil:
+    """The notional of both sides within a band; zeros while a side is empty."""
+    cdef Level bid = best_of(bids)
+    cdef Level ask = best_of(asks)
+    depth[0] = depth[1] = 0.0
+    if bid.lots and ask.lots:
+        depth[0] = depth_within(bids, bid.key - ask.key, milli_bps) * notional_unit
+        depth[1] = depth_within(asks, bid.key - ask.key, milli_bps) * notional_unit
+
+
 cdef inline double sweep_side(
     const Side* side, double quote, double tick, double notional_unit
 ) noexcept nogil:

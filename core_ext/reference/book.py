@@ -242,6 +242,8 @@ class Book:
     def _written(self, changes: Buffer, target: Buffer, room: int) -> memoryview:
         rows = len(self._rows(changes))
         view = memoryview(target).cast("B")
+        if view.readonly:
+            raise BufferError("what is to be written is not writable")
         if len(view) != rows * room:
             raise NumberRefused("bytes to write", len(view), f"{rows * room}")
         return view

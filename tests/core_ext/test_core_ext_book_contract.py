@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 import pytest
+from book_kinds import KINDS, SPAN, each_kind
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,12 +17,6 @@ from core_ext.codes import MAX_LOTS, MAX_TICKS, BookStats, Outcome
 from core_ext.errors import NumberRefused
 
 SIDES = ("bid", "ask")
-KINDS = {
-    "compact": native.Book,
-    "window": partial(native.Book, kind="window"),
-    "reference": reference.Book,
-}
-each_kind = pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)
 
 
 def filled(book: Any) -> Any:
@@ -226,7 +220,6 @@ class TestBookContract:
                 look()
 
 
-SPAN = 262_144
 near = st.integers(999_990, 1_000_010)
 edges = st.integers(-2, 2).flatmap(
     lambda away: st.sampled_from(

@@ -1,0 +1,3 @@
+from decimal import Decimal
+
+def step_of(place: str, size: str | Decimal) -> tuple[Decimal, int, int]: ...
