@@ -20,6 +20,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from bench.micro import book as book_alone
+from bench.micro import drop as drop_alone
+from bench.micro.book import ccxt_statistics
 from core_ext import reference
 from core_ext.book import Book
 from core_ext.codes import Kind
@@ -126,37 +129,6 @@ def scanning(
         return feed
 
     return prepare
-
-
-def ccxt_statistics(book: Any) -> tuple[float, ...]:
-    """What Book.stats says, from a ccxt order book."""
-    bids, asks = book["bids"], book["asks"]
-    bid, ask = bids[0][0], asks[0][0]
-    mid = (bid + ask) / 2
-    low, high = mid * 0.995, mid * 1.005
-    bid_depth = ask_depth = 0.0
-    for price, quantity in bids:
-        if price < low:
-            break
-        bid_depth += price * quantity
-    for price, quantity in asks:
-        if price > high:
-            break
-        ask_depth += price * quantity
-    bid_ten, ask_ten = bids[:10], asks[:10]
-    bid_quantity = sum(level[1] for level in bid_ten)
-    ask_quantity = sum(level[1] for level in ask_ten)
-    return (
-        bid,
-        ask,
-        (ask - bid) / mid * 1e4,
-        mid,
-        bid_depth,
-        ask_depth,
-        sum(level[0] * level[1] for level in bid_ten),
-        sum(level[0] * level[1] for level in ask_ten),
-        (bid_quantity - ask_quantity) / (bid_quantity + ask_quantity),
-    )
 
 
 def ccxt_pro(depth: Depth, with_statistics: bool = True) -> Callable[[], Callable[[bytes], Any]]:
@@ -421,9 +393,13 @@ def run(
             [Task("orjson", json_quoting(depth), sequences)],
         ),
     ]
+    snapshot = orjson.loads(depth.snapshot)
+    market = book_alone.Market(snapshot["bids"], snapshot["asks"], changes)
+    rows += book_alone.rows(market)
     for row in rows:
         row["frames"] = depth.source
         row["levels_per_frame"] = levels_per_frame
+    rows += drop_alone.rows()
     if not json_output:
         print_rows(rows)
     return rows

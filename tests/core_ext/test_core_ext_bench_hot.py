@@ -43,3 +43,9 @@ def test_rows_and_the_promised_ratio(capsys):
     assert rows["frame_to_stats"]["ratio_to"]["ccxt_pro"] >= 20
     assert rows["book_update"]["ratio_to"]["sorted_dict"] >= 4
     assert rows["drop_update"]["ratio_to"]["python_deque"] >= 2
+    assert rows["book_updates_batched"]["ratio_to"]["sorted_dict"] >= 20
+    assert rows["book_updates_batched"]["ratio_to"]["ccxt_pro"] >= 20
+    assert rows["book_statistics_batched"]["ratio_to"]["ccxt_pro"] >= 250
+    assert rows["book_statistics_called"]["ratio_to"]["ccxt_pro"] >= 75
+    assert rows["book_band_wide"]["ratio_to"]["band_narrow"] >= 0.5
+    assert rows["drops_batched"]["ratio_to"]["python_deque"] >= 10
