@@ -225,10 +225,12 @@ class Machine:
             )
 
     def whole(self) -> bool:
-        """Whether nobody is given up, the run has come up once and is not asked to end."""
-        if not self.overseer.alive or self.overseer.actor.stopping is not None:
+        """Whether nobody is given up, the run has come up once and is not asked to end, and there
+        is a supervisor that can start what dies."""
+        boss = self.overseer
+        if not boss.alive or boss.held or boss.actor.stopping is not None:
             return False
-        children = self.overseer.actor.roster.children.values()
+        children = boss.actor.roster.children.values()
         return all(
             child.phase is not ProcessPhase.FAILED and child.was_ready
             for child in children
