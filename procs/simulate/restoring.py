@@ -3,6 +3,8 @@ stand in place of the new ones, latched, until a person has looked."""
 
 from __future__ import annotations
 
+from functools import partial
+from random import Random
 from typing import TYPE_CHECKING
 
 from shared.units import NS_PER_MS
@@ -12,11 +14,36 @@ if TYPE_CHECKING:
 
 
 def plan_restore(world: World) -> None:
-    """Sets when the backup is taken and when it comes back."""
+    """Sets when the backup is taken and when it comes back.
+
+    It is taken while an entry is under way, of each journal at an instant of its own: what one of
+    them knows the others may not."""
+    random = Random(f"{world.seed} restoring")
     kept: dict[str, int] = {}
+    entry = random.randint(1, 3)
+    last_ms = random.randint(8_000, 16_000)
+
+    def take(role: str) -> None:
+        kept[role] = len(world.nodes[role].rows)
 
     def back_up() -> None:
-        kept.update({role: len(node.rows) for role, node in world.nodes.items()})
+        """Between two effects of the entry, or of what follows from it."""
+        nonlocal entry
+        entry -= 1
+        if entry or kept:
+            return
+        most_us = random.choice((500, 5_000, 60_000, 400_000))
+        for role in world.nodes:
+            later_ns = random.randint(0, most_us) * 1_000
+            kept[role] = len(world.nodes[role].rows)
+            world.agenda.after(later_ns, partial(take, role))
+        world.agenda.after(random.randint(500, 10_000) * NS_PER_MS, restore)
+
+    def back_up_at_last() -> None:
+        nonlocal entry
+        if not kept:
+            entry = 1
+            back_up()
 
     def restore() -> None:
         world.dice.count("restored")
@@ -28,9 +55,8 @@ def plan_restore(world: World) -> None:
         # The supervisor's next run: its ids are new, its latch is set.
         machine.latch = "restored"
 
-    taken_ms = world.random.randint(4_000, 12_000)
-    world.agenda.after(taken_ms * NS_PER_MS, back_up)
-    world.agenda.after((taken_ms + world.random.randint(500, 10_000)) * NS_PER_MS, restore)
+    world.on_entry = back_up
+    world.agenda.after(last_ms * NS_PER_MS, back_up_at_last)
 
 
 def forget(world: World) -> None:

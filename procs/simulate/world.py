@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Callable
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -147,6 +148,8 @@ class World:
         self.healed = False
         self.intents: dict[str, EntryIntent] = {}
         """What decide wanted, as it said it."""
+        self.on_entry: Callable[[], None] = lambda: None
+        """Called when decide says an intent."""
         size_quote = self.random.choice(SIZES_QUOTE)
         self.policy = policy_of(size_quote)
         balances = {i.base: BASE_STOCK for i in self.market.instruments}
@@ -311,6 +314,7 @@ class World:
         """Between processes."""
         if isinstance(say.message, EntryIntent):
             self.intents[say.message.intent_id] = say.message
+            self.on_entry()
         self.checkers.said(node, say.message)
         self.channels.say(node.role, say.to, say.message)
 
