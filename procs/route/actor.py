@@ -110,6 +110,10 @@ class Actor:
         self._beat_ns = 0
         self._unproven = False
         """The journal may lack something: entries wait until ledger and venue have agreed (L12)."""
+        self._found_seq = 0
+        """The end of the journal when this process began: what it adds itself hides no loss."""
+        self._missed_seq = 0
+        """The highest mark of a reader that lay beyond it (L12)."""
 
     @property
     def account(self) -> Account:
@@ -139,6 +143,7 @@ class Actor:
             self._recorder.account = read_account(snapshot)
         for event in events:
             evolve(self.account, event)  # type: ignore[arg-type]
+        self._found_seq = self.account.seq
 
     def snapshot(self) -> bytes:
         """The account after the last event."""
@@ -308,10 +313,13 @@ class Actor:
             )
             self._recorder.say(hello.role, HelloRefused(reason=reason))
             return
-        if hello.mark > self.account.seq:
+        known_seq = self.account.seq if hello.marked_in == self.epoch else self._found_seq
+        if hello.mark > max(known_seq, self._missed_seq):
+            # Said once: the reader keeps its mark until route's rows have passed it.
+            self._missed_seq = hello.mark
             self._unproven = True
             self.trips.raise_trip(
-                f"route's journal ends at {self.account.seq}, {hello.role} has seen {hello.mark}"
+                f"route's journal ended at {known_seq}, {hello.role} has seen {hello.mark}"
             )
         welcome = Welcomed(
             epoch=self.epoch,

@@ -45,6 +45,7 @@ class Replica:
         self.refused = ""
         self.mark = 0
         """The highest sequence ever seen, over restarts (L12)."""
+        self._marked_in = ""
         self.fresh_ns = 0
         self.caught_up_ns = 0
         """Route's time at which this copy was known to lack nothing."""
@@ -63,6 +64,7 @@ class Replica:
             version=MESSAGE_VERSION,
             config_hash=self.config_hash,
             mark=self.mark,
+            marked_in=self._marked_in,
         )
         return [Say("route", hello)]
 
@@ -112,9 +114,14 @@ class Replica:
         self.instruments = {one.symbol: one for one in instruments}
         self.epoch = message.epoch
         self.welcomed = True
-        self.mark = max(self.mark, message.seq)
+        self._mark(message.seq)
         self._acknowledged = message.seq
         return [Say("route", Acknowledge(role=self.role, seq=message.seq))]
+
+    def _mark(self, seq: int) -> None:
+        if seq >= self.mark:
+            self.mark = seq
+            self._marked_in = self.epoch
 
     def _fold(self, message: EventSaid, now_ns: int) -> tuple[list[AccountEvent], list[Effect]]:
         if not self.welcomed:
@@ -124,7 +131,7 @@ class Replica:
         if message.seq > self.account.seq + 1:
             return [], self.ask(now_ns)
         evolve(self.account, message.event)
-        self.mark = max(self.mark, message.seq)
+        self._mark(message.seq)
         if message.seq - self._acknowledged < ACKNOWLEDGE_EVERY:
             return [message.event], []
         self._acknowledged = message.seq

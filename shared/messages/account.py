@@ -302,6 +302,9 @@ class Hello(Message, frozen=True, kw_only=True, tag="hello"):
     version: int
     config_hash: str
     mark: int
+    marked_in: str = ""
+    """The epoch of route in which the mark was seen; empty for one from before this reader began.
+    What an earlier route had said must be in the journal that this one found."""
 
 
 class Acknowledge(Message, frozen=True, kw_only=True, tag="acknowledge"):

@@ -438,13 +438,20 @@ def test_nothing_enters_while_stopping():
 # ── readers (L8, L12) ───────────────────────────────────────────────────────────────────────────
 
 
-def hello(mark=0, version=MESSAGE_VERSION, config="c0ffee"):
-    return Hello(role="decide", incarnation=1, version=version, config_hash=config, mark=mark)
+def hello(mark=0, version=MESSAGE_VERSION, config="c0ffee", marked_in=""):
+    return Hello(
+        role="decide",
+        incarnation=1,
+        version=version,
+        config_hash=config,
+        mark=mark,
+        marked_in=marked_in,
+    )
 
 
 def test_a_reader_is_welcomed_with_everything():
     scene = held()
-    scene.give(hello(mark=3))
+    scene.give(hello(mark=3, marked_in=scene.actor.epoch))
     [welcome] = scene.said(Welcomed)
     assert read_account(bytes(welcome.account)) == scene.account
     replica = Replica("decide", 1, "c0ffee")
@@ -465,13 +472,46 @@ def test_a_reader_of_another_build_or_configuration_is_refused(version, config):
 def test_a_reader_that_has_seen_more_than_the_journal_holds_trips():
     """L12: the journal lost rows; entries stop until a person has looked."""
     scene = active()
-    scene.give(hello(mark=scene.account.seq))
+    epoch = scene.actor.epoch
+    scene.give(hello(mark=scene.account.seq, marked_in=epoch))
     assert scene.actor.trips.tripped == ""
-    scene.give(hello(mark=scene.account.seq + 1))
+    scene.give(hello(mark=scene.account.seq + 1, marked_in=epoch))
     assert "has seen" in scene.actor.trips.tripped
     scene.tick(0.3)
     assert [t.role for t in scene.said(Tripped)] == ["route"]
     assert refuse(scene, 0.4) == "not_active"
+
+
+@pytest.mark.parametrize("marked_in", ["", "run0.7", "run1.1"])
+def test_what_route_writes_at_its_start_hides_no_lost_rows(marked_in):
+    """L12: three rows are lost, and by the time a reader asks as many new ones stand in their
+    place. Its mark is of an earlier route, so it is held against what this one found."""
+    before = active()
+    seen = before.account.seq
+    lost = before.rows[:-3]
+    scene = Scene(rows=lost, run="run1", incarnation=2)
+    scene.start()
+    scene.reconcile(0.1)
+    for at in range(1, 200, 10):
+        scene.tick(at)
+        scene.reconcile(at + 0.1)
+        if scene.account.seq > seen:
+            break
+    assert scene.account.seq > seen
+    scene.give(hello(mark=seen, marked_in=marked_in))
+    assert f"ended at {len(lost)}, decide has seen {seen}" in scene.actor.trips.tripped
+    # Once: after a person has looked, the reader's old mark is no news.
+    scene.actor.trips.rearm()
+    scene.give(hello(mark=seen, marked_in=marked_in))
+    assert scene.actor.trips.tripped == ""
+
+
+def test_a_reader_from_before_a_crash_has_seen_nothing_that_is_missing():
+    before = active()
+    scene = Scene(rows=before.rows, incarnation=2)
+    scene.start()
+    scene.give(hello(mark=len(before.rows), marked_in=before.actor.epoch))
+    assert scene.actor.trips.tripped == ""
 
 
 def test_a_trip_holds_until_a_person_has_removed_the_latch_written_for_it():

@@ -74,6 +74,28 @@ def test_it_follows_event_by_event():
     assert replica.instruments == {"BTCUSDT": BTC}
 
 
+def test_a_mark_names_the_route_that_said_it():
+    """L12: a successor that knows less than its predecessor said is found out by it."""
+
+    def asked(replica, at):
+        [hello] = said(replica.ask(ns(at)))
+        return hello.mark, hello.marked_in
+
+    replica = Replica("decide", 1, "c0ffee")
+    replica.mark = 9
+    assert asked(replica, 1) == (9, "")
+    replica.on(welcome(account_of(*STORY[:3]), "e.1"), ns(2))
+    assert asked(replica, 3) == (9, ""), "a shorter account does not make the mark its own"
+    replica = a_replica(account_of(*STORY[:3]))
+    assert asked(replica, 4) == (3, replica.epoch)
+    replica.on(EventSaid(seq=4, event=STORY[3]), ns(5))
+    first = replica.epoch
+    replica.on(welcome(account_of(*STORY[:2]), f"{first}9"), ns(6))
+    assert asked(replica, 7) == (4, first)
+    replica.on(welcome(account_of(*STORY[:4]), f"{first}9"), ns(8))
+    assert asked(replica, 9) == (4, f"{first}9")
+
+
 def test_a_duplicate_is_ignored():
     replica = a_replica(account_of(*STORY))
     before = account_bytes(replica.account)
