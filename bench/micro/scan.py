@@ -1,0 +1,278 @@
+"""Frames alone: bytes to book to statistics in one call, beside the JSON decoder and ccxt.pro.
+
+Every function named after a route makes a pass: it builds a fresh book and returns a function that
+feeds all frames once and returns thread CPU microseconds per frame. `rows` lets the routes take
+turns and compares medians. `python -m bench.micro.scan` prints them for 20 and 200 levels.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from bench.micro.book import MEASURED, Pass, in_turns, pass_ns
+from core_ext.book import Book
+from core_ext.codes import Dialect
+from core_ext.scan import BinanceScanner, BybitScanner
+
+LEVELS: Final = (20, 200)
+FRAMES: Final = 600
+CENTRE_TICKS: Final = 6_000_000
+SNAPSHOT_LEVELS: Final = 1_000
+WANTED: Final = {20: {"orjson": 2, "ccxt_pro": 60}, 200: {"orjson": 3, "ccxt_pro": 40}}
+"""How many times our time each peer should need, at least."""
+
+Side = list[list[str]]
+
+
+class Frames(NamedTuple):
+    """A snapshot and the deltas behind it, of one dialect."""
+
+    snapshot: bytes
+    frames: list[bytes]
+    levels: int
+    dialect: int
+
+
+def deltas(levels: int, seed: int, places: tuple[int, int]) -> list[tuple[Side, Side]]:
+    """Bids and asks, best first: exponential distances from the best price, two in five deletions.
+
+    `places` are the decimals of prices and quantities, as the venue writes them.
+    """
+    rng = random.Random(seed)
+    found = []
+    for _ in range(FRAMES):
+        sides: tuple[dict[int, str], dict[int, str]] = ({}, {})
+        while len(sides[0]) + len(sides[1]) < levels:
+            at = rng.randrange(2)
+            ticks = CENTRE_TICKS + (2 * at - 1) * (int(rng.expovariate(1 / 400)) + 1)
+            quantity = 0.0 if rng.random() < 0.4 else rng.random() * 5 + 0.001
+            sides[at][ticks] = f"{quantity:.{places[1]}f}"
+        bids, asks = (
+            [
+                [f"{ticks / 100:.{places[0]}f}", side[ticks]]
+                for ticks in sorted(side, reverse=turned)
+            ]
+            for side, turned in zip(sides, (True, False), strict=True)
+        )
+        found.append((bids, asks))
+    return found
+
+
+def whole_book(seed: int, places: tuple[int, int]) -> tuple[Side, Side]:
+    """The levels to start from."""
+    rng = random.Random(seed)
+    bids, asks = (
+        [
+            [
+                f"{(CENTRE_TICKS + sign * (i * 7 + 1)) / 100:.{places[0]}f}",
+                f"{rng.random() * 5 + 0.001:.{places[1]}f}",
+            ]
+            for i in range(SNAPSHOT_LEVELS)
+        ]
+        for sign in (-1, 1)
+    )
+    return bids, asks
+
+
+def binance(levels: int, dialect: int = Dialect.BINANCE_SPOT, seed: int = 1) -> Frames:
+    """Frames as the combined stream sends them: spot with eight decimals, futures with few."""
+    futures = dialect == Dialect.BINANCE_FUTURES
+    places = (2, 3) if futures else (8, 8)
+    bids, asks = whole_book(seed, places)
+    frames = []
+    for last, (changed_bids, changed_asks) in enumerate(deltas(levels, seed, places), 2):
+        event: dict[str, Any] = {"e": "depthUpdate", "E": 1_723_161_255_208}
+        if futures:
+            event |= {"T": 1_723_161_255_207, "s": "BTCUSDT", "U": last, "u": last, "pu": last - 1}
+        else:
+            event |= {"s": "BTCUSDT", "U": last, "u": last}
+        event |= {"b": changed_bids, "a": changed_asks}
+        frames.append(orjson.dumps({"stream": "btcusdt@depth@100ms", "data": event}))
+    snapshot = orjson.dumps({"lastUpdateId": 1, "bids": bids, "asks": asks})
+    return Frames(snapshot, frames, levels, dialect)
+
+
+def bybit(levels: int, seed: int = 1) -> Frames:
+    """Frames of orderbook.200, deletions written "0"."""
+    places = (2, 3)
+
+    def frame(kind: str, last: int, bids: Side, asks: Side) -> bytes:
+        data = {"s": "BTCUSDT", "b": bids, "a": asks, "u": last, "seq": 7_961_638_724 + last}
+        told = {"topic": "orderbook.200.BTCUSDT", "type": kind, "ts": 1_687_940_967_466}
+        return orjson.dumps(told | {"data": data, "cts": 1_687_940_967_464}).replace(
+            b'"0.000"', b'"0"'
+        )
+
+    frames = [
+        frame("delta", last, *sides) for last, sides in enumerate(deltas(levels, seed, places), 9)
+    ]
+    return Frames(frame("snapshot", 8, *whole_book(seed, places)), frames, levels, Dialect.BYBIT)
+
+
+# ---- the routes
+
+
+def started(frames: Frames, kind: Any) -> tuple[Any, Book]:
+    """A scanner and a book that holds the snapshot."""
+    book = Book("0.01", kind=kind)
+    if frames.dialect == Dialect.BYBIT:
+        bybit_scanner = BybitScanner()
+        bybit_scanner.feed(book, frames.snapshot)
+        return bybit_scanner, book
+    scanner = BinanceScanner(frames.dialect)
+    scanner.load_snapshot(book, frames.snapshot)
+    return scanner, book
+
+
+def each(call: Callable[[bytes], Any], frames: Frames) -> float:
+    """Microseconds of thread CPU per frame of one pass."""
+
+    def work() -> None:
+        for frame in frames.frames:
+            call(frame)
+
+    return pass_ns(work, len(frames.frames)) / 1_000
+
+
+def seawall(frames: Frames, kind: str) -> Pass:
+    """One call: bytes in, a result with all statistics out."""
+
+    def run() -> float:
+        scanner, book = started(frames, kind)
+        feed = scanner.feed_stats
+
+        def work() -> None:
+            for frame in frames.frames:
+                feed(book, frame)
+
+        spent = pass_ns(work, len(frames.frames)) / 1_000
+        assert not book.gapped, "the frames did not follow each other"
+        return spent
+
+    return run
+
+
+def seawall_tuple(frames: Frames, kind: str) -> Pass:
+    """Two calls: the frame, then the statistics as a tuple of Python numbers."""
+
+    def run() -> float:
+        scanner, book = started(frames, kind)
+        feed, stats = scanner.feed, book.stats
+
+        def call(frame: bytes) -> Any:
+            feed(book, frame)
+            return stats()
+
+        return each(call, frames)
+
+    return run
+
+
+def seawall_reading(frames: Frames, kind: str) -> Pass:
+    """Reading alone: frames that end before the book's id are read whole and not applied."""
+    late = frames._replace(snapshot=b'{"lastUpdateId":9000000000000000000,"bids":[],"asks":[]}')
+
+    def run() -> float:
+        scanner, book = started(late, kind)
+        feed = scanner.feed
+        return each(lambda frame: feed(book, frame), late)
+
+    return run
+
+
+def orjson_alone(frames: Frames) -> Pass:
+    """The decoder of JSON, and nothing done with what it gives."""
+    return lambda: each(orjson.loads, frames)
+
+
+def ccxt_pro(frames: Frames, few: int = 150) -> Pass:
+    """ccxt.pro's handler of decoded frames, and the same statistics from its book."""
+    from bench import hot
+
+    prepare = hot.ccxt_pro(hot.Depth(frames.snapshot, frames.frames, "generated"))
+    shorter = frames._replace(frames=frames.frames[:few])
+    return lambda: each(prepare(), shorter)
+
+
+# ---- the questions
+
+
+def rows() -> list[dict[str, Any]]:
+    """One row per number of levels and dialect, in us per frame; ratios are of the same run."""
+    found = []
+    for levels in LEVELS:
+        spot = binance(levels)
+        found.append(
+            row(
+                f"frame_{levels}_levels",
+                f"a spot frame of {levels} levels: read, applied to a tick window, all statistics",
+                {
+                    "seawall": seawall(spot, "window"),
+                    "compact": seawall(spot, "compact"),
+                    "as_a_tuple": seawall_tuple(spot, "window"),
+                    "reading_alone": seawall_reading(spot, "window"),
+                    "orjson": orjson_alone(spot),
+                    "ccxt_pro": ccxt_pro(spot),
+                },
+                WANTED[levels],
+            )
+        )
+        others = (
+            ("futures", binance(levels, Dialect.BINANCE_FUTURES)),
+            ("bybit", bybit(levels)),
+        )
+        found += [
+            row(
+                f"frame_{levels}_levels_{name}",
+                f"the same of {name}",
+                {"seawall": seawall(frames, "window"), "orjson": orjson_alone(frames)},
+                {"orjson": WANTED[levels]["orjson"]},
+            )
+            for name, frames in others
+        ]
+    return found
+
+
+def row(
+    name: str, operation: str, routes: dict[str, Pass], wanted: dict[str, int]
+) -> dict[str, Any]:
+    """The route "seawall" beside the others: its time, and how many times that they need."""
+    spent: list[float] = []
+
+    def noted() -> float:
+        spent.append(routes["seawall"]())
+        return spent[-1]
+
+    medians = in_turns(routes | {"seawall": noted})
+    mine = medians.pop("seawall")
+    return {
+        "name": name,
+        "unit": "us",
+        "operation": operation,
+        "measured": MEASURED,
+        "p50": round(mine, 3),
+        "p99": round(max(spent), 3),
+        "p999": round(max(spent), 3),
+        "cpu": round(mine, 3),
+        "ratio_to": {peer: round(us / mine, 2) for peer, us in medians.items()},
+        "wanted": wanted,
+    }
+
+
+def main() -> int:
+    """Prints the rows."""
+    for one in rows():
+        ratios = ", ".join(f"{peer} {times:g}x" for peer, times in one["ratio_to"].items())
+        wanted = ", ".join(f"{peer} {times}x" for peer, times in one["wanted"].items())
+        print(f"{one['name']:26} {one['cpu']:7.3f} us  {ratios}  (wanted: {wanted})")
+    print(MEASURED)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
