@@ -319,7 +319,6 @@ class Scripted:
         return self.record, ""
 
 
-
 READERS = [answers.ORDER, answers.ORDER_LIST, answers.CANCELED, answers.ORDERS, answers.ACCOUNT]
 
 
