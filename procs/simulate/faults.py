@@ -104,6 +104,8 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     """Per half second: this machine's clock is set to something else."""
     wrong_clock: bool = False
     """It is wrong when the engine starts; a person sets it right later."""
+    unlisted_trade: float = 0.0
+    """An execution is counted in its order, but named in no list and no push for a while."""
     sold_by_hand: float = 0.0
     """Per half second: a person wants everything sold."""
     held_by_hand: float = 0.0
@@ -177,6 +179,7 @@ def swarm(random: Random) -> Faults:
         lost_quote=some(0.30),
         sold_by_hand=some(0.02),
         held_by_hand=some(0.02),
+        unlisted_trade=some(0.20),
     )
 
 
@@ -191,9 +194,26 @@ def refusing(random: Random) -> Faults:
 
 
 def restored(random: Random) -> Faults:
-    """A backup comes back while the venue has gone on; now and then something is lost besides."""
+    """A backup comes back while the venue has gone on; now and then something is lost besides.
+
+    Nothing is on its way for long: who restores a backup does not do it within seconds."""
     few = 0.05 if random.random() < 0.5 else 0.0
-    return Faults(restored=True, lost_push=few, late_push=few, lost_say=few, lost_answer=few)
+    lag = 0.5 if random.random() < 0.5 else 0.0
+    parts = 0.5 if random.random() < 0.5 else 0.0
+    return Faults(
+        restored=True,
+        lost_push=few,
+        late_push=few,
+        lost_say=few,
+        lost_answer=few,
+        crash=few / 5,
+        read_lag=lag,
+        lagging_orders=lag,
+        lagging_balances=lag,
+        part_filled=parts,
+        late_fill=parts / 2,
+        cancel_race=parts,
+    )
 
 
 def venue(random: Random) -> Faults:
