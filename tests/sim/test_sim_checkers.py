@@ -1,0 +1,237 @@
+"""The checkers' own tools: running sums, what route was told, reads that lag; and their alarms."""
+
+from decimal import Decimal
+
+import pytest
+
+from procs.localvenue.matching.model import Balance
+from procs.simulate.past import Past
+from procs.simulate.questions import Questions
+from procs.simulate.world import World
+from shared.messages.venue import (
+    Meaning,
+    Outcome,
+    PlaceOco,
+    PlaceOrder,
+    QueryOrder,
+    Side,
+    VenueAnswered,
+    VenueOrder,
+    VenueReported,
+    VenueStatus,
+    VenueTrade,
+)
+
+SYMBOL = "BTCUSDT"
+BUY = "sw-t1-1-e1"
+STOP, PROFIT = "sw-t1-1-s1", "sw-t1-1-t1"
+ONE = Decimal(1)
+PROOF_NS = 100
+
+
+def bought(client_id=BUY):
+    return PlaceOrder(
+        symbol=SYMBOL, client_id=client_id, side=Side.BUY, kind="limit", quantity=ONE, price=ONE
+    )
+
+
+def pair():
+    return PlaceOco(
+        symbol=SYMBOL,
+        list_id="sw-t1-1-g1",
+        quantity=ONE,
+        take_profit_id=PROFIT,
+        take_profit_price=ONE,
+        stop_id=STOP,
+        stop_price=ONE,
+        stop_limit_price=ONE,
+    )
+
+
+def order(status, client_id=BUY):
+    return VenueOrder(
+        symbol=SYMBOL,
+        client_id=client_id,
+        venue_order_id="7",
+        side=Side.BUY,
+        kind="limit",
+        status=status,
+        quantity=ONE,
+        filled_quantity=ONE,
+    )
+
+
+def trade(number, quantity, client_id=""):
+    return VenueTrade(
+        symbol=SYMBOL,
+        trade_id=str(number),
+        venue_order_id="7",
+        client_id=client_id,
+        side=Side.BUY,
+        price=ONE,
+        quantity=Decimal(quantity),
+        fee=Decimal(0),
+        fee_asset="USDT",
+        at_ms=0,
+    )
+
+
+@pytest.fixture
+def asked():
+    questions = Questions(PROOF_NS)
+    questions.left(bought(), 1_000)
+    return questions
+
+
+def is_open(questions):
+    return bool(questions.of("t1-1", Side.BUY))
+
+
+# ── what route was told ─────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("message", "over"),
+    [
+        (VenueAnswered(request=bought(), outcome=Outcome.UNKNOWN), False),
+        (VenueAnswered(request=bought(), outcome=Outcome.REFUSED), True),
+        (VenueAnswered(request=bought(), outcome=Outcome.NOT_SENT), True),
+        (
+            VenueAnswered(request=bought(), outcome=Outcome.REFUSED, meaning=Meaning.DUPLICATE_ID),
+            False,
+        ),
+        (VenueReported(order=order(VenueStatus.OPEN)), False),
+        (VenueReported(order=order(VenueStatus.EXPIRED)), True),
+    ],
+)
+def test_only_word_of_its_end_ends_an_order(asked, message, over):
+    asked.told(message)
+    assert is_open(asked) != over
+
+
+@pytest.mark.parametrize(("at_ns", "over"), [(1_099, False), (1_100, True)])
+def test_absence_is_proof_only_behind_the_fence(asked, at_ns, over):
+    query = QueryOrder(symbol=SYMBOL, client_id=BUY)
+    asked.told(VenueAnswered(request=query, outcome=Outcome.OK, sent_ns=at_ns))
+    assert is_open(asked) != over
+
+
+def test_executions_end_an_order_once_they_are_all_of_it(asked):
+    asked.accepted(BUY, "7")
+    asked.told(VenueReported(trade=trade(1, "0.6", BUY)))
+    asked.told(VenueReported(trade=trade(1, "0.6", BUY)))
+    assert is_open(asked), "heard twice, counted once"
+    query = QueryOrder(symbol=SYMBOL, client_id="other")
+    listed = VenueAnswered(request=query, outcome=Outcome.OK, trades=(trade(2, "0.4"),))
+    asked.told(listed)
+    assert not is_open(asked), "a list names the venue's own id"
+
+
+def test_a_pair_is_one_way_out_and_a_restore_forgets_it(asked):
+    asked.left(pair(), 2_000)
+    assert {sent.way for sent in asked.of("t1-1", Side.SELL)} == {"sw-t1-1-g1"}
+    asked.forget()
+    assert asked.sent == {}
+    asked.told(VenueAnswered(request=pair(), outcome=Outcome.REFUSED))
+
+
+# ── reads that lag ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_past_is_what_was_there_then():
+    venue = running().venue
+    fill = next(iter(venue.books.fills.values()))
+    past = Past()
+    first = venue.exchange.find("engine", fill.symbol, fill.order_id, None)
+    later = first.__copy__()
+    later.executed = ONE
+    past.ordered(first, 10)
+    past.ordered(later, 20)
+    assert past.order_at(first.id, 9) is None
+    assert past.order_at(first.id, 10) is first
+    assert past.order_at(first.id, 25) is later
+    assert past.changed_since(9) == past.changed_since(19) == [first.id]
+    assert past.changed_since(20) == []
+    now, before = Balance(ONE, ONE), Balance(Decimal(2), ONE)
+    past.moved({"BTC": before}, 10)
+    past.moved({"BTC": now}, 20)
+    assert past.balance_at("BTC", now, 15) == before
+    assert past.balance_at("BTC", now, 5) == now, "older than anything that is known"
+    assert past.balance_at("ETH", now, 5) == now
+
+
+# ── running sums, and alarms ────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def played():
+    world = World(1, "none")
+    assert world.play().violations == []
+    return world
+
+
+def test_the_running_sums_are_proved_and_a_wrong_one_is_named(played):
+    books = played.venue.books
+    assert books.prove() == []
+    [book, *_] = books.of.values()
+    book.bought += ONE
+    [wrong] = [text for text in books.prove() if text.startswith(book.decision)][:1]
+    assert "bought" in wrong
+    book.bought -= ONE
+    key, fill = next(iter(books.fills.items()))
+    del books.fills[key]
+    assert any("fills" in text for text in books.prove())
+    books.fills[key] = fill
+    assert books.prove() == []
+
+
+def running():
+    """A calm world some seconds old, with a position."""
+    world = World(1, "none")
+    world._market_step()
+    world.machine.boot()
+    while not world.venue.books.held:
+        world.step()
+    assert world.checkers.violations == []
+    return world
+
+
+def said(world, law):
+    return [v.text for v in world.checkers.violations if v.law == law]
+
+
+@pytest.mark.parametrize(
+    ("law", "request_of", "text"),
+    [
+        ("L1", lambda world: bought("sw-t9-1-e1"), "left before it was on disk"),
+        ("L4", lambda world: bought("web_1"), "not ours"),
+        ("L6", lambda world: pair(), "to sell and"),
+        ("L7", lambda world: QueryOrder(symbol=SYMBOL, client_id=BUY), "ms ago"),
+        ("L9", lambda world: bought("sw-t9-1-e1"), "latched"),
+    ],
+)
+def test_a_request_that_breaks_a_law_is_named(law, request_of, text):
+    """Sent by nobody's judgement, long after the last turn, with the latch in place."""
+    world = running()
+    world.machine.latch = "a test"
+    world.agenda.now_ns += 10**9
+    world.checkers.called(world.nodes["route"], request_of(world))
+    assert any(text in one for one in said(world, law)), world.checkers.violations
+
+
+def test_a_second_writer_is_named():
+    world = running()
+    route = world.nodes["route"]
+    route.life += 1
+    world.checkers.heard(route, [])
+    route.life -= 1
+    world.checkers.called(route, QueryOrder(symbol=SYMBOL, client_id=BUY))
+    assert any("after life" in one for one in said(world, "L7"))
+
+
+def test_a_state_that_the_journal_does_not_fold_to_is_named():
+    world = running()
+    route = world.nodes["route"]
+    route.actor.account.count("fills")
+    world.checkers.died(route)
+    assert any("totals" in one for one in said(world, "L16"))
