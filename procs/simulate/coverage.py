@@ -92,6 +92,7 @@ DECLARED: dict[str, tuple[str, ...]] = {
     "power_cut": ("machine",),
     "lost_journal": JOURNALS,
     "stopped": ("ACTIVE", "REDUCING"),
+    "unlisted_trade": ("BUY", "SELL"),
     "sold_by_hand": ("ACTIVE", "REDUCING", "HALTED"),
     "held_by_hand": ("ACTIVE",),
     "cut_channel": tuple(" and ".join(pair) for pair in PAIRS),

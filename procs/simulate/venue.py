@@ -6,7 +6,7 @@ here. What the network does to them is `network.py`, what the venue itself does 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from random import Random
 from typing import Any
 
@@ -44,6 +44,8 @@ from shared.messages.venue import (
 from shared.units import NS_PER_MS, ZERO
 
 ACCOUNT = "engine"
+UNLISTED_MS = (500, 20_000)
+"""An order counts an execution that no list names, for so long."""
 READ_LAG_NS = 1_500 * NS_PER_MS
 
 _TYPES: dict[OrderKind, words.OrderType] = {
@@ -93,6 +95,8 @@ class SimVenue:
         self.on_acted: Callable[[], None] = lambda: None
         """Called when what the exchange has just done is booked."""
         self.client_ids: dict[int, str] = {}
+        self._listed_from_ns: dict[tuple[int, int], int] = {}
+        """Order and trade id → since when the execution is listed."""
         self.clocks = Clocks(agenda, dice)
         self._agenda = agenda
         self._dice = dice
@@ -156,7 +160,7 @@ class SimVenue:
         )
         if isinstance(placed, model.Refusal):
             return self._refuse(request, placed, sent_ns)
-        trades = tuple(self._trade(fill, placed.order.client_id) for fill in placed.fills)
+        trades = self._trades(placed.fills, placed.order.client_id)
         return self.answer(
             request, Outcome.OK, sent_ns, orders=(self._order(placed.order),), trades=trades
         )
@@ -207,11 +211,7 @@ class SimVenue:
             seen = self.past.order_at(order.id, at_ns)
         if seen is None:
             return self.answer(request, Outcome.OK, sent_ns)
-        trades = tuple(
-            self._trade(fill, order.client_id)
-            for fill in self.exchange.fills_of(order.id)
-            if fill.at_ms * NS_PER_MS <= at_ns
-        )
+        trades = self._trades(self.exchange.fills_of(order.id), order.client_id, at_ns)
         return self.answer(request, Outcome.OK, sent_ns, orders=(self._order(seen),), trades=trades)
 
     def _snapshot(self, request: TakeSnapshot, sent_ns: int) -> VenueAnswered:
@@ -239,11 +239,11 @@ class SimVenue:
             else:
                 listed.pop(order_id, None)
         trades = tuple(
-            self._trade(fill, "")
+            trade
             for symbol in request.symbols
             for order in self.exchange.all_orders(ACCOUNT, symbol)
-            for fill in self.exchange.fills_of(order.id)
-            if self.clocks.shown_ms(fill.at_ms) >= since_ms and fill.at_ms * NS_PER_MS <= at_ns
+            for trade in self._trades(self.exchange.fills_of(order.id), "", at_ns)
+            if trade.at_ms >= since_ms
         )
         return self.answer(
             request,
@@ -317,6 +317,29 @@ class SimVenue:
             updated_ms=self.clocks.shown_ms(order.updated_ms),
         )
 
+    def _is_listed(self, fill: model.Fill) -> bool:
+        """Whether the venue names this execution yet; counted in its order it is at once (L3)."""
+        key = (fill.order_id, fill.trade_id)
+        from_ns = self._listed_from_ns.get(key)
+        if from_ns is None:
+            from_ns = 0
+            side = "BUY" if fill.is_buyer else "SELL"
+            if self._dice.hits("unlisted_trade", side):
+                later_ms = self._dice.between("unlisted_trade", *UNLISTED_MS)
+                from_ns = self._agenda.now_ns + later_ms * NS_PER_MS
+            self._listed_from_ns[key] = from_ns
+        return from_ns <= self._agenda.now_ns
+
+    def _trades(
+        self, fills: Iterable[model.Fill], client_id: str, at_ns: int = 0
+    ) -> tuple[VenueTrade, ...]:
+        """Executions as the venue lists them now, or listed them at a time not long ago."""
+        return tuple(
+            self._trade(fill, client_id)
+            for fill in fills
+            if (not at_ns or fill.at_ms * NS_PER_MS <= at_ns) and self._is_listed(fill)
+        )
+
     def _trade(self, fill: model.Fill, client_id: str) -> VenueTrade:
         return VenueTrade(
             symbol=fill.symbol,
@@ -342,7 +365,8 @@ class SimVenue:
                     self.past.ordered(event.order, now_ns)
                     self._watch(event.order)
                     fill = event.fill
-                    trade = self._trade(fill, event.order.client_id) if fill is not None else None
+                    named = fill is not None and self._is_listed(fill)
+                    trade = self._trade(fill, event.order.client_id) if fill and named else None
                     report = VenueReported(order=self._order(event.order), trade=trade)
                 case model.BalancesChanged():
                     self.past.moved(event.balances, now_ns)

@@ -34,9 +34,12 @@ PURPOSES = {"e": Purpose.ENTRY, "t": Purpose.TAKE_PROFIT, "s": Purpose.STOP, "x"
 
 
 def position_for(account: Account, event: FillBooked) -> Position | None:
-    """The position a fill belongs to; a late buy opens it again, so that it gets protected (L2)."""
+    """The position a fill belongs to; a late buy opens it again, so that it gets protected (L2).
+
+    One that was inferred for a position that is closed by now was sold with it."""
     position = account.positions.get(event.decision_id)
-    if position is None and event.side is Side.BUY:
+    was_inferred = event.client_id in account.inferred and not event.inferred
+    if position is None and event.side is Side.BUY and not was_inferred:
         position = _found(account, event)
         account.positions[event.decision_id] = position
     if position is not None and position.status is PositionStatus.NEW and event.side is Side.BUY:

@@ -170,6 +170,10 @@ def close_steps(
     price = mark.bid if mark is not None and mark.bid > ZERO else position.entry_price
     if not instrument.is_dust(sellable(account, position, instrument), price):
         return []
+    guessed = any(g.decision_id == position.position_id for g in account.inferred.values())
+    if guessed and not instrument.is_dust(position.quantity, price):
+        # What is kept back for an unheard fee may be sold once the execution is listed (L5).
+        return []
     reason = position.exiting.reason if position.exiting else _venue_exit(account, position)
     return [
         PositionClosed(

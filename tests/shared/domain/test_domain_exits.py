@@ -310,6 +310,18 @@ def test_dust_is_booked_and_does_not_block():
     assert account.position_in("BTCUSDT") is None
 
 
+def test_what_an_unheard_fee_keeps_back_is_no_dust():
+    """L5: until an inferred buy is listed a part of it is kept back; it is sold, not written off."""
+    account = leaving(submitted("x1", quantity="99", at=1), quantity="100")
+    evolve(account, filled("x1", "99", trade="2", at=2))
+    guess = filled("e1", "100", trade="inferred", inferred=True)
+    account.inferred = {guess.client_id: guess}
+    assert position_of(account).quantity == D(1)
+    assert closing(account) is None
+    account.inferred = {}
+    assert kinds(steps_of(account, at=5))[0] == "OrderSubmitted"
+
+
 def test_dust_accumulates():
     account = leaving(submitted("x1", at=1), filled("x1", "0.99", trade="2", at=2))
     evolve(account, ended("x1", OrderEnd.CANCELED, "0.99", at=2))

@@ -131,6 +131,16 @@ def test_more_real_executions_than_were_inferred():
     assert account.ledger == {"BTC": D(1), "USDT": D(9_901)}
 
 
+def test_what_was_inferred_and_sold_does_not_come_back_as_a_position():
+    """The real execution of a closed position's entry is booked, and nothing is open again."""
+    account = account_of(*owing(), inferred(price=D(100)))
+    del account.positions[ID]
+    assert evolve(account, filled("e1", "1", trade="7", price=D(99), fee=D("0.1"))) is None
+    assert account.positions == {}
+    assert account.inferred == {}
+    assert account.ledger["USDT"] == D(10_000) - 99 - D("0.1")
+
+
 def test_a_second_inferred_fill_is_a_fault():
     account = account_of(*owing(), inferred("0.4"))
     again = filled("e1", "0.1", trade="inferred:other", inferred=True)
