@@ -133,7 +133,10 @@ def _rows(found: dict[str, Figures]) -> list[dict[str, Any]]:
             "p50": round(p50, 2),
             "p99": round(p99, 2),
             "p999": round(p999, 2),
-            "ratio_to": {"ccxt_async": round(ccxt.write() / p50, 1)},
+            "ratio_to": {
+                "ccxt_async": round(ccxt.write() / p50, 1),
+                "blocking_socket": round(bare.write() / p50, 2),
+            },
             "wanted": {"ccxt_async": 50},
             "operation": operation,
             "samples": len(figures.write_us),
