@@ -26,6 +26,7 @@ from procs.ingest.heard import (
     VolumesFetched,
 )
 from procs.ingest.market import NS_PER_MINUTE, Heard, Market, MarketLimits
+from procs.ingest.universe import in_windows
 from shared.domain.effects import Effect, Note, SetTimer, TimerFired
 from shared.domain.instrument import Instrument
 from shared.domain.policy import Policy
@@ -61,8 +62,14 @@ class IngestActor:
 
     role = "ingest"
 
-    def __init__(self, policy: Policy, limits: MarketLimits | None = None) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        limits: MarketLimits | None = None,
+        priority: tuple[str, ...] = (),
+    ) -> None:
         self._policy = policy
+        self._priority = priority
         self._limits = limits_of(policy) if limits is None else limits
         self._bars_wanted = max(ANCHOR_BARS_MIN, policy.drop.anchor_window_s // 60 + 1)
         self._dirty: list[Market] = []
@@ -215,8 +222,14 @@ class IngestActor:
     def _on_instruments(self, instruments: tuple[Instrument, ...], now_ns: int) -> None:
         seen = {instrument.symbol: instrument for instrument in instruments}
         if not self.markets:
+            windows = in_windows(seen, self._priority)
             for symbol, instrument in seen.items():
                 self.markets[symbol] = Market(instrument, self._limits, now_ns)
+                if symbol in windows:
+                    self.markets[symbol].book.become("window")
+            missing = sorted(set(self._priority) - windows)
+            if missing:
+                self._note("priority_not_watched", symbols=", ".join(missing))
             return
         for symbol, market in list(self.markets.items()):
             now_is = seen.get(symbol)
@@ -227,6 +240,7 @@ class IngestActor:
                 renewed.volume_quote_24h = market.volume_quote_24h
                 renewed.sequence = max(renewed.sequence, market.sequence)
                 renewed.generation = market.generation
+                renewed.book.become(market.book.kind)
                 market.dirty = False
                 self.markets[symbol] = renewed
                 if market.connected:

@@ -79,7 +79,10 @@ class IngestShell(Shell):
             timeout_s=2 * settings.venue.timeout_ms / 1000,
         )
         self._feed_limits = feed_limits
-        self._actor = IngestActor(policy_of(settings, BINANCE_SPOT.fence_s, launch.config_hash))
+        self._actor = IngestActor(
+            policy_of(settings, BINANCE_SPOT.fence_s, launch.config_hash),
+            priority=settings.universe.priority,
+        )
         self._questions: asyncio.Queue[Fetch] = asyncio.Queue()
         self._streams: list[FeedStream] = []
         self._flush_armed = False

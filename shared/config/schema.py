@@ -68,6 +68,10 @@ class Universe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         tuple[str, ...], Doc(description="such as BTCUSDT; empty is every tradable one, up to max")
     ] = ()
     max_symbols: Annotated[int, Doc(ge=1, le=1000, description="with symbols empty")] = 50
+    priority: Annotated[
+        tuple[str, ...],
+        Doc(max_length=32, description="kept in the fastest books; empty is the first eight"),
+    ] = ()
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
