@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from actor_scene import Scene
-from domain_scene import D, ns, order_id, said, submitted, traded
+from actor_scene import Scene, status
+from domain_scene import D, intent, ns, order_id, said, submitted, traded
 
 from shared.domain.position import PositionStatus
-from shared.messages.account import ProtectionStatus
+from shared.messages.account import EventSaid, ProtectionStatus
 from shared.messages.base import encode
-from shared.messages.venue import CancelOrder, TakeSnapshot, VenueBalance, VenueStatus
+from shared.messages.venue import CancelOrder, PlaceOrder, TakeSnapshot, VenueBalance, VenueStatus
 
 LOST = "run0-7"
 """A decision that the journal has never seen."""
@@ -123,6 +123,27 @@ def test_what_stays_unexplained_is_asked_for_twice_and_then_a_matter_for_a_perso
     assert "ledger differs" in scene.actor.trips.tripped
     histories = [one for one in scene.calls if isinstance(one, TakeSnapshot) and one.history]
     assert len(histories) == 2, "a read may lag"
+
+
+def test_a_journal_in_doubt_allows_no_entry_before_ledger_and_venue_agree():
+    """L12: a person who re-arms does not make the lost rows come back."""
+    before = Scene()
+    before.start()
+    before.reconcile(0.1)
+    scene = Scene(rows=before.rows, incarnation=2)
+    scene.actor.latched = "journal route.db: ends at row 3, but row 9 was seen"
+    scene.start(1.0)
+    scene.reconcile(1.1, balances=balances(btc_free="1"))
+    scene.actor.latched = ""
+    scene.give(status(), 1.2)
+    assert scene.give(intent(deadline_ns=ns(2)), 1.3) == []
+    assert scene.said(EventSaid)[-1].event.reason == "not_active"
+    while not isinstance((scene.tick(scene.at + 0.5) or [None])[0], TakeSnapshot):
+        scene.give(status())
+    scene.reconcile(balances=scene.explained())
+    scene.give(status())
+    [order] = scene.give(intent(intent_id="run1-2", deadline_ns=ns(scene.at + 1)))
+    assert isinstance(order, PlaceOrder)
 
 
 def test_a_sale_that_nothing_stands_behind_is_still_cancelled():
