@@ -1,6 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-peers
 COMPILED := $(addprefix core_ext.,book drop histogram quote scan)
 .DEFAULT_GOAL := help
 
@@ -52,6 +53,12 @@ picture: build ## run the demo on a terminal and draw docs/live.svg
 numbers: build ## measure, and write README's tables (minutes; on a quiet machine)
 	$(BIN)/python -m bench.publish
 
+peers: build ## the hot path beside nautilus_trader, hftbacktest, ccxt.pro and others
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r bench/peers/requirements.txt -e .
+	$(PEERS)/bin/python -m bench.peers --save bench/results/peers.json
+	$(BIN)/python -m bench.publish --render
+
 fuzz: build ## a million mutations for each quick decoder, a minute for the others
 	$(BIN)/python tests/fuzz/run.py --each 1000000 --cheap
 	$(BIN)/python tests/fuzz/run.py --each 1000000 --seconds 60 --only config
@@ -65,4 +72,4 @@ flood-hour: build ## an hour of an ordinary client on a flooded venue: memory mu
 
 check: lint test ## what CI runs
 
-.PHONY: help build run test quick lint e2e sim bench diagrams picture numbers flood-hour fuzz torn check
+.PHONY: help build run test quick lint e2e sim bench diagrams picture numbers peers flood-hour fuzz torn check

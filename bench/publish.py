@@ -18,6 +18,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results" / "latest.json"
+PEER_RESULTS = ROOT / "bench" / "results" / "peers.json"
+"""Written by `make peers`, in an environment of its own."""
 README = ROOT / "README.md"
 BEGIN, END = "<!-- numbers: begin -->", "<!-- numbers: end -->"
 SEEDS = "0:2000"
@@ -59,6 +61,8 @@ def tables(results: dict[str, Any]) -> str:
         peers = ", ".join(f"{n.replace('_', ' ')} {x:g}×" for n, x in row["ratio_to"].items())
         figures = f"{row['p50']:g} {row['unit']} | {row['p99']:g} {row['unit']}"
         lines.append(f"| {row['name'].replace('_', ' ')} | {figures} | {peers} |")
+    if PEER_RESULTS.exists():
+        lines += ["", *_peer_table(json.loads(PEER_RESULTS.read_text(encoding="utf-8")))]
     if "venue" in results:
         lines += ["", "| `seawall bench venue` | p50 | p99 | wanted | times as good as |"]
         lines += ["|---|---|---|---|---|", *map(_venue_row, results["venue"])]
@@ -74,6 +78,20 @@ def tables(results: dict[str, Any]) -> str:
         f"{len(simulated['violations'])} violations.",
     ]
     return "\n".join(lines)
+
+
+def _peer_table(results: dict[str, Any]) -> list[str]:
+    """Medians of thread CPU time, everybody in turn in one run."""
+    versions = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
+    lines = [
+        f"| `make peers`: {versions} | Seawall | wanted | times Seawall's time |",
+        "|---|---|---|---|",
+    ]
+    for row in results["rows"]:
+        peers = ", ".join(f"{n} {x:g}×" for n, x in row["ratio_to"].items())
+        wanted = ", ".join(f"{n} {x:g}×" for n, x in row["wanted"].items())
+        lines.append(f"| {row['name']} | {row['ours']:.3g} {row['unit']} | {wanted} | {peers} |")
+    return lines
 
 
 def _venue_row(row: dict[str, Any]) -> str:

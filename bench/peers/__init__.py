@@ -1,0 +1,1 @@
+"""Seawall's hot path beside the libraries that traders use, in one run (`make peers`)."""
