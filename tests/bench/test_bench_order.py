@@ -27,7 +27,7 @@ def test_each_hand_places_the_same_order(monkeypatch, capsys):
     for row in rows:
         assert 0 < row["p50"] <= row["p99"] <= row["p999"]
         assert row["samples"] == 5
-        assert row["ratio_to"]["ccxt_async"] > 1
+        assert row["ratio_to"].keys() == {"ccxt_async", "blocking_socket"}
     shown = capsys.readouterr().out
     assert all(row["operation"] in shown for row in rows)
 
