@@ -60,6 +60,8 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     """A second process dies with the first."""
     crash_supervise: float = 0.0
     """Per turn in which the supervisor does something: it dies, and all its children with it."""
+    crash_saying: float = 0.0
+    """Per turn in which the supervisor only tells: it dies between two of its words."""
     crash_ingest: float = 0.0
     crash_observe: float = 0.0
     failed_start: float = 0.0
@@ -104,6 +106,8 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     """Per half second: this machine's clock is set to something else."""
     wrong_clock: bool = False
     """It is wrong when the engine starts; a person sets it right later."""
+    silent_protect: float = 0.0
+    """Per half second: protect stands still for some seconds."""
     unlisted_trade: float = 0.0
     """An execution is counted in its order, but named in no list and no push for a while."""
     sold_by_hand: float = 0.0
@@ -151,6 +155,7 @@ def swarm(random: Random) -> Faults:
         crash=some(0.06),
         crash_pair=some(0.30),
         crash_supervise=some(0.15),
+        crash_saying=some(0.003),
         crash_ingest=some(0.01),
         crash_observe=some(0.02),
         failed_start=some(0.20),
@@ -179,7 +184,7 @@ def swarm(random: Random) -> Faults:
         lost_quote=some(0.30),
         sold_by_hand=some(0.02),
         held_by_hand=some(0.02),
-        unlisted_trade=some(0.20),
+        unlisted_trade=some(0.40),
     )
 
 
@@ -247,8 +252,26 @@ def venue(random: Random) -> Faults:
         doubled_fill=some(0.40),
         crash=some(0.02),
         crash_supervise=some(0.02),
+        unlisted_trade=some(0.50),
         power_cut=some(0.02),
     )
+
+
+def words(random: Random) -> Faults:
+    """Venue and machine are well; what processes say to each other is lost, late and doubled."""
+    return Faults(
+        lost_say=random.random() * 0.2,
+        late_say=random.random() * 0.3,
+        doubled_say=random.random() * 0.5,
+        cut_channel=random.random() * 0.05,
+        sold_by_hand=random.random() * 0.05,
+        crash=random.random() * 0.02,
+    )
+
+
+def alone(random: Random) -> Faults:
+    """All is well but that protect stands still, now and then, for longer than the bounds."""
+    return Faults(silent_protect=0.10)
 
 
 def crashes(random: Random) -> Faults:
@@ -261,6 +284,8 @@ PROFILES = {
     "refusing": refusing,
     "restored": restored,
     "venue": venue,
+    "words": words,
+    "alone": alone,
     "crashes": crashes,
     "none": calm,
 }

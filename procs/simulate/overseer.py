@@ -24,6 +24,8 @@ from shared.messages.control import TradingState
 from shared.units import NS_PER_MS
 
 TICK_NS = 200 * NS_PER_MS
+SAYING = "supervise says"
+"""A turn that only tells everybody how things stand."""
 SPECS = tuple(spec for spec in CHILD_SPECS if spec.role != "localvenue")
 
 
@@ -87,7 +89,7 @@ class Overseer(Process):
         for step in steps:
             if not isinstance(step, Say | Note):
                 return f"supervise {type(step).__name__}"
-        return ""
+        return SAYING if len(steps) > 1 else ""
 
     def _do(self, step: Any, began_ns: int) -> None:
         system = self._system

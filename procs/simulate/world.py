@@ -36,6 +36,7 @@ from procs.simulate.machine import Machine
 from procs.simulate.markets import small_market
 from procs.simulate.modes import CRASHES, SAFETY, Mode
 from procs.simulate.node import Node, Onlooker
+from procs.simulate.overseer import SAYING
 from procs.simulate.pausing import Pauses
 from procs.simulate.person import Person
 from procs.simulate.prices import BooksMoved, PriceActor
@@ -77,10 +78,11 @@ SIZES_QUOTE = (50, 2_000, 20_000)
 """Positions from a sliver of the best level to more than a book shows: fills in parts, resizes."""
 CRASH_OF = {
     "supervise": "crash_supervise",
+    SAYING: "crash_saying",
     "ingest": "crash_ingest",
     "observe": "crash_observe",
 }
-"""Whose deaths have a chance of their own; all others share one."""
+"""Roles and turns whose deaths have a chance of their own; all others share one."""
 PURSES = (3, 20)
 """The account in position sizes: with the smaller one the exposure cap refuses."""
 
@@ -356,7 +358,7 @@ class World:
 
     def dies_at(self, node: Process, doing: str, steps: int) -> int | None:
         """Between which two effects the node dies, if the seed wants it to (crash points)."""
-        kind = CRASH_OF.get(node.role, "crash")
+        kind = CRASH_OF.get(doing) or CRASH_OF.get(node.role, "crash")
         before = self.dice.occasions(kind)
         hit = self.dice.hits(kind, doing)
         if self.mode is CRASHES and self.dice.occasions(kind) > before:
