@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LOOK_NS: Final = 500 * NS_PER_MS
 PAUSE_MS: Final = (100, 8_000)
+SILENT_MS: Final = (4_000, 12_000)
 STARVED_MS: Final = (500, 5_000)
 LATE_MS: Final = (50, 400)
 
@@ -42,6 +43,10 @@ class Pauses:
             if dice.hits("starved", process.role):
                 process.busy_ns = dice.between("starved", *LATE_MS) * NS_PER_MS
                 process.busy_until_ns = now_ns + STARVED_MS[1] * NS_PER_MS
+        protect = world.nodes["protect"]
+        if protect.alive and not protect.held and dice.hits("silent_protect", "protect"):
+            length_ms = dice.between("silent_protect", *SILENT_MS)
+            protect.hold(now_ns + length_ms * NS_PER_MS)
         if dice.hits("suspended", "machine"):
             length_ms = dice.between("suspended", *PAUSE_MS)
             for process in self._everybody():

@@ -22,7 +22,7 @@ ASK_EVERY_NS = 1 * NS_PER_S
 ASK_SLOWLY_NS = 5 * NS_PER_S
 QUICK_PHASE_NS = 20 * NS_PER_S
 INFER_AFTER_NS = 2 * NS_PER_S
-"""Executions that are counted but not listed for this long are inferred (L3): the position that they
+"""Executions that are counted but not listed for this long are inferred (L3): the position they
 make must be protected within its bound, whenever the venue lists them (L5)."""
 
 

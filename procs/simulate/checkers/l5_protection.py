@@ -36,7 +36,9 @@ class Protection(Checker):
         self._bare_since_ns: dict[str, int] = {}
         self._stopless_since_ns: dict[str, int] = {}
         faults = self.world.faults
-        plain = faults == msgspec.structs.replace(NONE, refused=faults.refused)
+        plain = faults == msgspec.structs.replace(
+            NONE, refused=faults.refused, silent_protect=faults.silent_protect
+        )
         self._calm_from_ns = 0 if plain else self.world.heal_at_ns + RESOLVED_WITHIN_NS
 
     def moved(self) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from procs.simulate.checkers.base import Checker
+from shared.domain.replica import epoch_order
 from shared.ids import attempt_of, decision_of
 from shared.messages.entry import EntryIntent
 from shared.messages.protection import SetProtection, Target
 from shared.messages.venue import PlaceOrder, Side, VenueRequest
 from shared.units import NS_PER_MS
 
+READERS = ("decide", "protect")
 TURN_MAX_NS = 250 * NS_PER_MS
 """A turn that began before the deadline may send until then (L7)."""
 
@@ -25,6 +27,7 @@ class Channels(Checker):
         self._intents: set[str] = set()
         self._targets: dict[tuple[str, int], Target] = {}
         self._versions: dict[str, int] = {}
+        self._copies: dict[str, tuple[int, str, int, int]] = {}
 
     def said(self, node: Any, message: Any) -> None:
         """No intent twice; never two targets under one version."""
@@ -50,8 +53,12 @@ class Channels(Checker):
             self.say(f"{request.client_id} leaves {late_ns / 1e6:.0f} ms after its deadline")
 
     def turned(self, node: Any) -> None:
-        """Of what protect wants route never goes back to an older version."""
-        if node.role != "route" or not node.alive:
+        """Nobody goes back: readers to an older account, route to an older wish of protect's."""
+        if not node.alive:
+            return
+        if node.role in READERS:
+            self._copy(node)
+        if node.role != "route":
             return
         for name, position in node.actor.account.positions.items():
             known = self._versions.get(name, 0)
@@ -59,6 +66,14 @@ class Channels(Checker):
                 self.say(f"{name} goes back from version {known} to {position.version}")
             elif position.version > known:
                 self._versions[name] = position.version
+
+    def _copy(self, node: Any) -> None:
+        replica = node.actor.replica
+        known = (node.life, *epoch_order(replica.epoch), replica.account.seq)
+        before = self._copies.get(node.role)
+        if before is not None and before[0] == known[0] and known < before:
+            self.say(f"{node.role} goes back from {before[3]} of route's events to {known[3]}")
+        self._copies[node.role] = known
 
     def restored(self) -> None:
         """What was said after the backup may be said anew."""

@@ -311,7 +311,7 @@ def test_dust_is_booked_and_does_not_block():
 
 
 def test_what_an_unheard_fee_keeps_back_is_no_dust():
-    """L5: until an inferred buy is listed a part of it is kept back; it is sold, not written off."""
+    """L5: until an inferred buy is listed a part of it is kept back; it is sold afterwards."""
     account = leaving(submitted("x1", quantity="99", at=1), quantity="100")
     evolve(account, filled("x1", "99", trade="2", at=2))
     guess = filled("e1", "100", trade="inferred", inferred=True)
