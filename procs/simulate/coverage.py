@@ -24,6 +24,13 @@ SAYS = (
     "Heartbeat",
     "EngineStatus",
     "AlarmRaised",
+    "Tripped",
+    "PricePolled",
+    "CloseAsked",
+    "StopEntries",
+    "StopProcess",
+    "Drained",
+    "ProcessStopped",
 )
 READERS = ("route", "protect", "decide", "observe")
 STREAMS = ("bookTicker", "depth", "trade")
@@ -42,6 +49,11 @@ TURNS = (
         for first in ("DecisionMade", "ReservationFound", "ReservationReleased", "RouteMarked")
     ),
     *(f"protect {first}" for first in ("PlanChanged", "PlanDropped", "RouteMarked")),
+)
+
+STEERING = tuple(
+    f"supervise {first}"
+    for first in ("Spawn", "Signal", "WriteLatch", "RemoveLatch", "RememberOperator", "Finish")
 )
 
 DECLARED: dict[str, tuple[str, ...]] = {
@@ -73,7 +85,7 @@ DECLARED: dict[str, tuple[str, ...]] = {
     "lost_quote": READERS,
     "crash": TURNS,
     "crash_pair": TURNS,
-    "crash_supervise": ("supervise Spawn",),
+    "crash_supervise": STEERING,
     "crash_saying": ("supervise says",),
     "crash_ingest": ("ingest Quote",),
     "crash_observe": ("observe EventSaid", "observe Welcomed"),
@@ -99,7 +111,7 @@ DECLARED: dict[str, tuple[str, ...]] = {
     "held_by_hand": ("ACTIVE",),
     "cut_channel": tuple(" and ".join(pair) for pair in PAIRS),
     "paused": ("supervise", *CHILDREN),
-    "paused_turn": TURNS,
+    "paused_turn": (*TURNS, *STEERING, "ingest Quote"),
     "suspended": ("machine",),
     "starved": ("supervise", *CHILDREN),
 }
