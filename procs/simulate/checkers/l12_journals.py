@@ -47,7 +47,7 @@ class Journals(Checker):
         """No entry on a journal that has lost what others know."""
         self._look(node)
         if self._lost and isinstance(request, PlaceOrder) and request.side is Side.BUY:
-            if self._remembered() < self._lost_seq:
+            if max(self._remembered()) < self._lost_seq:
                 self._lost = ""  # A later power cut has taken the last memory of it.
                 return
             self.say(f"{request.client_id} leaves, and {self._lost}")
@@ -68,6 +68,7 @@ class Journals(Checker):
             self._lost = f"row {min(known)} of {living} that others know is lost"
         elif len(rows) < written:
             self._lost = f"route has {len(rows)} rows, others wrote down {written}"
+            self._lost_seq = written
             self._by_number = True
         if self._lost:
             self._latched = False
