@@ -25,8 +25,6 @@ class Journals(Checker):
         """What was said and is not there; until a person has opened a latch again."""
         self._lost_seq = 0
         self._latched = False
-        self._by_number = False
-        """Only the dead remember, and of the rows their number alone."""
 
     def said(self, node: Any, message: Any) -> None:
         """Route tells its readers of a row."""
@@ -57,32 +55,23 @@ class Journals(Checker):
         if node.life == self._life:
             return
         self._life = node.life
-        rows = node.rows
+        rows, mark = node.rows, self._remembered()
         lost = [seq for seq, row in self._said.items() if seq > len(rows) or rows[seq - 1] != row]
-        living, written = self._remembered()
-        known = [seq for seq in lost if seq <= living]
+        known = [seq for seq in lost if seq <= mark]
         for seq in lost:
             del self._said[seq]
         if known:
             self._lost_seq = min(known)
-            self._lost = f"row {min(known)} of {living} that others know is lost"
-        elif len(rows) < written:
-            self._lost = f"route has {len(rows)} rows, others wrote down {written}"
-            self._lost_seq = written
-            self._by_number = True
-        if self._lost:
+            self._lost = f"row {min(known)} of {mark} that others know is lost"
             self._latched = False
 
-    def _remembered(self) -> tuple[int, int]:
-        """How far living readers know route's rows, and how far those that died wrote down.
+    def _remembered(self) -> int:
+        """How far somebody knows route's rows: living readers, and the journals of dead ones.
 
-        What a power cut takes from all of them is reconciled, nobody can miss it (L1). The dead
-        remember a number alone: a journal that has outgrown it since is none the shorter."""
-        living, written = 0, 0
+        What a power cut takes from all of them is reconciled, nobody can miss it (L1)."""
+        marks = [0]
         for role in READERS:
             reader = self.world.nodes[role]
-            if reader.alive:
-                living = max(living, reader.actor.replica.mark)
-            else:
-                written = max(written, reader.recovered().replica.mark)
-        return living, written
+            known = reader.actor if reader.alive else reader.recovered()
+            marks.append(known.replica.mark)
+        return max(marks)
