@@ -45,7 +45,7 @@ class Journals(Checker):
         """No entry on a journal that has lost what others know."""
         self._look(node)
         if self._lost and isinstance(request, PlaceOrder) and request.side is Side.BUY:
-            if max(self._remembered()) < self._lost_seq:
+            if self._remembered() < self._lost_seq:
                 self._lost = ""  # A later power cut has taken the last memory of it.
                 return
             self.say(f"{request.client_id} leaves, and {self._lost}")
