@@ -21,6 +21,7 @@ from typing import Any
 from bench import path_naive, path_seawall
 from bench.hot import depth_frames
 from bench.path_common import HOPS, Batch, Stage, now
+from bench.path_lane import PassedLane, new_lane
 from core_ext.histogram import Histogram
 from shared.errors import DeadlineError, SeawallError
 
@@ -30,6 +31,15 @@ WARM_UP_TICKS = 100
 DEFAULT_RATE_HZ = 100
 START_WITHIN_S = 60
 BATCH_SLACK_S = 30
+
+LANE = "fast lane"
+DESIGNS = {
+    "seawall": path_seawall.STAGES,
+    LANE: path_seawall.STAGES,
+    "naive": path_naive.STAGES,
+}
+LANE_HOPS = ("quote_hop", "tick_to_intent", "tick_to_order_without_commit")
+"""What the fast lane can change."""
 
 Design = dict[str, Connection]
 
@@ -56,8 +66,11 @@ def run(
     running: list[Any] = []
     try:
         designs = {}
-        for name, stages in (("seawall", path_seawall.STAGES), ("naive", path_naive.STAGES)):
-            designs[name] = _start(stages, folder, depth, cpus, running)
+        for name, stages in DESIGNS.items():
+            own = Path(folder) / name
+            own.mkdir()
+            lane = new_lane() if name == LANE else None
+            designs[name] = _start(stages, str(own), depth, cpus, running, lane)
         _measure(designs, rate_hz, rounds)
         found = {name: _report(design) for name, design in designs.items()}
         for design in designs.values():
@@ -72,6 +85,7 @@ def run(
         shutil.rmtree(folder, ignore_errors=True)
     _require_all(found, rounds * TICKS_PER_BATCH)
     rows = [_row(hop, found["seawall"][hop], found["naive"][hop]) for hop in HOPS]
+    rows += [_lane_row(hop, found) for hop in LANE_HOPS]
     if not json_output:
         print_rows(rows)
     return rows
@@ -89,6 +103,7 @@ def _start(
     depth: Any,
     cpus: Sequence[int],
     running: list[Any],
+    lane: PassedLane | None,
 ) -> Design:
     """Starts three processes, binders first, and waits until they are ready."""
     spawn = multiprocessing.get_context("spawn")
@@ -97,7 +112,7 @@ def _start(
         ours, theirs = spawn.Pipe()
         pin = (cpus[("ingest", "decide", "route").index(name) % len(cpus)],) if cpus else ()
         ticks = (depth.frames, depth.snapshot) if name == "ingest" else ([], b"")
-        stage = Stage(folder, theirs, *ticks, pin)
+        stage = Stage(folder, theirs, *ticks, pin, lane)
         process = spawn.Process(target=stages[name], args=(stage,), daemon=True)
         process.start()
         running.append(process)
@@ -163,16 +178,27 @@ def _row(hop: str, ours: Histogram, naive: Histogram) -> dict[str, Any]:
     }
 
 
+def _lane_row(hop: str, found: dict[str, dict[str, Histogram]]) -> dict[str, Any]:
+    """The same hop where quotes come by shared memory, beside both other designs."""
+    ours = found[LANE][hop]
+    row = _row(hop, ours, found["naive"][hop])
+    row["name"] = f"{hop}_by_fast_lane"
+    row["ratio_to"]["seawall_over_zeromq"] = _ratio(found["seawall"][hop], ours, 50)
+    return row
+
+
 def _ratio(naive: Histogram, ours: Histogram, percent: float) -> float:
     return round(naive.percentile(percent) / max(ours.percentile(percent), 1), 2)
 
 
 def print_rows(rows: Sequence[dict[str, Any]]) -> None:
     """A plain table."""
-    print(f"{'hop, us':30} {'p50':>9} {'p99':>9} {'p99.9':>9}  naive p50, p99")
+    print(f"{'hop, us':42} {'p50':>9} {'p99':>9} {'p99.9':>9}  naive p50, p99")
     for row in rows:
         ratios = f"{row['ratio_to']['naive']:g}x, {row['ratio_p99_to']['naive']:g}x"
-        print(f"{row['name']:30} {row['p50']:9g} {row['p99']:9g} {row['p999']:9g}  {ratios}")
+        if "seawall_over_zeromq" in row["ratio_to"]:
+            ratios += f"; over ZeroMQ {row['ratio_to']['seawall_over_zeromq']:g}x"
+        print(f"{row['name']:42} {row['p50']:9g} {row['p99']:9g} {row['p999']:9g}  {ratios}")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import time
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
+from bench.path_lane import PassedLane
 from core_ext.histogram import Histogram
 
 SPIN_NS = 100_000
@@ -22,6 +23,7 @@ INGEST_HOPS = ("frame_to_quote",)
 DECIDE_HOPS = ("quote_hop", "decision")
 ROUTE_HOPS = (
     "intent_hop",
+    "tick_to_intent",
     "commit",
     "sign_and_write",
     "tick_to_order",
@@ -51,6 +53,8 @@ class Stage(NamedTuple):
     frames: list[bytes]
     snapshot: bytes
     cpus: tuple[int, ...]
+    lane: PassedLane | None = None
+    """The fast lane of quotes, in the design that has one."""
 
 
 now = time.perf_counter_ns

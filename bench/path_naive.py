@@ -195,6 +195,7 @@ async def _route(stage: Stage) -> None:
             )
             total_ns = ready_ns - intent["recv_ns"]
             hops.record("intent_hop", begun_ns - intent["created_ns"])
+            hops.record("tick_to_intent", begun_ns - intent["recv_ns"])
             hops.record("commit", committed_ns - begun_ns)
             hops.record("sign_and_write", ready_ns - committed_ns)
             hops.record("tick_to_order", total_ns)

@@ -73,6 +73,7 @@ def ingest(stage: Stage) -> None:
     place(stage)
     link = Link(zmq.Context(), QUOTES, "ingest", Path(stage.folder))
     link.open()
+    lane = stage.lane.end_of("ingest") if stage.lane is not None else None
     scanner, book, hops = BinanceScanner(), Book(str(TICK)), Hops(INGEST_HOPS)
     scanner.load_snapshot(book, stage.snapshot)
     gc.freeze()
@@ -90,21 +91,24 @@ def ingest(stage: Stage) -> None:
             place_in_row = batch.first + number
             scanner.feed(book, stage.frames[place_in_row % len(stage.frames)])
             published_ns = now()
-            link.send(
-                pack_book(
-                    book,
-                    SYMBOL,
-                    sequence=place_in_row + 1,
-                    recv_ns=intended_ns,
-                    publish_ns=published_ns,
-                    drop_pct=-3.5,
-                )
+            quote = pack_book(
+                book,
+                SYMBOL,
+                sequence=place_in_row + 1,
+                recv_ns=intended_ns,
+                publish_ns=published_ns,
+                drop_pct=-3.5,
             )
+            if lane is not None:
+                lane.publish(quote)
+            link.send(quote)
             hops.record("frame_to_quote", published_ns - intended_ns)
         stage.orders.send("done")
 
 
-def _serve(stage: Stage, hops: Hops, link: Link, heard: Callable[[], None]) -> None:
+def _serve(
+    stage: Stage, hops: Hops, descriptors: tuple[int, ...], heard: Callable[[], None]
+) -> None:
     """Runs the engine's kind of loop until the parent ends it."""
 
     async def live() -> None:
@@ -122,7 +126,8 @@ def _serve(stage: Stage, hops: Hops, link: Link, heard: Callable[[], None]) -> N
 
         loop.set_exception_handler(broken)
         loop.add_reader(stage.orders.fileno(), word)
-        loop.add_reader(link.descriptor, heard)
+        for descriptor in descriptors:
+            loop.add_reader(descriptor, heard)
         gc.freeze()
         stage.orders.send("ready")
         heard()
@@ -146,21 +151,38 @@ def decide_stage(stage: Stage) -> None:
         account.wait(10)
     hops = Hops(DECIDE_HOPS)
 
+    lane = stage.lane.end_of("decide") if stage.lane is not None else None
+    newest = 0
+
+    def look(frame: bytes, heard_ns: int) -> None:
+        nonlocal newest
+        quote = unpack(frame)
+        if quote.sequence <= newest:
+            return  # It came the other way already.
+        newest = quote.sequence
+        bid, ask = quote.bid_ticks * 0.01, quote.ask_ticks * 0.01
+        wanted = decide(bid, ask, quote.bid_depth_quote, quote.spread_bps)
+        if wanted is None:
+            return
+        intent = _intent(quote.sequence, quote.ask_ticks, quote.recv_ns, now())
+        account.send(encode(intent))
+        hops.record("quote_hop", heard_ns - quote.publish_ns)
+        hops.record("decision", intent.created_ns - heard_ns)
+
     def heard() -> None:
+        while lane is not None:
+            frames, heard_ns = lane.drain(512), now()
+            for frame in frames:
+                look(frame, heard_ns)
+            if not lane.waiting:
+                break
         while received := quotes.drain(512):
             heard_ns = now()
             for _, frame in received:
-                quote = unpack(frame)
-                bid, ask = quote.bid_ticks * 0.01, quote.ask_ticks * 0.01
-                wanted = decide(bid, ask, quote.bid_depth_quote, quote.spread_bps)
-                if wanted is None:
-                    continue
-                intent = _intent(quote.sequence, quote.ask_ticks, quote.recv_ns, now())
-                account.send(encode(intent))
-                hops.record("quote_hop", heard_ns - quote.publish_ns)
-                hops.record("decision", intent.created_ns - heard_ns)
+                look(frame, heard_ns)
 
-    _serve(stage, hops, quotes, heard)
+    descriptors = (quotes.descriptor,) if lane is None else (quotes.descriptor, lane.descriptor)
+    _serve(stage, hops, descriptors, heard)
 
 
 def _intent(number: int, ask_ticks: int, quote_recv_ns: int, created_ns: int) -> EntryIntent:
@@ -201,12 +223,13 @@ def route_stage(stage: Stage) -> None:
             ready_ns = kernel.take(builder.build(_request(intent, order.client_id), wall_ms()))
             total_ns = ready_ns - intent.quote_recv_ns
             hops.record("intent_hop", begun_ns - intent.created_ns)
+            hops.record("tick_to_intent", begun_ns - intent.quote_recv_ns)
             hops.record("commit", committed_ns - begun_ns)
             hops.record("sign_and_write", ready_ns - committed_ns)
             hops.record("tick_to_order", total_ns)
             hops.record("tick_to_order_without_commit", total_ns - (committed_ns - begun_ns))
 
-    _serve(stage, hops, link, heard)
+    _serve(stage, hops, (link.descriptor,), heard)
     journal.close()
     kernel.close()
 
