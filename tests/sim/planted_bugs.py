@@ -81,6 +81,4 @@ BUGS = (
     Planted(channels.latch_ignored),
     Planted(channels.throttling_ignored),
     Planted(channels.foreign_order_cancelled),
-    Planted(channels.old_versions_obeyed, profile="words"),
-    Planted(channels.two_targets_in_one_version, profile="words"),
 )

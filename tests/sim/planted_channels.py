@@ -5,16 +5,13 @@ from typing import Any
 
 import msgspec
 
-import procs.protect.actor as protect
 import procs.route.actor as route
 import procs.simulate.node as node
 import shared.domain.answers as answers
 from procs.route.reconciler import Reconciler
 from shared.domain.effects import CallVenue
 from shared.ids import is_ours
-from shared.messages.account import ProtectionAccepted
 from shared.messages.control import TradingState
-from shared.messages.decision import PlanChanged
 from shared.messages.venue import CancelOrder, Outcome
 
 
@@ -92,31 +89,3 @@ def foreign_order_cancelled(patch: Any) -> None:
                 self._recorder.want(CallVenue(request))
 
     patch.setattr(Reconciler, "answered", wrong)
-
-
-def old_versions_obeyed(patch: Any) -> None:
-    """L8: protect's word counts again each time it is repeated, old versions too."""
-
-    def wrong(self, asked, now_ns):
-        if asked.position_id in self.account.positions:
-            accepted = ProtectionAccepted(
-                at_ns=now_ns,
-                position_id=asked.position_id,
-                version=asked.version,
-                target=asked.target,
-            )
-            self._recorder.record(accepted)
-
-    patch.setattr(route.Actor, "_protect", wrong)
-
-
-def two_targets_in_one_version(patch: Any) -> None:
-    """L8: protect changes its mind without a new version: nobody can tell which is newer."""
-    right = protect.Actor._record
-
-    def wrong(self, event):
-        if isinstance(event, PlanChanged):
-            event = msgspec.structs.replace(event, version=1)
-        right(self, event)
-
-    patch.setattr(protect.Actor, "_record", wrong)
