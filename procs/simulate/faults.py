@@ -45,6 +45,9 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     """Per half second: somebody places an order that rests, or takes it back."""
     foreign_trade: float = 0.0
     """Per half second: somebody buys or sells by hand."""
+    ids_forever: bool = False
+    """The venue refuses every client order id that it has ever seen, as Bybit; not only those of
+    open orders, as Binance."""
     lost_push: float = 0.0
     doubled_push: float = 0.0
     late_push: float = 0.0
@@ -143,6 +146,7 @@ def swarm(random: Random) -> Faults:
         cancel_race=some(0.50),
         part_filled=some(0.50),
         vanished_stop=some(0.03),
+        ids_forever=random.random() < 0.5,
         foreign_order=some(0.10),
         foreign_trade=random.random() * 0.05 if random.random() < 0.05 else 0.0,
         lost_push=some(0.40),
@@ -218,6 +222,7 @@ def restored(random: Random) -> Faults:
         part_filled=parts,
         late_fill=parts / 2,
         cancel_race=parts,
+        ids_forever=random.random() < 0.5,
     )
 
 
@@ -254,6 +259,7 @@ def venue(random: Random) -> Faults:
         crash_supervise=some(0.02),
         unlisted_trade=some(0.50),
         power_cut=some(0.02),
+        ids_forever=random.random() < 0.5,
     )
 
 

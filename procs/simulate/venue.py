@@ -20,7 +20,7 @@ from procs.simulate.dice import Dice
 from procs.simulate.mischief import Mischief
 from procs.simulate.network import MATCHING_NS, RECV_WINDOW_NS, Network
 from procs.simulate.past import Past
-from procs.simulate.questions import Questions
+from procs.simulate.questions import Questions, ids_of
 from shared.domain.instrument import Instrument
 from shared.messages.venue import (
     CancelOrder,
@@ -95,6 +95,7 @@ class SimVenue:
         self.on_acted: Callable[[], None] = lambda: None
         """Called when what the exchange has just done is booked."""
         self.client_ids: dict[int, str] = {}
+        self._used_ids: set[str] = set()
         self._listed_from_ns: dict[tuple[int, int], int] = {}
         """Order and trade id → since when the execution is listed."""
         self.clocks = Clocks(agenda, dice)
@@ -122,6 +123,12 @@ class SimVenue:
 
     def do(self, request: VenueRequest, sent_ns: int) -> VenueAnswered:
         """Carries out what has arrived."""
+        if self._dice.faults.ids_forever:
+            ids = ids_of(request)
+            if not self._used_ids.isdisjoint(ids):
+                refusal = model.Refusal(-2010, "Duplicate order sent.")
+                return self._refuse(request, refusal, sent_ns)
+            self._used_ids.update(ids)
         match request:
             case PlaceOrder():
                 return self._place(request, sent_ns)
