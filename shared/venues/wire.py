@@ -90,18 +90,26 @@ class Wire:
                 text=f"not sent: {silence.text}",
             )
             return self._counted(Answer(verdict=verdict, retry_at_ns=silence.until_ns))
+        sent_ns = now_ns
+
+        def leaving() -> str:
+            # A fence counts from the write, and a connection may have to be opened before it (L2).
+            nonlocal sent_ns
+            sent_ns = self._clock.now_ns()
+            return "" if last_check is None else last_check()
+
         record, fault = await self._transport.exchange(
-            call, deadline_s or self._deadline_s, last_check
+            call, deadline_s or self._deadline_s, leaving
         )
         ended_ns = self._clock.now_ns()
-        self.budget.heard(record.headers, now_ns, ended_ns)
+        self.budget.heard(record.headers, sent_ns, ended_ns)
         content = _plain_content(record, reader)
         if content is not None:
             return self._counted(
                 Answer(
                     verdict=PLAINLY_OK,
                     content=content,
-                    sent_ns=now_ns,
+                    sent_ns=sent_ns,
                     round_trip_ns=ended_ns - now_ns,
                 )
             )
@@ -112,7 +120,7 @@ class Wire:
                     verdict, text=self._credentials.scrub(verdict.text)
                 ),
                 content=content,
-                sent_ns=now_ns if record.sent else 0,
+                sent_ns=sent_ns if record.sent else 0,
                 retry_at_ns=self._throttled_until_ns(verdict, ended_ns),
                 round_trip_ns=ended_ns - now_ns,
             )

@@ -426,3 +426,24 @@ def test_tls_carries_the_same_bytes(tmp_path, monkeypatch):
             await distrusting.close()
 
     on_uvloop(run())
+
+
+def test_the_fence_counts_from_the_write_not_from_the_wish(monkeypatch):
+    """A connection that took its time must not make the proof of absence come too early (L2)."""
+
+    async def run():
+        async with trading(timeout_ms=-200) as (venue, peer):
+            genuine = Connections._connect
+
+            async def slow(self, *address):
+                await asyncio.sleep(0.2)
+                return await genuine(self, *address)
+
+            monkeypatch.setattr(Connections, "_connect", slow)
+            wished_ns = venue._clock.now_ns()
+            answered = await place(venue)
+            assert answered.outcome is Outcome.UNKNOWN
+            assert answered.sent_ns >= wished_ns + 200_000_000
+            assert len(peer.requests) == 1
+
+    on_uvloop(run())
