@@ -156,7 +156,7 @@ cdef class BinanceScanner:
     predecessor.
     """
 
-    def __cinit__(self, int dialect=DIALECT_BINANCE_SPOT):
+    def __init__(self, int dialect=DIALECT_BINANCE_SPOT):
         if dialect != DIALECT_BINANCE_SPOT and dialect != DIALECT_BINANCE_FUTURES:
             raise NumberRefused("dialect", dialect, "one of Binance's")
         self.dialect = dialect

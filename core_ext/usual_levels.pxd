@@ -23,12 +23,13 @@ cdef enum:
 
 cdef struct Form:
     # How a number of a run was written, so that the next one need not be measured: digits before
-    # the point, the length up to the closing quote; as masks, which bytes of either part must be
-    # digits, and which of them zeros, being finer than a step; factors that bring the digits to
-    # the end of a word, and what one whole is in steps. length 0: nothing learnt.
+    # the point, the length up to the closing quote, the part of it from the point on; as masks,
+    # which bytes of either part must be digits, and which of them zeros, being finer than a step;
+    # factors that bring the digits to the end of a word, and what one whole is in steps.
+    # length 0: nothing learnt.
     Py_ssize_t whole
-    Py_ssize_t places
     Py_ssize_t length
+    Py_ssize_t behind
     uint64_t whole_bytes
     uint64_t place_bytes
     uint64_t whole_stops
@@ -92,14 +93,15 @@ cdef inline void learn_form(
 ) noexcept nogil:
     """Notes how a number was written that `usual_number` has read."""
     cdef Py_ssize_t whole = lowest_bit(no_digits(eight_bytes(text))) >> 3
-    cdef Py_ssize_t places = end - text - whole - 1
+    cdef Py_ssize_t behind = end - text - whole
+    cdef Py_ssize_t places = behind - 1 if behind else 0
     form.length = 0
-    # Without a point, of an odd step, or where seven whole digits could be too many.
-    if places < 1 or step.mantissa != 1 or step.limit // 10000000 < powers_of_ten[step.scale]:
+    # Of an odd step, or where seven whole digits could be too many.
+    if step.mantissa != 1 or step.limit // 10000000 < powers_of_ten[step.scale]:
         return
     form.length = end - text
     form.whole = whole
-    form.places = places
+    form.behind = behind
     form.whole_bytes = first_bytes[whole]
     form.place_bytes = first_bytes[places]
     form.whole_stops = first_bytes[whole] & 0x8080808080808080ULL
@@ -130,15 +132,16 @@ cdef inline bint same_price(
         or four_bytes(text + form.length) & 0xFFFFFF != COMMA_BETWEEN
     ):
         return False
+    fraction &= form.place_bytes
     if form.whole_lift:
         # Both parts are eight digits at most, and become one number.
         steps[0] = <int64_t>eight_digits(
-            (word & form.whole_bytes) * form.whole_lift + (fraction & form.place_bytes) * form.place_lift
+            (word & form.whole_bytes) * form.whole_lift + fraction * form.place_lift
         )
     else:
         steps[0] = <int64_t>(
             eight_digits(word * lifts[form.whole]) * form.power
-            + eight_digits((fraction & form.place_bytes) * form.place_lift)
+            + eight_digits(fraction * form.place_lift)
         )
     return True
 
@@ -146,7 +149,10 @@ cdef inline bint same_price(
 cdef inline const unsigned char* same_quantity(
     const unsigned char* text, const Form* form, int64_t* steps
 ) noexcept nogil:
-    """Reads a quantity of as many places as the last one; where its quote stands, or NULL."""
+    """Reads a quantity of as many places as the last one, or of none, as deletions often have.
+
+    Returns where its quote stands, or NULL when it is written otherwise.
+    """
     cdef uint64_t word = eight_bytes(text)
     cdef uint64_t stops = no_digits(word)
     cdef uint64_t fraction
@@ -156,19 +162,23 @@ cdef inline const unsigned char* same_quantity(
     whole = lowest_bit(stops) >> 3
     fraction = eight_bytes(text + whole + 1)
     text += whole
+    if whole == 0 or ((word & 0xFF) | (whole == 1)) == 0:
+        return NULL
+    if text[0] == c'"':
+        steps[0] = <int64_t>(eight_digits(word * lifts[whole]) * form.power)
+        return text
     if (
         text[0] != c"."
-        or whole == 0
-        or ((word & 0xFF) | (whole == 1)) == 0
         or above_nine(fraction) & form.place_stops
         or fraction & form.finer_bytes
-        or text[form.places + 1] != c'"'
+        or text[form.behind] != c'"'
     ):
         return NULL
+    fraction &= form.place_bytes
     steps[0] = <int64_t>(
-        eight_digits(word * lifts[whole]) * form.power + eight_digits((fraction & form.place_bytes) * form.place_lift)
+        eight_digits(word * lifts[whole]) * form.power + eight_digits(fraction * form.place_lift)
     )
-    return text + form.places + 1
+    return text + form.behind
 
 
 cdef inline Py_ssize_t usual_run(
