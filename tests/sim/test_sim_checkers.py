@@ -219,6 +219,87 @@ def test_a_request_that_breaks_a_law_is_named(law, request_of, text):
     assert any(text in one for one in said(world, law)), world.checkers.violations
 
 
+def test_a_second_attempt_and_a_second_sending_are_named():
+    world = running()
+    route = world.nodes["route"]
+    world.venue.questions.left(bought("sw-t9-1-e1"), world.agenda.now_ns)
+    world.checkers.called(route, bought("sw-t9-1-e2"))
+    assert said(world, "L2") == ["sw-t9-1-e2 is sent, sw-t9-1-e1 may still buy"]
+    world.checkers.called(route, bought("sw-t9-1-e1"))
+    assert "sw-t9-1-e1 is sent a second time" in said(world, "L2")
+
+
+def test_a_request_during_a_ban_is_named():
+    """The budget lets nothing through; what leaves in spite of it breaks L10."""
+    world = running()
+    route, now_ns = world.nodes["route"], world.agenda.now_ns
+    ban = VenueAnswered(
+        request=bought("sw-t9-1-e1"),
+        outcome=Outcome.THROTTLED,
+        meaning=Meaning.BANNED,
+        sent_ns=now_ns,
+        retry_at_ns=now_ns + 5 * 10**9,
+    )
+    world.checkers.heard(route, [ban])
+    world.checkers.called(route, bought("sw-t9-1-e2"))
+    world.venue.network.on_departed(QueryOrder(symbol=SYMBOL, client_id=BUY), True)
+    told = said(world, "L10")
+    assert told[0].endswith("after a 429")
+    assert told[1].endswith("before the end of a ban")
+
+
+def test_a_stop_that_is_gone_is_missed_within_three_seconds():
+    """L5, in a calm world: nobody was told, and the venue's side alone shows it."""
+    world = running()
+    stops = []
+    while not stops:
+        world.step()
+        stops = [
+            order
+            for book in world.venue.books.held.values()
+            for order in book.selling.values()
+            if order.type == "STOP_LOSS_LIMIT"
+        ]
+    for order in stops:
+        world.venue.exchange.vanish(order.id, world.agenda.now_ns // 10**6)
+        world.venue.push(silent=True)
+        world.venue.vanished(order_now(world, order))
+    began_ns = world.agenda.now_ns
+    while not said(world, "L5"):
+        world.step()
+        assert world.agenda.now_ns - began_ns < 4 * 10**9
+    assert "no stop at the venue" in said(world, "L5")[0]
+
+
+def order_now(world, order):
+    return world.venue.exchange.find("engine", order.symbol, order.id, None)
+
+
+def test_money_from_nowhere_is_named_at_the_next_booking():
+    world = running()
+    account = world.nodes["route"].actor.account
+    while not account.fills:
+        world.step()
+    account.ledger["USDT"] += 1
+    booked = len(account.fills)
+    while len(account.fills) == booked:
+        world.step()
+    assert any("its fills make it" in text for text in said(world, "L15"))
+
+
+def test_a_row_that_readers_know_and_the_journal_lost_forbids_entries():
+    world = running()
+    route = world.nodes["route"]
+    protect = world.nodes["protect"].actor
+    while not route.actor.account.fills or protect.replica.mark < len(route.rows):
+        world.step()
+    lost = len(route.rows)
+    del route.disk.rows[lost - 1 :]
+    route.life += 1
+    world.checkers.called(route, bought("sw-t9-1-e1"))
+    assert any(f"row {lost} of {lost}" in text for text in said(world, "L12"))
+
+
 def test_a_second_writer_is_named():
     world = running()
     route = world.nodes["route"]
