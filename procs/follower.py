@@ -25,6 +25,7 @@ class FoldedState(Protocol):
 
     seq: int
     route_mark: int
+    route_marked_in: str
 
 
 StateT = TypeVar("StateT", bound=FoldedState)
@@ -59,6 +60,7 @@ class Follower(Generic[StateT]):
         for event in events:
             self._evolve(self.state, event)
         self.replica.mark = self.state.route_mark
+        self.replica.marked_in = self.state.route_marked_in
 
     def snapshot(self) -> bytes:
         """The state after the last event."""
@@ -73,7 +75,9 @@ class Follower(Generic[StateT]):
         moved = self.replica.mark > self.state.route_mark
         if moved and now_ns - self._marked_ns > MARK_EVERY_NS:
             self._marked_ns = now_ns
-            self._record(RouteMarked(seq=self.replica.mark, at_ns=now_ns))
+            self._record(
+                RouteMarked(seq=self.replica.mark, at_ns=now_ns, epoch=self.replica.marked_in)
+            )
 
     def _record(self, event: Message) -> None:
         self._evolve(self.state, event)

@@ -72,6 +72,7 @@ class State(msgspec.Struct, kw_only=True):
     accepted_ns: list[int] = []
     """When intents of the last minute were made."""
     route_mark: int = 0
+    route_marked_in: str = ""
     equity_peak: Amount = ZERO
     equity_start: Amount | None = None
     refusals: dict[str, int] = {}
@@ -100,7 +101,8 @@ def evolve(state: State, event: Message) -> None:
         case ReservationReleased():
             state.reservations.pop(event.intent_id, None)
         case RouteMarked():
-            state.route_mark = max(state.route_mark, event.seq)
+            if event.seq >= state.route_mark:
+                state.route_mark, state.route_marked_in = event.seq, event.epoch
 
 
 def _begin_run(state: State, run: str) -> None:

@@ -52,6 +52,7 @@ class State(msgspec.Struct, kw_only=True):
     seq: int = 0
     plans: dict[str, Plan] = {}
     route_mark: int = 0
+    route_marked_in: str = ""
 
 
 def evolve(state: State, event: Message) -> None:
@@ -68,7 +69,8 @@ def evolve(state: State, event: Message) -> None:
         case PlanDropped():
             state.plans.pop(event.position_id, None)
         case RouteMarked():
-            state.route_mark = max(state.route_mark, event.seq)
+            if event.seq >= state.route_mark:
+                state.route_mark, state.route_marked_in = event.seq, event.epoch
 
 
 class Actor(Follower[State]):

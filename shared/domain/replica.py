@@ -45,7 +45,8 @@ class Replica:
         self.refused = ""
         self.mark = 0
         """The highest sequence ever seen, over restarts (L12)."""
-        self._marked_in = ""
+        self.marked_in = ""
+        """The epoch in which it was; not the present one where a mark outlived its route."""
         self.fresh_ns = 0
         self.caught_up_ns = 0
         """Route's time at which this copy was known to lack nothing."""
@@ -64,7 +65,7 @@ class Replica:
             version=MESSAGE_VERSION,
             config_hash=self.config_hash,
             mark=self.mark,
-            marked_in=self._marked_in,
+            marked_in=self.marked_in,
         )
         return [Say("route", hello)]
 
@@ -121,7 +122,7 @@ class Replica:
     def _mark(self, seq: int) -> None:
         if seq >= self.mark:
             self.mark = seq
-            self._marked_in = self.epoch
+            self.marked_in = self.epoch
 
     def _fold(self, message: EventSaid, now_ns: int) -> tuple[list[AccountEvent], list[Effect]]:
         if not self.welcomed:

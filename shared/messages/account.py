@@ -303,7 +303,7 @@ class Hello(Message, frozen=True, kw_only=True, tag="hello"):
     config_hash: str
     mark: int
     marked_in: str = ""
-    """The epoch of route in which the mark was seen; empty for one from before this reader began.
+    """The epoch of route in which the mark was seen; empty where an older program wrote it down.
     What an earlier route had said must be in the journal that this one found."""
 
 

@@ -67,6 +67,8 @@ class RouteMarked(Message, frozen=True, kw_only=True, tag="route_marked"):
 
     seq: int
     at_ns: int
+    epoch: str = ""
+    """The route that said it, as in its Welcomed; empty in rows of older programs."""
 
 
 class PlanChanged(Message, frozen=True, kw_only=True, tag="plan_changed"):

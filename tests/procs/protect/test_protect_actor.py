@@ -252,6 +252,24 @@ def test_a_plan_outlives_a_crash():
     assert wanted(after.price(9_600, 3.2)) is None, "the exit is planned already"
 
 
+def test_a_mark_outlives_a_crash_with_the_route_that_said_it():
+    """L12: what a living route said after its start is no row that it lost."""
+    before = Scene(*bought(), LOCAL)
+    before.tick(40.0)
+    mark = before.account.seq
+    assert [(e.seq, e.epoch) for e in before.events(RouteMarked)] == [(mark, "e")]
+    after = Scene(*bought(), LOCAL, rows=before.rows, welcome=False, at=41.0)
+    (hello,) = [m for _, m in after.says if isinstance(m, Hello)]
+    assert (hello.mark, hello.marked_in) == (mark, "e")
+    snapshot = after.actor.snapshot()
+    again = Actor(POLICY, "run1")
+    again.recover(snapshot, [])
+    (hello,) = [
+        say.message for say in gather(again.start(ns(42.0))).says if isinstance(say.message, Hello)
+    ]
+    assert (hello.mark, hello.marked_in) == (mark, "e")
+
+
 def test_a_plan_ends_with_its_position():
     scene = Scene(*bought(), LOCAL)
     scene.price(9_700, 2.0)
