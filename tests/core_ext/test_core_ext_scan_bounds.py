@@ -13,28 +13,29 @@ import ctypes, mmap, random, sys
 sys.path.insert(0, ROOT)
 sys.path.insert(0, TESTS)
 from core_ext.book import Book
-from core_ext.scan import BinanceScanner, kind_of, symbol_of
+from core_ext.scan import BinanceScanner, BybitScanner, kind_of, symbol_of
 from test_core_ext_scan_contract import DEPTH, OTHER, SNAPSHOT, TICKER, TRADE, mutated, wrapped
+from test_core_ext_scan_dialects import BINANCE, BYBIT
 
 PAGE = mmap.PAGESIZE
 memory = mmap.mmap(-1, 2 * PAGE)
 address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
 libc = ctypes.CDLL(None, use_errno=True)
 assert libc.mprotect(ctypes.c_void_p(address + PAGE), PAGE, 0) == 0
-scanner, book = BinanceScanner(), Book("0.01")
+scanner, futures, bybit, book = BinanceScanner(), BinanceScanner(1), BybitScanner(), Book("0.01")
 
 def feed(frame):
     start = PAGE - len(frame)
     memory[start:PAGE] = frame
     view = memoryview(memory)[start:PAGE]
     symbol_of(view), kind_of(view)
-    for read in (scanner.feed, scanner.load_snapshot):
+    for read in (scanner.feed, futures.feed, bybit.feed, scanner.load_snapshot):
         try:
             read(book, view)
         except ValueError:
             pass
 
-seeds = [DEPTH, TRADE, TICKER, OTHER, SNAPSHOT]
+seeds = [DEPTH, TRADE, TICKER, OTHER, SNAPSHOT, *BINANCE, *BYBIT]
 seeds += [wrapped(frame) for frame in seeds]
 fed = 0
 for frame in seeds:
