@@ -61,7 +61,8 @@ def config_files(args: argparse.Namespace) -> list[Path]:
     if named:
         return named
     usual = args.userdir / "seawall.toml"
-    return [usual] if usual.exists() else []
+    # A link that leads nowhere is a person's configuration that is missing, not none.
+    return [usual] if os.path.lexists(usual) else []
 
 
 def loaded_from(args: argparse.Namespace, extra_sets: Iterable[str] = ()) -> Loaded:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from pathlib import Path
@@ -93,7 +94,7 @@ def plan_of(args: argparse.Namespace) -> RunPlan:
     """The run that the command line asks for. Raises ConfigError, NotFoundError, RecordingError."""
     from procs.supervise.plan import RunPlan
 
-    if not args.config and not (args.userdir / "seawall.toml").exists():
+    if not args.config and not os.path.lexists(args.userdir / "seawall.toml"):
         _init(args.userdir)
     sets = [
         f"{key}={value}"

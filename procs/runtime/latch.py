@@ -9,6 +9,8 @@ import os
 from pathlib import Path
 from typing import Final
 
+from shared.small_files import read_small
+
 NO_REASON: Final = "latched without a reason"
 TEXT_LIMIT: Final = 500
 
@@ -27,7 +29,7 @@ class Latch:
             found = os.stat(self.path)
             seen = (found.st_mtime_ns, found.st_size)
             if seen != self._seen:
-                text = self.path.read_text(encoding="utf-8", errors="replace")
+                text = read_small(self.path).decode("utf-8", "replace")
                 self._text = text.strip()[:TEXT_LIMIT] or NO_REASON
                 self._seen = seen
         except FileNotFoundError:

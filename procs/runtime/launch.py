@@ -16,6 +16,10 @@ from shared.clock import EngineClock
 from shared.config.schema import Settings
 from shared.errors import ConfigError, MessageError
 from shared.messages.base import Reader, encode
+from shared.small_files import MIB, read_small
+
+LAUNCH_MAX_BYTES = 16 * MIB
+"""Thousands of symbols are a few hundred kilobytes."""
 
 LAUNCH_MODE = 0o600
 """Only the owner may read or replace what a child is told."""
@@ -111,7 +115,7 @@ def write_launch(launch: Launch) -> Path:
 def read_launch(path: Path) -> Launch:
     """The launch file at path. Raises ConfigError, which is never worth a restart (L14)."""
     try:
-        data = path.read_bytes()
+        data = read_small(path, LAUNCH_MAX_BYTES)
     except OSError as error:
         raise ConfigError(f"launch file {path}: {error.strerror}") from error
     try:

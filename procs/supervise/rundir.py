@@ -17,6 +17,7 @@ from shared.bus.locks import Lock, LockedError, prepare_run_dir, take_lock
 from shared.errors import ConfigError, SeawallError
 from shared.messages.base import NOT_JSON
 from shared.messages.control import TradingState
+from shared.small_files import read_small
 
 PRIVATE_MODE: Final = 0o700
 
@@ -114,22 +115,24 @@ def replace_text(path: Path, text: str, mode: int = 0o644) -> None:
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
+        file.flush()
+        os.fsync(descriptor)
     os.replace(unfinished, path)
 
 
 def read_text(path: Path) -> str:
-    """The stripped text of a small file; empty when there is none."""
+    """The stripped text of a small file; empty when there is none, or nothing that can be read."""
     try:
-        return path.read_bytes()[:LATCH_TEXT_MAX].decode("utf-8", "replace").strip()
-    except FileNotFoundError:
+        return read_small(path)[:LATCH_TEXT_MAX].decode("utf-8", "replace").strip("\0 \t\r\n")
+    except OSError:
         return ""
 
 
 def read_run_file(path: Path) -> RunFile | None:
     """The run file; None when there is none or it is not ours to understand."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=RunFile)
-    except (FileNotFoundError, *NOT_JSON):
+        return msgspec.json.decode(read_small(path), type=RunFile)
+    except (OSError, *NOT_JSON):
         return None
 
 
@@ -174,16 +177,16 @@ def write_latch(path: Path, text: str) -> None:
 
 
 def read_latch(path: Path) -> str:
-    """The reason in the latch file; empty when it is open. An empty file latches too."""
-    text = read_text(path)
-    if text:
-        return text
-    return "no reason given" if path.exists() else ""
+    """The reason in the latch file; empty when it is open. An empty file latches too, and so does
+    anything else of that name: whoever put it there meant it."""
+    return read_text(path) or ("no reason given" if os.path.lexists(path) else "")
 
 
 def read_operator(path: Path) -> TradingState:
-    """A person's pause or halt from before a crash."""
-    return TradingState.__members__.get(read_text(path), TradingState.ACTIVE)
+    """A person's pause or halt from before a crash; one that cannot be read pauses."""
+    if not os.path.lexists(path):
+        return TradingState.ACTIVE
+    return TradingState.__members__.get(read_text(path), TradingState.REDUCING)
 
 
 def write_operator(path: Path, state: TradingState) -> None:

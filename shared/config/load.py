@@ -24,6 +24,7 @@ from shared.config.schema import PROCESS_NAMES, Process, Settings
 from shared.config.toml import TomlError, parse_toml
 from shared.errors import ConfigError, NumberError
 from shared.messages.base import Amount, encode
+from shared.small_files import read_small
 from shared.units import decimal_from_text
 
 ENVIRONMENT_PREFIX = "SEAWALL__"
@@ -161,7 +162,7 @@ def _all_given(
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        return parse_toml(path.read_text("utf-8"), Decimal)
+        return parse_toml(read_small(path).decode("utf-8"), Decimal)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -169,7 +170,7 @@ def _read_file(path: Path) -> dict[str, Any]:
             f"{path}: not UTF-8 text: {error.reason} at byte {error.start}"
         ) from error
     except TomlError as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from error
+        raise ConfigError(f"{path}: not TOML: {str(error)[:300]}") from error
 
 
 def _flatten(source: str, table: dict[str, Any], prefix: str) -> Iterator[_Given]:

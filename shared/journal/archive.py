@@ -81,7 +81,7 @@ def write_archive(userdir: Path, target: Path, made_at_s: int, version: str) -> 
     data = userdir / "data"
     if not any((data / name).is_file() for name in JOURNALS):
         raise NotFoundError(f"{data}: no journal to back up")
-    if target.exists():
+    if os.path.lexists(target):
         raise JournalError(f"{target} exists; choose another name")
     partial = target.with_name(f".{target.name}.partial")
     try:

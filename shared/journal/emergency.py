@@ -15,6 +15,7 @@ import msgspec
 from shared.journal.rows import Row
 from shared.journal.schema import row_crc
 from shared.messages.base import NOT_JSON
+from shared.small_files import read_small
 
 RESERVED_BYTES: Final = 4 * 1024 * 1024
 """About 10,000 rows: hours of exits without entries."""
@@ -94,7 +95,11 @@ def read_emergency(path: Path) -> Left:
     """Complete lines of the file; a torn last one was never acknowledged and does not count."""
     rows: list[Row] = []
     end = 0
-    *lines, _torn = path.read_bytes().split(b"\n") if path.exists() else [b""]
+    try:
+        data = read_small(path, 2 * RESERVED_BYTES)
+    except FileNotFoundError:
+        data = b""
+    *lines, _torn = data.split(b"\n")
     for number, text in enumerate(lines):
         row = _row(text)
         if row is None:

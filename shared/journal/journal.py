@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +19,7 @@ import msgspec
 from shared.domain.effects import Journal as JournalEffect
 from shared.errors import JournalError, MessageError
 from shared.journal import salvage as repair
-from shared.journal.emergency import EmergencyFile, continues, read_emergency
+from shared.journal.emergency import EmergencyFile, Left, continues, read_emergency
 from shared.journal.mark import MarkFile, read_mark
 from shared.journal.rows import Row, Survey, survey
 from shared.journal.schema import (
@@ -95,9 +96,14 @@ class Journal:
         JournalError for a file of another program, version or role and for rows of unknown types,
         DiskError when the file cannot be opened for writing.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
-        repair.finish(path)
-        own_mark = read_mark(mark_path(path))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            repair.finish(path)
+            _refuse_no_file(path)
+            own_mark = read_mark(mark_path(path))
+            left = read_emergency(emergency_path(path))
+        except OSError as error:
+            raise DiskError(f"{error.filename or path}: {error.strerror}") from error
         connection = connect(path)
         try:
             found = _read(connection, path, role)
@@ -116,7 +122,7 @@ class Journal:
         except JournalError:
             connection.close()
             raise
-        journal._take_over_emergency(reader, mark, own_mark)
+        journal._take_over_emergency(reader, left, mark, own_mark)
         return journal
 
     @property
@@ -207,13 +213,14 @@ class Journal:
         self._mark.close()
         self._emergency.close()
 
-    def _take_over_emergency(self, reader: Reader, mark: int, own_mark: int | None) -> None:
+    def _take_over_emergency(
+        self, reader: Reader, left: Left, mark: int, own_mark: int | None
+    ) -> None:
         """Appends what the emergency file holds beyond the last row, then reserves it anew.
 
         A row that is still missing then although it was marked is lost: by a peer, or by this
         journal itself (None for a mark that cannot be read). While the disk still takes nothing,
         the rows stay where they are and more may follow."""
-        left = read_emergency(self._emergency.path)
         extra, broken = self._continuing(left.rows)
         last = self.seq + len(extra)
         seen = max(mark, own_mark or 0)
@@ -326,6 +333,17 @@ class Journal:
     def _shut(self, reason: str) -> DiskError:
         self.failed = reason
         return DiskError(reason)
+
+
+def _refuse_no_file(path: Path) -> None:
+    """Raises JournalError for anything in a journal's place that is no file: SQLite would follow a
+    link into a device, and wait at a pipe for ever."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        raise JournalError(f"{path}: not a regular file")
 
 
 def mark_path(path: Path) -> Path:

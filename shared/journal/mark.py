@@ -13,6 +13,8 @@ import zlib
 from pathlib import Path
 from typing import Final
 
+from shared.small_files import read_small
+
 _MARK: Final = struct.Struct("<qI")
 
 
@@ -42,7 +44,10 @@ class MarkFile:
 def read_mark(path: Path) -> int | None:
     """The mark beside a journal; 0 when nothing was marked yet, None when it is damaged: what else
     is missing then can no longer be told."""
-    data = path.read_bytes() if path.exists() else b""
+    try:
+        data = read_small(path)
+    except FileNotFoundError:
+        return 0
     if not data:
         return 0
     if len(data) != _MARK.size:

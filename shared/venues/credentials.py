@@ -77,6 +77,9 @@ def _read_private(path: Path) -> bytes:
         if described.st_uid != os.geteuid():
             owner = described.st_uid
             raise ConfigError(f"credentials: {path} belongs to another user (uid {owner})")
+        if described.st_size > LARGEST_FILE:
+            size = described.st_size
+            raise ConfigError(f"credentials: {path} has {size} bytes, allowed are {LARGEST_FILE}")
         return os.read(descriptor, LARGEST_FILE)
     finally:
         os.close(descriptor)

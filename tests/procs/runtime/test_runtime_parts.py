@@ -129,7 +129,7 @@ def test_an_empty_latch_is_a_latch_and_so_is_one_that_cannot_be_read(tmp_path):
     (tmp_path / "KILL").touch()
     assert Latch(tmp_path / "KILL").text() == NO_REASON
     (tmp_path / "DIR").mkdir()
-    assert "Is a directory" in Latch(tmp_path / "DIR").text()
+    assert "not a regular file" in Latch(tmp_path / "DIR").text()
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 6, 8, 64])

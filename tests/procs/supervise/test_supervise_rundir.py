@@ -91,9 +91,9 @@ def test_a_persons_pause_is_kept(paths, state):
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "ACTIVE extra"])
-def test_an_operator_file_that_is_none_of_ours_means_nothing(paths, text):
+def test_an_operator_file_that_cannot_be_understood_pauses(paths, text):
     paths.operator.write_text(text)
-    assert read_operator(paths.operator) is TradingState.ACTIVE
+    assert read_operator(paths.operator) is TradingState.REDUCING
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": "x"}'])
