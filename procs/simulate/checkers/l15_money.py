@@ -27,15 +27,27 @@ class Money(Checker):
         self._opening: dict[str, Decimal] = {}
         self._moved: dict[str, Decimal] = {}
         self._judged = (0, 0, 0)
+        self._unopened = True
+        self._strangers: dict[str, Decimal] = {}
+        """What strangers had moved when the ledger was opened."""
 
     def turned(self, node: Any) -> None:
         """Checks what this node's turn may have broken."""
         if not node.alive:
             return
         if node.role == "route":
+            self._look_at_opening(node.actor.account)
             self._ledger(node.actor.account)
         if node.role in ("route", "decide"):
             self._stakes()
+
+    def _look_at_opening(self, account: Account) -> None:
+        """A journal that is wholly lost opens its ledger again, with all that was moved so far."""
+        if not account.ledger:
+            self._unopened = True
+        elif self._unopened:
+            self._unopened = False
+            self._strangers = dict(self.books.foreign)
 
     def _ledger(self, account: Account) -> None:
         """At each booking: opened with, moved by every fill, is what the ledger holds."""
@@ -108,8 +120,8 @@ class Money(Checker):
         foreign = self.books.foreign
         for balance in venue.balances():
             asset, theirs = balance.asset, balance.free + balance.locked
-            first = venue.exchange.ledger.put_in.get(asset, ZERO)
             # What strangers did before the ledger was opened is in its opening, the rest is not.
-            moved = account.ledger.get(asset, ZERO) - self._opening.get(asset, first)
-            if first + moved + foreign.get(asset, ZERO) != theirs:
-                self.say(f"{asset}: ledger moved {moved}, opened {first}, venue {theirs}")
+            since = foreign.get(asset, ZERO) - self._strangers.get(asset, ZERO)
+            ours = account.ledger.get(asset, ZERO)
+            if ours + since != theirs:
+                self.say(f"{asset}: ledger {ours}, strangers {since}, venue {theirs}")
