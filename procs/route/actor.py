@@ -336,7 +336,9 @@ class Actor:
             trades = of_trades(self.account, [report.trade], self.instruments, now_ns)
             self._recorder.perform(trades)
         if report.order is not None:
-            self._recorder.perform(of_order(self.account, report.order, now_ns, now_ns))
+            # A push that was long on its way is old news: it raises no order that ended since.
+            of_ns = min(now_ns, report.order.updated_ms * NS_PER_MS or now_ns)
+            self._recorder.perform(of_order(self.account, report.order, now_ns, of_ns))
         self._recorder.perform(of_balances(self.account, report.balances, now_ns))
 
     def _answered(self, answer: VenueAnswered, now_ns: int) -> None:

@@ -618,3 +618,14 @@ def test_its_figures_and_its_report():
     assert report["orders"]["filled"] == 1
     assert report["ledger"]["BTC"] == {"engine": "1", "venue": "0"}
     assert report["fill_rate"] == 1.0
+
+
+@pytest.mark.parametrize(("said_at", "risen"), [(0.4, False), (9.0, True)])
+def test_a_push_that_was_long_on_its_way_raises_no_dead_order(said_at, risen):
+    """L2: open news younger than the end is the venue's word, older ones only took their time."""
+    scene = held()
+    over = VenueReported(order=said("t1", status=VenueStatus.CANCELED))
+    scene.give(over, 1.0)
+    late = said("t1", updated_ms=ns(said_at) // 10**6)
+    scene.give(VenueReported(order=late), 9.5)
+    assert (scene.account.totals.get("orders_adopted", 0) == 1) == risen
