@@ -87,9 +87,13 @@ cdef inline double take(
     cdef Py_ssize_t end = head + peaks.count
     cdef int64_t now_ns = ts_ns if ts_ns > peaks.last_ns else peaks.last_ns
     cdef int64_t oldest_ns = now_ns - window_ns
-    # Whether the last peaks are passed nobody can predict: the first two go without a branch.
-    end -= (end > head) & (ring[(end - 1) & mask].price <= price)
-    end -= (end > head) & (ring[(end - 1) & mask].price <= price)
+    cdef Py_ssize_t passed = 0
+    cdef Py_ssize_t i
+    # How many of the last peaks are passed nobody can predict: the last four are counted without
+    # a branch, and they fall, so that what is counted is what is passed.
+    for i in range(1, 5):
+        passed += (end - i >= head) & (ring[(end - i) & mask].price <= price)
+    end -= passed
     while end > head and ring[(end - 1) & mask].price <= price:
         end -= 1
     while end > head and ring[head & mask].ts_ns < oldest_ns:
