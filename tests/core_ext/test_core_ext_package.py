@@ -37,13 +37,14 @@ def test_an_unbuilt_checkout_gets_one_clear_line(tmp_path):
     [
         (book.Book("1"), reference.Book("1")),
         (scan.BinanceScanner(), reference.BinanceScanner()),
+        (scan.BybitScanner(), reference.BybitScanner()),
         (scan.BinanceScanner().feed(book.Book("1"), b"{}"), reference.ScanResult()),
         (drop.DropWindow(1), reference.DropWindow(1)),
         (drop.DropWindows(1, 1), reference.DropWindows(1, 1)),
         (quote.Quote(symbol="A"), reference.Quote(symbol="A")),
         (histogram.Histogram(), reference.Histogram()),
     ],
-    ids=["book", "scanner", "result", "drop", "drops", "quote", "histogram"],
+    ids=["book", "scanner", "bybit", "result", "drop", "drops", "quote", "histogram"],
 )
 def test_both_halves_offer_the_same_names(native, plain):
     missing = {name for name in dir(native) if not name.startswith("_")} - set(dir(plain))

@@ -64,7 +64,7 @@ def pairs_of(tick, lot):
     )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     frames=st.lists(st.tuples(levels, levels, st.integers(0, 60)), min_size=1, max_size=4),
     tick=st.sampled_from(STEPS),
