@@ -13,6 +13,10 @@ Span = tuple[int, int]
 """From, to; milliseconds of the wall clock."""
 
 FOREVER: Final = 1 << 62
+SLACK_MS: Final = 50
+"""The diary and the engine read two clocks."""
+NOTICED_MS: Final = 20_000
+"""A supervisor that is stopped notices a death when it goes on."""
 SUPERVISE: Final = "supervise"
 VENUE: Final = "localvenue"
 
@@ -75,7 +79,7 @@ def paused(role: str, diary: list[dict[str, Any]]) -> list[Span]:
 
 def deaths(diary: list[dict[str, Any]], system: list[dict[str, Any]]) -> list[Death]:
     """Every death of a child that the supervisor saw, and those of the supervisor itself."""
-    killed = {one["pid"] for one in diary if one["what"] == "kill"}
+    kills = [one for one in diary if one["what"] == "kill"]
     hits = [one for one in diary if one["what"] == "aim"]
     found = []
     for at, record in enumerate(system):
@@ -85,21 +89,20 @@ def deaths(diary: list[dict[str, Any]], system: list[dict[str, Any]]) -> list[De
         aimed = record["exit_code"] == -9 and any(
             one["role"] == role and 0 <= at_ms - one["at_ms"] < 60_000 for one in hits
         )
+        # A number of a process comes again after some ten thousand others.
+        killed_ms = [
+            one["at_ms"]
+            for one in kills
+            if one["pid"] == record["pid"] and 0 <= at_ms + SLACK_MS - one["at_ms"] <= NOTICED_MS
+        ]
         found.append(
             Death(
                 role=role,
-                at_ms=next(
-                    (
-                        one["at_ms"]
-                        for one in diary
-                        if one["what"] == "kill" and one["pid"] == record["pid"]
-                    ),
-                    at_ms,
-                ),
+                at_ms=max(killed_ms, default=at_ms),
                 ready_ms=_ready_after(role, system[at + 1 :]),
                 exit_code=record["exit_code"],
                 words=record["last_words"],
-                asked=record["pid"] in killed or aimed,
+                asked=bool(killed_ms) or aimed,
             )
         )
     whole = [one["at_ms"] for one in diary if one["what"] == "whole"]

@@ -35,6 +35,8 @@ DEATHS_WINDOW_S: Final = 61.0
 DEATHS_MAX: Final = 5
 """The supervisor gives up after more deaths of one child in a minute than these (L14)."""
 AIM_DEATHS: Final = 2
+MISSED_S: Final = 10.0
+"""By then the supervisor has missed a dead child; it may have been stopped for 8 s."""
 
 
 @dataclass
@@ -46,8 +48,8 @@ class Nemesis:
     seed: int
     skipped: int = 0
     """Blows that would have been one death too many within a minute."""
-    _killed: set[int] = field(default_factory=set)
-    """Processes that the supervisor may not have missed yet."""
+    _killed: dict[int, float] = field(default_factory=dict)
+    """Processes that the supervisor may not have missed yet, and when they were killed."""
     _paused: dict[str, int] = field(default_factory=dict)
     _full: dict[str, tuple[int, int]] = field(default_factory=dict)
     _deaths: defaultdict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque))
@@ -138,7 +140,7 @@ class Nemesis:
             return
         self._paused.pop(role, None)
         self._deaths[role].append(now_s())
-        self._killed.add(pid)
+        self._killed[pid] = now_s()
         entry = self.diary.note("kill", role, pid=pid)
         if not self.engine.signal_pid(signal.SIGKILL, pid):
             self.diary.note("kill_missed", role, pid=pid, of_ms=entry["at_ms"])
@@ -164,7 +166,7 @@ class Nemesis:
             ends = now_s() + AIM_WITHIN_S
             while now_s() < ends:
                 rows = self.engine.status_now().get("processes", {})
-                if rows and rows[role]["incarnation"] >= first + 2:
+                if rows and _is_hit(rows[role], first):
                     self._deaths[role].append(now_s())
                     self.diary.note("aim_hit", role, point=blow.point)
                     return
@@ -272,11 +274,20 @@ class Nemesis:
             time.sleep(LOOK_S)
 
 
-def _whole(rows: dict[str, Any], killed: set[int]) -> bool:
+def _whole(rows: dict[str, Any], killed: dict[int, float]) -> bool:
+    """Ready and heard, each; a number that was killed long ago is another process by now."""
+    recent = {pid for pid, at_s in killed.items() if now_s() - at_s < MISSED_S}
     return set(rows) == set(ROLES) and all(
-        row["status"] == "ready" and row["heartbeat_age_ms"] < 1000 and row["pid"] not in killed
+        row["status"] == "ready" and row["heartbeat_age_ms"] < 1000 and row["pid"] not in recent
         for row in rows.values()
     )
+
+
+def _is_hit(row: dict[str, Any], first: int) -> bool:
+    """Whether the successor of an incarnation has died in its turn."""
+    if row["incarnation"] == first + 1:
+        return row["status"] in ("backoff", "waiting", "failed")
+    return bool(row["incarnation"] > first + 1)
 
 
 def _nothing() -> None:

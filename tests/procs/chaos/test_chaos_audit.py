@@ -37,6 +37,13 @@ def test_a_kill_with_a_live_stop_is_nothing(world, judged):
     assert death.ready_ms - death.at_ms == 900
 
 
+def test_a_number_that_comes_again_is_another_process(world, judged):
+    world.kill("route", 3000, 3900, pid=7)
+    world.kill("route", 60_000, 60_700, pid=7)
+    first, second = judged(world).deaths
+    assert (first.ready_ms - first.at_ms, second.ready_ms - second.at_ms) == (900, 700)
+
+
 def lose_a_fill(world):
     world.events.remove(world.booked(1))
 
