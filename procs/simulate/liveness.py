@@ -53,6 +53,8 @@ class Debts:
         """Law and thing, for all that is unsettled now."""
         nodes = self._world.nodes
         owed = [("L14", f"{role} is dead") for role, node in nodes.items() if not node.alive]
+        if nodes["route"].actor is None or nodes["decide"].actor is None:
+            return owed
         account = nodes["route"].actor.account
         for order in account.orders.values():
             if order.status in (OrderStatus.UNKNOWN, OrderStatus.SUBMITTED):

@@ -78,13 +78,15 @@ def test_points_are_every_step_of_every_turn_with_effects():
     points = points_of(1, "crashes")
     hits = [hit for point in points for hit in point]
     assert len(hits) == len(points) > 100
-    assert {hit.kind for hit in hits} == {"crash"}
-    turns = {hit.occasion for hit in hits}
-    assert turns == set(range(1, len(turns) + 1))
-    for turn in turns:
-        steps = [hit.length for hit in hits if hit.occasion == turn]
-        assert steps == list(range(len(steps)))
-        assert len(steps) >= 2, "before everything, and after everything"
+    for kind in ("crash", "crash_supervise"):
+        turns = {hit.occasion for hit in hits if hit.kind == kind}
+        assert turns == set(range(1, len(turns) + 1)), "none is left out"
+        for turn in turns:
+            steps = [hit.length for hit in hits if hit[:2] == (kind, turn)]
+            assert steps == list(range(len(steps)))
+            assert len(steps) >= 2, "before everything, and after everything"
+    for kind in ("crash_ingest", "crash_observe"):
+        assert len([hit for hit in hits if hit.kind == kind]) == 30, "a sample of equal turns"
 
 
 def test_a_point_kills_where_it_says():
@@ -128,13 +130,13 @@ def test_a_broken_point_comes_with_its_command(monkeypatch, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_every_point_of_a_seed_breaks_no_law():
     report = crash_points(range(1, 2), "crashes", 40, 1, quiet)
     assert report.violations == []
     assert report.singles > 200
     assert report.pairs == 40
-    assert set(report.by_role) == {"route", "decide", "protect"}
+    assert set(report.by_role) == {"route", "decide", "protect", "supervise", "ingest", "observe"}
 
 
 def test_modes_have_names():

@@ -50,7 +50,7 @@ def test_a_trace_tells_the_story_in_order():
     reached = next(i for i, line in enumerate(lines) if "venue" in line and name in line)
     assert bought < asked < reached, "journal, request, venue: in the order of L1"
     assert len([line for line in lines if " FAULT " in line]) == len(outcome.hits)
-    assert "Quote" not in "".join(lines)
+    assert not [line for line in lines if re.search(r" (hears|says) .*\b(Quote|Beat)\b", line)]
 
 
 def test_looking_on_changes_nothing():
@@ -198,6 +198,6 @@ def test_a_planted_bug_shrinks_to_what_it_needs(monkeypatch, capsys):
     only = re.search(r"--only (\S+)", command).group(1)
     assert 1 <= len(hits_of(only)) < len(outcome.hits)
     assert len(hits_of(only)) <= 6
-    assert {hit.kind for hit in hits_of(only)} & {"lost_answer", "cut_request", "slow_request"}
+    assert any(hit.kind.endswith(("_request", "_answer")) for hit in hits_of(only))
     assert f"BROKEN   {outcome.violations[0].law}" in said
     assert main(command.split()[1:]) == ExitCode.ERROR, "the command replays exactly that"
