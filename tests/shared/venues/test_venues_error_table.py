@@ -1,4 +1,4 @@
-"""Every row of the error table, over real HTTP through genuine ccxt (O4, L2)."""
+"""Every row of the error table, over real HTTP, through every way to the venue (O4, L2)."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ from shared.messages.venue import (
 from shared.venues.ccxt_spot import CcxtSpot
 from shared.venues.error_rows import ROWS
 from shared.venues.errors import Heard, judge, unreadable
+from shared.venues.native.live_spot import LiveSpot
+from shared.venues.native.spot import NativeSpot
 
 PLACE = PlaceOrder(
     symbol="BTCUSDT",
@@ -159,10 +161,13 @@ OVER_HTTP = [
 ]
 
 
-def test_every_row_over_http_through_ccxt() -> None:
+@pytest.mark.parametrize("open_venue", [CcxtSpot, LiveSpot, NativeSpot])
+def test_every_row_over_real_http(open_venue) -> None:
+    """Through genuine ccxt, our own session, and the rescue's."""
+
     async def run() -> list[str]:
         wrong = []
-        async with connected_venue() as (venue, stub):
+        async with connected_venue(open_venue) as (venue, stub):
             for canned, outcome, meaning, code in OVER_HTTP:
                 venue.budget.paused_until_ns = venue.budget.banned_until_ns = 0
                 stub.script.append(canned)
