@@ -78,7 +78,7 @@ def page(rows: Iterable[Row]) -> str:
     lines = [HEAD.rstrip("\n")]
     for row in rows:
         seed = "not found" if row.seed is None else str(row.seed)
-        words = row.words.replace("|", "\\|")
+        words = row.words.replace("|", "/")
         lines.append(
             f"| {row.bug} | {row.meant} | {row.law} | {row.profile} | {seed} | {words} "
             f"| {row.seconds:.1f} |"
@@ -89,10 +89,26 @@ def page(rows: Iterable[Row]) -> str:
     return "\n".join(lines)
 
 
+def rows_of(text: str) -> list[Row]:
+    """A page's rows, as they were written."""
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    rows = []
+    for line in lines[1:]:
+        bug, meant, law, where, seed, words, took = line[2:-2].split(" | ")
+        found = None if seed == "not found" else int(seed)
+        rows.append(Row(bug, meant, law, where, found, words, float(took)))
+    return rows
+
+
 def listed(text: str) -> list[tuple[str, str, str]]:
     """Of a page's rows the bug, what is wrong with it, and where it was looked for."""
-    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")]
-    return [(row[0].removeprefix("| "), row[1], row[3]) for row in rows if row[0] != "| bug"]
+    return [(row.bug, row.meant, row.profile) for row in rows_of(text)]
+
+
+def merged(old: Iterable[Row], new: Iterable[Row]) -> list[Row]:
+    """A row for each planted bug in its order: the new one, else the old one if it is of this."""
+    known = {(row.bug, row.meant, row.profile): row for row in (*old, *new)}
+    return [known[wanted(bug)] for bug in BUGS if wanted(bug) in known]
 
 
 def wanted(bug: Planted) -> tuple[str, str, str]:
@@ -104,7 +120,7 @@ def main() -> int:
     """Looks for every bug, two at a time, and writes the page; 1 when one was not found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--within", type=int, default=WITHIN, help="seeds per bug")
-    parser.add_argument("--only", nargs="*", help="just these bugs, and no page")
+    parser.add_argument("--only", nargs="*", help="look for these again, the other rows stay")
     parser.add_argument("--workers", type=int, default=2)
     args = parser.parse_args()
     names = args.only or [bug.plant.__name__ for bug in BUGS]
@@ -116,8 +132,8 @@ def main() -> int:
             print(
                 f"{row.bug:32} {row.profile:10} {seed} {row.seconds:6.1f} s {row.law:4} {row.words}"
             )
-    if not args.only:
-        PAGE.write_text(page(rows), encoding="utf-8")
+    old = rows_of(PAGE.read_text("utf-8")) if args.only and PAGE.exists() else []
+    PAGE.write_text(page(merged(old, rows)), encoding="utf-8")
     return int(any(row.seed is None for row in rows))
 
 
