@@ -48,7 +48,11 @@ def of_order(account: Account, said: VenueOrder, now_ns: int, asked_ns: int) -> 
         adopted = _adopt(said, decision, now_ns)
         return [adopted, *_trigger(said, now_ns), *_ending(said, now_ns)]
     events: list[AccountEvent] = []
-    if order.is_live and order.status in (OrderStatus.SUBMITTED, OrderStatus.UNKNOWN):
+    waiting = order.status in (OrderStatus.SUBMITTED, OrderStatus.UNKNOWN)
+    # An execution may be heard of first, and end the order. Its trades are listed under the
+    # venue's own id alone: without that they would never be found (L3).
+    nameless = not order.venue_order_id and order.status is not OrderStatus.REJECTED
+    if waiting or (nameless and said.venue_order_id):
         latency_us = (now_ns - order.submitted_ns) // NS_PER_US
         events.append(
             OrderAcknowledged(

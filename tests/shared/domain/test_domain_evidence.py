@@ -1,5 +1,6 @@
 """From the venue's words to events (L2, L3, L4): what is new, in any order, any number of times."""
 
+import msgspec
 import pytest
 from domain_scene import (
     BTC,
@@ -51,20 +52,42 @@ def news(account, word, at=1.0, asked=None):
         ((acknowledged(), triggered("e1")), said(triggered=True), []),
         ((acknowledged(),), said(status=VenueStatus.CANCELED), ["OrderEnded"]),
         ((), said(status=VenueStatus.EXPIRED), ["OrderAcknowledged", "OrderEnded"]),
-        ((cancel_asked(),), said(), []),
-        ((cancel_asked(),), said(status=VenueStatus.CANCELED), ["OrderEnded"]),
-        ((ended(end=OrderEnd.CANCELED),), said(status=VenueStatus.CANCELED), []),
+        ((acknowledged(), cancel_asked()), said(), []),
+        ((acknowledged(), cancel_asked()), said(status=VenueStatus.CANCELED), ["OrderEnded"]),
         (
-            (ended(end=OrderEnd.CANCELED, filled="0.2"),),
+            (acknowledged(), ended(end=OrderEnd.CANCELED)),
+            said(status=VenueStatus.CANCELED),
+            [],
+        ),
+        (
+            (acknowledged(), ended(end=OrderEnd.CANCELED, filled="0.2")),
             said(status=VenueStatus.CANCELED, filled="0.5"),
             ["OrderEnded"],
         ),
-        ((filled(),), said(status=VenueStatus.FILLED, filled="1"), []),
+        ((acknowledged(), filled()), said(status=VenueStatus.FILLED, filled="1"), []),
+        # Its executions came first: what the venue calls it is news all the same.
+        ((filled(),), said(status=VenueStatus.FILLED, filled="1"), ["OrderAcknowledged"]),
+        ((cancel_asked(),), said(), ["OrderAcknowledged"]),
+        ((refused(),), said(status=VenueStatus.CANCELED), []),
     ],
 )
 def test_only_what_is_new_is_said(before, word, expected):
     account = account_of(*BEGUN, *before)
     assert kinds(news(account, word)) == expected
+
+
+def test_trades_of_an_order_that_was_filled_before_it_was_named_are_found():
+    """L3: a list of trades names the venue's own order id; the ended order must know it."""
+    account = account_of(*BEGUN, filled("e1", "0.4", trade="1"))
+    evolve(account, ended("e1", OrderEnd.FILLED, "1"))
+    word = said(status=VenueStatus.FILLED, filled="1")
+    for event in news(account, word):
+        evolve(account, event)
+    assert account.order(word.client_id).venue_order_id == word.venue_order_id
+    listed = traded("e1", "0.6", trade="2", venue_order_id=word.venue_order_id)
+    nameless = msgspec.structs.replace(listed, client_id="")
+    [booked] = of_trades(account, [nameless], {BTC.symbol: BTC}, ns(2))
+    assert booked.client_id == word.client_id
 
 
 @pytest.mark.parametrize("foreign", ["", "web_1", "sw-", "other-run1-1-e1", "SW-run1-1-e1"])
