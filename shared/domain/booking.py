@@ -17,6 +17,7 @@ from shared.domain.position import Position, PositionStatus
 from shared.ids import attempt_of, leg_of
 from shared.messages.account import FillBooked, Purpose
 from shared.messages.entry import FirstProtection
+from shared.messages.protection import Guard
 from shared.messages.venue import OrderKind, Side, TimeInForce
 from shared.units import LEDGER, ZERO
 
@@ -69,7 +70,22 @@ def _found(account: Account, event: FillBooked) -> Position:
             position.received = LEDGER.add(position.received, order.filled_quote)
             position.base_fees = LEDGER.add(position.base_fees, order.base_fees)
             position.quote_fees = LEDGER.add(position.quote_fees, order.quote_fees)
+    position.target = _resting_guard(account, event.decision_id)
     return position
+
+
+def _resting_guard(account: Account, decision_id: str) -> Guard | None:
+    """What rests for a position that is found: its stop was set by somebody who knew the intent."""
+    resting = [order for order in account.orders_of(decision_id) if order.is_live]
+    stop = next((order for order in resting if order.purpose is Purpose.STOP), None)
+    if stop is None:
+        return None
+    targets = (order.price for order in resting if order.purpose is Purpose.TAKE_PROFIT)
+    return Guard(
+        stop_price=stop.stop_price,
+        stop_limit_price=stop.price,
+        take_profit_price=next(targets, ZERO),
+    )
 
 
 def found_order(event: FillBooked) -> Order:

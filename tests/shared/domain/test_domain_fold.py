@@ -440,6 +440,17 @@ def test_a_fill_of_an_order_nobody_knows_is_booked_and_named():
     assert position.first_protection.stop_loss_pct > 0
 
 
+def test_a_position_that_is_found_keeps_the_stop_that_rests_for_it():
+    """L12: nobody remembers its intent, but whoever set the stop did; defaults once replaced it."""
+    account = account_of(opened(), *guarded())
+    evolve(account, filled("e1", "1", at=3))
+    rests = Guard(stop_price=D(97), stop_limit_price=D("96.51"), take_profit_price=D(103))
+    assert position_of(account).target == rests
+    bare = account_of(opened(), *guarded(), ended("s1", OrderEnd.CANCELED, at=2))
+    evolve(bare, filled("e1", "1", at=3))
+    assert position_of(bare).target is None
+
+
 def test_a_late_sale_of_a_closed_position_is_booked_and_named():
     account = account_of(
         *bought(),
