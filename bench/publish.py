@@ -39,6 +39,7 @@ def measure() -> dict[str, Any]:
         "versions": {name: version(name) for name in PEERS},
         "hot": _seawall("bench", "hot", "--json"),
         "path": _seawall("bench", "path", "--json"),
+        "order": _seawall("bench", "order", "--json"),
         "venue": _seawall("bench", "venue", "--json"),
         "demo": demo,
         "calm": calm,
@@ -57,7 +58,7 @@ def tables(results: dict[str, Any]) -> str:
         "| `seawall bench` | p50 | p99 | times as fast as (below 1: slower) |",
         "|---|---|---|---|",
     ]
-    for row in (*results["hot"], *results["path"]):
+    for row in (*results["hot"], *results["path"], *results.get("order", ())):
         peers = ", ".join(f"{n.replace('_', ' ')} {x:g}×" for n, x in row["ratio_to"].items())
         figures = f"{row['p50']:g} {row['unit']} | {row['p99']:g} {row['unit']}"
         lines.append(f"| {row['name'].replace('_', ' ')} | {figures} | {peers} |")
