@@ -157,9 +157,10 @@ cdef inline void take_up(Side* side) noexcept nogil:
     cdef Py_ssize_t first = side.levels.count - window.strays
     cdef Py_ssize_t place = first + window.count
     cdef Py_ssize_t tick = window.best
-    memmove(
-        side.levels.items + place, side.levels.items + first, window.strays * sizeof(Level)
-    )
+    if window.strays:
+        memmove(
+            side.levels.items + place, side.levels.items + first, window.strays * sizeof(Level)
+        )
     side.levels.count += window.count
     while tick >= 0:
         place -= 1
