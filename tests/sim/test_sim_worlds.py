@@ -13,7 +13,15 @@ from procs.simulate.world import World, play
 from shared.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
-RARE = {"foreign_trade", "power_cut", "lost_journal", "disk_error", "disk_full", "suspended"}
+RARE = {
+    "foreign_trade",
+    "power_cut",
+    "lost_journal",
+    "disk_error",
+    "disk_full",
+    "suspended",
+    "silent_protect",
+}
 """Faults that sixty seeds may do without; longer campaigns count them too."""
 FAULTS = {name for name in NONE.__struct_fields__ if isinstance(getattr(NONE, name), float)} - RARE
 DEATHS = {"crash_route", "crash_decide", "crash_protect"}
