@@ -178,6 +178,10 @@ def _adopted(account: Account, event: OrderAdopted) -> str | None:
     account.tombstones.pop(event.client_id, None)
     account.orders[event.client_id] = order
     account.count("orders_adopted")
+    position = account.positions.get(event.decision_id)
+    if position is not None and event.purpose is not Purpose.ENTRY:
+        # An older journal has not seen it sent: its number is used up all the same (O2, L12).
+        position.attempts = max(position.attempts, attempt_of(event.client_id))
     if event.purpose in (Purpose.STOP, Purpose.TAKE_PROFIT):
         _advance(account, event.decision_id, PositionFact.PROTECTION_SENT)
     return None

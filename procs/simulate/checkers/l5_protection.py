@@ -24,6 +24,8 @@ RESOLVED_WITHIN_NS = 22 * NS_PER_S
 """After healing every unknown outcome is proved within a fence and a few questions."""
 TRIGGERED_COVERS_MS = 2_000
 """A triggered stop-limit that nobody takes is a stop for this long."""
+DUST_MARGIN = Decimal("0.9")
+"""What was closed as dust may be worth a little more later."""
 
 
 class Protection(Checker):
@@ -70,7 +72,7 @@ class Protection(Checker):
         if covered >= wanted:
             return True
         best = self.world.venue.exchange.published[book.symbol].bids.best() or ZERO
-        return book.instrument.is_dust(book.held, best)
+        return book.instrument.is_dust(book.held, best * DUST_MARGIN)
 
     def _covered(self, book: Book, now_ms: int) -> Decimal:
         covered = ZERO

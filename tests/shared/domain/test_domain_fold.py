@@ -57,6 +57,29 @@ def test_every_event_has_a_fold():
     assert set(FOLDS) == set(AccountEvent.__args__)
 
 
+def test_a_number_that_an_adopted_order_used_is_used_up():
+    """O2, L12: an older journal comes back; its next stop must not be called like the last one."""
+    account = account_of(*bought("1"))
+    assert position_of(account).attempts == 0
+    evolve(
+        account,
+        OrderAdopted(
+            at_ns=ns(1),
+            client_id=order_id("s3"),
+            venue_order_id="7",
+            decision_id=ID,
+            symbol="BTCUSDT",
+            side=Side.SELL,
+            kind=OrderKind.STOP_LIMIT,
+            purpose=Purpose.STOP,
+            quantity=D(1),
+            price=D(97),
+            stop_price=D(98),
+        ),
+    )
+    assert position_of(account).attempts == 3
+
+
 def test_a_trade_adds_up():
     account = account_of(
         *bought("2", fee=D("0.002"), fee_asset="BTC"),
