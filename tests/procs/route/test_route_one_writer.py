@@ -35,8 +35,9 @@ from shared.messages.venue import TimeInForce
 pytestmark = pytest.mark.e2e
 
 ALLOWED_MS = 250
-BUSY_MACHINE_MS = 300
-"""How late a thread of the test may see what came at once."""
+BUSY_MACHINE_MS = 700
+"""How late a thread of the test may see what came at once; far less than a pause."""
+PAUSED_S = (1.2, 1.4)
 
 
 # ── a second one ────────────────────────────────────────────────────────────────────────────────
@@ -246,7 +247,7 @@ def test_a_route_that_was_stopped_in_a_turn_sends_nothing_of_that_turn(orders):
                 pass
             scene.process.send_signal(signal.SIGSTOP)
             try:
-                time.sleep(dice.uniform(0.7, 0.9))
+                time.sleep(dice.uniform(*PAUSED_S))
             finally:
                 scene.process.send_signal(signal.SIGCONT)
             began = time.monotonic()
@@ -271,10 +272,11 @@ def test_a_route_that_was_stopped_in_a_turn_sends_nothing_of_that_turn(orders):
             age_ms = (one.at_ns - submitted[order_id]) / 1e6
             if age_ms > ALLOWED_MS + BUSY_MACHINE_MS:
                 late[order_id] = age_ms
-    # Our own connections write in the instant after the check. aiohttp hands to uvloop, which
-    # writes at the end of its turn: once in a long while a pause falls into those microseconds.
-    assert len(late) <= (orders == "ccxt"), f"decided long before they were sent: {late}"
+    # Looking at the clock and writing are two system calls, and on a busy machine a pause can fall
+    # between them: then only the venue's receive window bounds it. Once in twenty is that; without
+    # the last check most of the twenty are late.
+    assert len(late) <= 1, f"decided long before they were sent: {late}"
     ids = [order_id for one in placed for order_id in one.ids]
     assert len(ids) == len(set(ids)), "nothing is sent twice"
     held_back = beat.figures["calls_stale"] + beat.figures.get("not_sent_stale_turn", 0)
-    assert held_back > 0, "no pause fell between a decision and its sending: this shows nothing"
+    assert held_back >= 5, "too few pauses fell between a decision and its sending"
