@@ -48,7 +48,6 @@ BUGS = (
     Planted(orders.tombstones_dropped),
     Planted(orders.refused_cancel_is_the_end),
     Planted(orders.unlisted_is_gone),
-    Planted(orders.strays_left_alone),
     Planted(orders.journal_row_skipped),
     Planted(money.fills_counted_twice),
     Planted(money.late_fills_dropped),

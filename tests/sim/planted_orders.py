@@ -4,7 +4,6 @@ from typing import Any
 
 import msgspec
 
-import procs.route.drive as drive
 import procs.simulate.node as node
 import shared.domain.answers as answers
 import shared.domain.fold as fold
@@ -153,11 +152,6 @@ def unlisted_is_gone(patch: Any) -> None:
         return found
 
     patch.setattr(reconcile, "compare", wrong)
-
-
-def strays_left_alone(patch: Any) -> None:
-    """L2: a late entry order without an intent goes on buying."""
-    patch.setattr(drive, "stray_steps", lambda *given: [])
 
 
 def journal_row_skipped(patch: Any) -> None:
