@@ -166,7 +166,8 @@ def _crashes(args: argparse.Namespace, profile: str) -> int:
         print(
             f"{report.seeds} calm seeds, {report.turns} turns with effects: "
             f"{report.singles} deaths one by one, {report.pairs} pairs, "
-            f"{report.deaths} deaths in all, {report.events} events ({report.events_per_s:.0f}/s), {len(report.violations)} violations"
+            f"{report.deaths} deaths in all, {report.events} events "
+            f"({report.events_per_s:.0f}/s), {len(report.violations)} violations"
         )
         for role, count in report.by_role.items():
             print(f"    {count:>9}  {role}")
