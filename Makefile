@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
-COMPILED := $(addprefix core_ext.,book drop histogram quote scan)
+COMPILED := $(addprefix core_ext.,book drop histogram quote ring scan steps)
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -64,6 +64,9 @@ fuzz: build ## a million mutations for each quick decoder, a minute for the othe
 	$(BIN)/python tests/fuzz/run.py --each 1000000 --seconds 60 --only config
 	$(BIN)/python tests/fuzz/run.py --each 1000000 --seconds 60 --only journal.archive
 
+security: build ## other users, keys, nasty files (root plays another user)
+	$(BIN)/python -m pytest tests/security
+
 torn: build ## 20,000 damaged journals
 	$(BIN)/python tests/torn/run.py --states 20000
 
@@ -72,4 +75,4 @@ flood-hour: build ## an hour of an ordinary client on a flooded venue: memory mu
 
 check: lint test ## what CI runs
 
-.PHONY: help build run test quick lint e2e sim bench diagrams picture numbers peers flood-hour fuzz torn check
+.PHONY: help build run test quick lint e2e sim bench diagrams picture numbers peers flood-hour fuzz torn security check

@@ -63,7 +63,7 @@ cdef extern from *:
         __builtin_memcpy(slot->record, record, length);
         slot->length = length;
         __atomic_store_n(&slot->number, number, __ATOMIC_RELEASE);
-        /* Sequentially consistent with lane_sleep: either it sees this head, or we see it asleep. */
+        /* Sequentially consistent with lane_sleep: it sees this head, or we see it asleep. */
         __atomic_store_n(&lane->head, number, __ATOMIC_SEQ_CST);
     }
 
