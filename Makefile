@@ -67,6 +67,10 @@ fuzz: build ## a million mutations for each quick decoder, a minute for the othe
 security: build ## other users, keys, nasty files (root plays another user)
 	$(BIN)/python -m pytest tests/security
 
+soak: build ## 300 real kills, then a day of market in minutes (about 50 minutes)
+	$(BIN)/seawall chaos --kills 300 --seed $(or $(SEED),1)
+	$(BIN)/seawall chaos --flat
+
 torn: build ## 20,000 damaged journals
 	$(BIN)/python tests/torn/run.py --states 20000
 
@@ -75,4 +79,4 @@ flood-hour: build ## an hour of an ordinary client on a flooded venue: memory mu
 
 check: lint test ## what CI runs
 
-.PHONY: help build run test quick lint e2e sim bench diagrams picture numbers peers flood-hour fuzz torn security check
+.PHONY: help build run test quick lint e2e sim bench diagrams picture numbers peers flood-hour fuzz soak torn security check
