@@ -247,6 +247,7 @@ class Actor:
 
     def _stop(self, asked: StopEntries, now_ns: int) -> None:
         self._stopping = True
+        self._drained = False  # Asked again, it is said again: the first word may be lost.
         if not asked.flatten:
             return
         for position in list(self.account.open_positions()):

@@ -404,6 +404,8 @@ def test_stop_entries_cancels_waits_and_says_drained():
     ]
     scene.tick(3)
     assert len(scene.said(Drained)) == 1
+    scene.give(StopEntries(flatten=False), scene.at + 0.5)
+    assert len(scene.said(Drained)) == 2, "asked again, because the first word was lost"
 
 
 def test_stop_entries_keeps_positions_and_their_stops():
