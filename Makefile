@@ -41,6 +41,14 @@ e2e: build ## real processes, sockets and kills
 sim: build ## seeded simulation: make sim SEED=0:2000
 	$(BIN)/seawall simulate --seeds $(or $(SEED),0:2000)
 
+planted: build ## plant each bug, and write docs/planted_bugs.md
+	$(BIN)/python tests/sim/prove.py
+
+sim-long: build ## fifty thousand seeds (hours), liveness, every point of death of one seed
+	$(BIN)/seawall simulate --seeds 0:50000
+	$(BIN)/seawall simulate --mode liveness --seeds 0:1000
+	$(BIN)/seawall simulate --mode crashes --seeds 1:2 --pairs 50
+
 bench: build ## latency and throughput on this machine
 	$(BIN)/seawall bench all
 
@@ -79,4 +87,4 @@ flood-hour: build ## an hour of an ordinary client on a flooded venue: memory mu
 
 check: lint test ## what CI runs
 
-.PHONY: help build run test quick lint e2e sim bench diagrams picture numbers peers flood-hour fuzz soak torn security check
+.PHONY: help build run test quick lint e2e sim planted sim-long bench diagrams picture numbers peers flood-hour fuzz soak torn security check
