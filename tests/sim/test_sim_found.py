@@ -11,6 +11,9 @@ FOUND = (
     pytest.param(
         "swarm", 28, id="an entry step was sent a fence after the decision, its reservation gone"
     ),
+    pytest.param(
+        "swarm", 7243, id="route said that it was drained once, and the word was lost on its way"
+    ),
 )
 
 
