@@ -21,8 +21,12 @@ from shared.domain.effects import (
     SetTimer,
 )
 from shared.messages.base import Message
+from shared.messages.control import EngineStatus, StopEntries
 
 MAX_MESSAGES_PER_TURN = 256
+
+FORBIDDING = (StopEntries, EngineStatus)
+"""Words that can take a permission away."""
 
 
 class Actor(Protocol):
@@ -84,8 +88,15 @@ def gather(effects: Iterable[Effect]) -> Batch:
 
 
 def take_turn(actor: Actor, messages: Iterable[Any], now_ns: int) -> Batch:
-    """One turn: every message is judged at the same instant, all effects come out in one batch."""
+    """One turn: every message is judged at the same instant, all effects come out in one batch.
+
+    What forbids is heard before what might act: a timer that was late and a stop that came meanwhile
+    would otherwise send an entry and cancel it in one breath (L9)."""
     effects: list[Effect] = []
-    for message in messages:
+    for message in sorted(messages, key=_rank):
         effects.extend(actor.on(message, now_ns))
     return gather(effects)
+
+
+def _rank(message: Any) -> bool:
+    return not isinstance(message, FORBIDDING)

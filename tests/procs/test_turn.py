@@ -5,9 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from procs.turn import Batch, gather, take_turn
-from shared.domain.effects import CallVenue, CancelTimer, Journal, Note, Say, SetTimer
+from shared.domain.effects import (
+    CallVenue,
+    CancelTimer,
+    Journal,
+    Note,
+    Say,
+    SetTimer,
+    TimerFired,
+)
 from shared.messages.account import Alarmed
-from shared.messages.control import Drained
+from shared.messages.control import Drained, StopEntries
 from shared.messages.venue import QueryOrder
 
 EVENT = Alarmed(at_ns=1, kind="x", symbol="", text="")
@@ -65,3 +73,10 @@ def test_a_turn_is_one_instant_and_one_batch():
 @pytest.mark.parametrize("messages", [[], ()])
 def test_an_empty_turn_does_nothing(messages):
     assert take_turn(Echo(), messages, 1) == Batch()
+
+
+def test_what_forbids_is_heard_first():
+    """A late timer would else send an entry that the same turn cancels (L9, swarm seed 974)."""
+    actor, stop = Echo(), StopEntries()
+    take_turn(actor, [TimerFired("rung"), "a", stop, "b"], 7)
+    assert [message for message, _ in actor.heard] == [stop, TimerFired("rung"), "a", "b"]
