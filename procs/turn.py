@@ -90,7 +90,7 @@ def gather(effects: Iterable[Effect]) -> Batch:
 def take_turn(actor: Actor, messages: Iterable[Any], now_ns: int) -> Batch:
     """One turn: every message is judged at the same instant, all effects come out in one batch.
 
-    What forbids is heard before what might act: a timer that was late and a stop that came meanwhile
+    What forbids is heard before what might act: a late timer and the stop that came meanwhile
     would otherwise send an entry and cancel it in one breath (L9)."""
     effects: list[Effect] = []
     for message in sorted(messages, key=_rank):

@@ -77,6 +77,6 @@ def test_an_empty_turn_does_nothing(messages):
 
 def test_what_forbids_is_heard_first():
     """A late timer would else send an entry that the same turn cancels (L9, swarm seed 974)."""
-    actor, stop = Echo(), StopEntries()
+    actor, stop = Echo(), StopEntries(flatten=False)
     take_turn(actor, [TimerFired("rung"), "a", stop, "b"], 7)
     assert [message for message, _ in actor.heard] == [stop, TimerFired("rung"), "a", "b"]
