@@ -72,6 +72,9 @@ fuzz: build ## a million mutations for each quick decoder, a minute for the othe
 	$(BIN)/python tests/fuzz/run.py --each 1000000 --seconds 60 --only config
 	$(BIN)/python tests/fuzz/run.py --each 1000000 --seconds 60 --only journal.archive
 
+asan: build ## five million mutated frames through the scanners under sanitizers
+	$(BIN)/python tests/fuzz/sanitized.py --each 1000000
+
 security: build ## other users, keys, nasty files (root plays another user)
 	$(BIN)/python -m pytest tests/security
 
@@ -87,4 +90,4 @@ flood-hour: build ## an hour of an ordinary client on a flooded venue: memory mu
 
 check: lint test ## what CI runs
 
-.PHONY: help build run test quick lint e2e sim planted sim-long bench diagrams picture numbers peers flood-hour fuzz soak torn security check
+.PHONY: help build run test quick lint e2e sim planted sim-long bench diagrams picture numbers peers flood-hour fuzz asan soak torn security check
