@@ -19,7 +19,7 @@ class Planted(NamedTuple):
 
     plant: Callable[[Any], None]
     profile: str = "swarm"
-    within: int = 120
+    within: int = 600
     mode: str = "safety"
 
     @property
