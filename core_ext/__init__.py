@@ -1,7 +1,22 @@
 """The arithmetic that must be fast: book, scanner, drop, quote, ring. Imports nothing of ours.
 
-`core_ext.reference` holds the same API in plain Python: the oracle of the tests and the baseline
-of the benchmarks.
+Read first what each part is, in slow Python: `core_ext.reference`, the oracle of the tests and the
+baseline of the benchmarks, has the same names. Then `codes.py` and `errors.py`, the vocabulary. A
+`.pyx` is what Python calls; the `.pxd` beside it is its header. A `.pxd` without one is a layer
+that is compiled into those above it. Each list below begins at the bottom; nothing knows what
+comes behind it.
+
+Numbers   `number` text to whole steps, `steps` the same of Python's numbers.
+Book      `sorted_levels` and `window` hold levels, `side` joins them and keeps sums, `look` reads
+          statistics off two sides, `batch` judges many changes, `proof` holds the invariants;
+          `book` is the class, which answers with `stats_tuple`.
+Scanner   `bits`, `digits` and `json_cursor` read JSON a word at a time; `usual_levels` the levels
+          that are written as always, `frame_levels` all of them, `frame_trades`, `frame_values`;
+          `binance_events` and `bybit_events` know the frames, `sequence` which may follow which;
+          `scan` are the classes. `join.py` joins a snapshot with the deltas around it.
+Drop      `peaks` is one sliding window, `drop` the classes.
+Alone     `quote` the record that ingest publishes, `ring` the shared memory it may go through,
+          `histogram` latencies.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ functions as a single look.
 
 from libc.stdint cimport int64_t
 
-from core_ext.ladder cimport AHEAD, Side, prefetch_tick, put
+from core_ext.side cimport AHEAD, Side, prefetch_tick, put
 
 
 cdef enum:

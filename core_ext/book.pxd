@@ -4,7 +4,7 @@ cimport cython
 from libc.stdint cimport int64_t
 
 from core_ext.batch cimport Row
-from core_ext.ladder cimport Side
+from core_ext.side cimport Side
 from core_ext.look cimport Top
 from core_ext.number cimport Step
 

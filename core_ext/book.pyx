@@ -14,7 +14,7 @@ from libc.stdlib cimport free, realloc
 from core_ext.batch cimport BATCH_MAX, Row, first_refused, overlap, put_row
 from core_ext.codes import BOOK_KINDS, MAX_LOTS, MAX_TICKS, BookStats
 from core_ext.errors import NumberRefused
-from core_ext.ladder cimport (
+from core_ext.side cimport (
     LEVELS_MAX, Level, Side, Walk, best_of, count_of, empty, lay, next_level, put, take_up,
     walk_from_best
 )
@@ -23,7 +23,7 @@ from core_ext.look cimport (
 )
 from core_ext.proof cimport check_side, hash_side
 from core_ext.steps cimport milli_bps_of, set_step, steps_of, whole
-from core_ext.told cimport stats_of
+from core_ext.stats_tuple cimport stats_of
 from core_ext.window cimport Window, new_window
 
 cdef int64_t NOT_SYNCED = -1

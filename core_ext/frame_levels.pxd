@@ -18,7 +18,7 @@ from core_ext.json_cursor cimport (
     scan_string,
     skip_space,
 )
-from core_ext.ladder cimport Change, Side, best_first, merge, put
+from core_ext.side cimport Change, Side, best_first, merge, put
 from core_ext.number cimport NUMBER_OFF_STEP, NUMBER_OK, NUMBER_SYNTAX, Step, parse_steps
 from core_ext.usual_levels cimport Form, usual_levels
 

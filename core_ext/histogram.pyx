@@ -8,10 +8,8 @@ from libc.string cimport memset
 
 import struct
 
+from core_ext.bits cimport highest_bit
 from core_ext.errors import NumberRefused, RecordRefused
-
-cdef extern from *:
-    int leading_zeros "__builtin_clzll" (unsigned long long) noexcept nogil
 
 cdef uint64_t LARGEST = 9_007_199_254_740_991ULL
 
@@ -24,7 +22,7 @@ cdef inline Py_ssize_t bucket_of(uint64_t value) noexcept nogil:
     cdef int exponent
     if value < STEPS:
         return <Py_ssize_t>value
-    exponent = 63 - leading_zeros(value)
+    exponent = highest_bit(value)
     return (exponent - STEP_BITS + 1) * STEPS + <Py_ssize_t>(
         (value >> (exponent - STEP_BITS)) & (STEPS - 1)
     )

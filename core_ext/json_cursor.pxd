@@ -7,8 +7,8 @@ nesting are refused. Each function returns 0, or 1 with the cursor's reason set,
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
-from core_ext.number cimport eight_bytes, lowest_bit, no_digits
-from core_ext.words cimport eight_digits, lifts, powers_of_ten
+from core_ext.bits cimport lowest_bit
+from core_ext.digits cimport eight_bytes, eight_digits, lifts, no_digits, powers_of_ten
 
 cdef enum:
     ABSENT = 0

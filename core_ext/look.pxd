@@ -7,7 +7,7 @@ are looked at, however wide the band is.
 
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t
 
-from core_ext.ladder cimport (
+from core_ext.side cimport (
     BANDS_MAX,
     LEVELS_TOP,
     Band,

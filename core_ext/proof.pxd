@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint64_t
 
-from core_ext.ladder cimport Level, Side, Walk, int128, next_level, notional_between, walk_from_best
+from core_ext.side cimport Level, Side, Walk, int128, next_level, notional_between, walk_from_best
 from core_ext.window cimport CLOSED, SPAN, Window, at_or_above
 
 

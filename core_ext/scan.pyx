@@ -15,7 +15,7 @@ from core_ext.book cimport OUTCOME_APPLIED, Book
 from core_ext.bybit_events cimport read_bybit
 from core_ext.codes import TradeSeen
 from core_ext.errors import FrameRefused, NumberRefused
-from core_ext.frame_events cimport read_frame, read_snapshot
+from core_ext.binance_events cimport read_frame, read_snapshot
 from core_ext.frame_levels cimport ASKS, BIDS, Levels, apply_side, use_steps
 from core_ext.frame_trades cimport Trade, Trades
 from core_ext.json_cursor cimport Cursor, fail

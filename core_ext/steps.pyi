@@ -1,3 +1,1 @@
-from decimal import Decimal
-
-def step_of(place: str, size: str | Decimal) -> tuple[Decimal, int, int]: ...
+# Everything here is for Cython callers: see steps.pxd.

@@ -16,7 +16,7 @@ cdef extern from "Python.h":
     long long PyLong_AsLongLongAndOverflow(object value, int* overflow) except? -1
 
 
-def step_of(place, size):
+cdef tuple step_of(place, size):
     """(Decimal, mantissa, scale) of a step given as str or Decimal; NumberRefused when unusable."""
     if not isinstance(size, (str, Decimal)):
         raise NumberRefused(place, size, "a str or Decimal")
@@ -40,7 +40,6 @@ cdef object set_step(Step* step, place, size, int64_t limit):
     step.mantissa = mantissa
     step.scale = scale
     step.limit = limit
-    step.power = 10**scale if mantissa == 1 and scale <= 8 else 0
     return value
 
 

@@ -7,9 +7,19 @@ careful reading of frame_levels, which also says what is wrong with it.
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from core_ext.ladder cimport Change
-from core_ext.number cimport Step, eight_bytes, lowest_bit, no_digits
-from core_ext.words cimport above_nine, eight_digits, first_bytes, four_bytes, lifts, powers_of_ten
+from core_ext.bits cimport lowest_bit
+from core_ext.digits cimport (
+    above_nine,
+    eight_bytes,
+    eight_digits,
+    first_bytes,
+    four_bytes,
+    lifts,
+    no_digits,
+    powers_of_ten,
+)
+from core_ext.number cimport Step
+from core_ext.sorted_levels cimport Change
 
 cdef enum:
     # '","' and '],["' as little endian words.

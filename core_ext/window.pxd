@@ -8,13 +8,13 @@ untouched and cost nothing.
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc
 
+from core_ext.bits cimport highest_bit, lowest_bit
+
 
 cdef extern from *:
     """
     #define seawall_prefetch(place) __builtin_prefetch((place), 1)
     """
-    int lowest_bit "__builtin_ctzll"(uint64_t word) noexcept nogil
-    int zeros_above "__builtin_clzll"(uint64_t word) noexcept nogil
     void prefetch "seawall_prefetch"(const void* place) noexcept nogil
     # The base of a window that is not laid yet: no key is so high.
     int64_t CLOSED "INT64_MAX"
@@ -73,11 +73,11 @@ cdef inline Py_ssize_t below(const Window* window, Py_ssize_t tick) noexcept nog
             bits = window.roof & ((1ULL << group) - 1)
             if not bits:
                 return -1
-            group = 63 - zeros_above(bits)
+            group = highest_bit(bits)
             bits = window.groups[group]
-        word = (group << 6) + 63 - zeros_above(bits)
+        word = (group << 6) + highest_bit(bits)
         bits = window.words[word]
-    return (word << 6) + 63 - zeros_above(bits)
+    return (word << 6) + highest_bit(bits)
 
 
 cdef inline Py_ssize_t at_or_above(const Window* window, Py_ssize_t tick) noexcept nogil:

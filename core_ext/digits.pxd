@@ -5,6 +5,9 @@ from libc.string cimport memcpy
 
 cdef extern from *:
     """
+    #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+    #error "eight digits are read as one little endian word"
+    #endif
     /* Tables in place of shifts by a variable number of bits, which cost twice as much. */
     static const int64_t seawall_powers[9] = {
         1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
@@ -27,9 +30,21 @@ cdef inline uint32_t four_bytes(const unsigned char* text) noexcept nogil:
     return word
 
 
+cdef inline uint64_t eight_bytes(const unsigned char* text) noexcept nogil:
+    """Eight characters with "0" taken off each; the first is the lowest byte."""
+    cdef uint64_t word
+    memcpy(&word, text, 8)
+    return word ^ 0x3030303030303030ULL
+
+
 cdef inline uint64_t above_nine(uint64_t word) noexcept nogil:
     """The high bit of every byte that is no digit, among other bits; true up to the first such."""
     return (word + 0x7676767676767676ULL) | word
+
+
+cdef inline uint64_t no_digits(uint64_t word) noexcept nogil:
+    """The high bit of every byte above 9; true up to and at the lowest such byte."""
+    return above_nine(word) & 0x8080808080808080ULL
 
 
 cdef inline uint64_t eight_digits(uint64_t word) noexcept nogil:
