@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+from core_ext.codes import Dialect
 from core_ext.scan import symbol_of
 from procs.ingest.heard import (
     CandlesFetched,
@@ -42,6 +43,8 @@ READY_WITHIN_NS: Final = 5 * NS_PER_S
 """So long readiness waits for the whole universe; then one synced book is enough."""
 ANCHOR_BARS_MIN: Final = 16
 """At least the bars of the ATR and the growing one."""
+SNAPSHOT_WITHIN_NS: Final = 5 * NS_PER_S
+"""A stream that brings snapshots is asked again for one that did not come within so long."""
 NOTES_WAITING_MAX: Final = 1000
 """Log records that may wait for the next turn; turns come twice a second at least."""
 NOTE_EVERY_NS: Final = NS_PER_S
@@ -67,8 +70,11 @@ class IngestActor:
         policy: Policy,
         limits: MarketLimits | None = None,
         priority: tuple[str, ...] = (),
+        frames: Dialect = Dialect.BINANCE_SPOT,
     ) -> None:
+        """`frames` is the language of the venue's frames."""
         self._policy = policy
+        self._frames = frames
         self._priority = priority
         self._limits = limits_of(policy) if limits is None else limits
         self._bars_wanted = max(ANCHOR_BARS_MIN, policy.drop.anchor_window_s // 60 + 1)
@@ -131,10 +137,8 @@ class IngestActor:
                     text=message.text,
                     retry_s=message.retry_s,
                 )
-            case FeedUp():
-                self._on_up(message, now_ns)
-            case FeedDown():
-                self._on_down(message, now_ns)
+            case FeedUp() | FeedDown():
+                self.on_link(message, now_ns)
             case InstrumentsFetched():
                 self._on_instruments(message.instruments, now_ns)
         effects += self._notes
@@ -166,7 +170,14 @@ class IngestActor:
         """Plain figures for the run summary."""
         return dict(self.figures())
 
-    # ---- the hot path
+    # ---- between turns
+
+    def on_link(self, message: FeedUp | FeedDown, now_ns: int) -> None:
+        """A stream is up or down, at once: frames that follow belong to what it says."""
+        if isinstance(message, FeedUp):
+            self._on_up(message, now_ns)
+        else:
+            self._on_down(message, now_ns)
 
     def on_frame(self, frame: bytes, now_ns: int) -> None:
         """A data frame: into its market, and out as a quote when it is time for one.
@@ -191,7 +202,7 @@ class IngestActor:
         elif heard is Heard.REFUSED:
             self._note_refused(f"{market.symbol}: {market.refusal}", now_ns)
         elif heard is Heard.LOST:
-            self._resync(market)
+            self._resync(market, now_ns)
             self._say(market, now_ns)
             self._note("book_gapped", symbol=market.symbol, gaps=market.gaps)
 
@@ -224,7 +235,7 @@ class IngestActor:
         if not self.markets:
             windows = in_windows(seen, self._priority)
             for symbol, instrument in seen.items():
-                self.markets[symbol] = Market(instrument, self._limits, now_ns)
+                self.markets[symbol] = Market(instrument, self._limits, now_ns, self._frames)
                 if symbol in windows:
                     self.markets[symbol].book.become("window")
             missing = sorted(set(self._priority) - windows)
@@ -236,7 +247,7 @@ class IngestActor:
             halted = now_is is None or now_is.status != "TRADING"
             if now_is is not None and now_is.tick_size != market.instrument.tick_size:
                 # Prices are counted in ticks: nothing of the old market can be carried over.
-                renewed = Market(now_is, self._limits, now_ns)
+                renewed = Market(now_is, self._limits, now_ns, self._frames)
                 renewed.volume_quote_24h = market.volume_quote_24h
                 renewed.sequence = max(renewed.sequence, market.sequence)
                 renewed.generation = market.generation
@@ -245,7 +256,7 @@ class IngestActor:
                 self.markets[symbol] = renewed
                 if market.connected:
                     renewed.on_link(True)
-                    self._resync(renewed)
+                    self._resync(renewed, now_ns)
                 self._note("tick_size_changed", symbol=symbol, tick_size=now_is.tick_size)
             elif halted != market.halted:
                 market.halted = halted
@@ -258,7 +269,11 @@ class IngestActor:
             market = self.markets.get(symbol)
             if market is not None:
                 market.on_link(True)
-                self._resync(market)
+                if market.streamed:
+                    self.resyncs += market.was_synced
+                    market.snapshot_due_ns = now_ns + SNAPSHOT_WITHIN_NS
+                else:
+                    self._resync(market, now_ns)
                 if self._policy.drop.seed_anchor and not market.window.seeded:
                     self._ask_bars(market, now_ns)
         self._note("feed_up", symbols=len(message.symbols))
@@ -278,7 +293,7 @@ class IngestActor:
             return
         heard = market.on_snapshot(message.generation, message.body, now_ns)
         if heard is Heard.LOST:
-            self._resync(market)
+            self._resync(market, now_ns)
             why = market.refusal or "older than its deltas"
             self._note("snapshot_not_joined", symbol=market.symbol, why=why)
         elif heard is Heard.CHANGED:
@@ -290,8 +305,11 @@ class IngestActor:
             was_stale = market.stale
             heard = market.watch(now_ns)
             if heard is Heard.LOST:
-                self._resync(market)
+                self._resync(market, now_ns)
                 self._note("book_crossed", symbol=market.symbol)
+            elif market.lacks_snapshot(now_ns):
+                self._resync(market, now_ns)
+                self._note("snapshot_missing", symbol=market.symbol)
             if market.stale and not was_stale:
                 self._note("symbol_stale", symbol=market.symbol)
             if self._policy.drop.seed_anchor and market.connected and market.needs_bars:
@@ -312,8 +330,9 @@ class IngestActor:
             market.candles_asked_ns = now_ns
             self.fetches.append(FetchCandles(market.symbol, self._bars_wanted))
 
-    def _resync(self, market: Market) -> None:
+    def _resync(self, market: Market, now_ns: int) -> None:
         generation, delay_ms = market.next_fetch()
+        market.snapshot_due_ns = now_ns + delay_ms * NS_PER_MS + SNAPSHOT_WITHIN_NS
         self.resyncs += market.was_synced
         self.fetches.append(FetchDepth(market.symbol, generation, delay_ms))
 

@@ -77,7 +77,8 @@ class FeedDown(msgspec.Struct, frozen=True):
 
 
 class FetchDepth(msgspec.Struct, frozen=True):
-    """Ask the venue for a snapshot after delay_ms; generation comes back with the answer."""
+    """Ask the venue for a snapshot after delay_ms; generation comes back with the answer. Where
+    snapshots come in the stream, it is the stream that is asked."""
 
     symbol: str
     generation: int

@@ -1,9 +1,9 @@
 """One symbol as ingest knows it: book, anchor, volatility, trust, and the quote that says so.
 
 Pure, and the hot path: a frame goes from bytes into the book without an object per level, and a
-quote is packed straight from the book. The book follows Binance's documented join: deltas are kept
-while a snapshot is on its way, a hole in the update ids makes the book GAPPED until a new one has
-joined.
+quote is packed straight from the book. A hole in the update ids makes the book GAPPED until a new
+snapshot has joined. Binance's are fetched, and deltas are kept while one is on its way; Bybit's
+come in the stream, before the deltas that belong to them.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Final
 import msgspec
 
 from core_ext.book import Book
-from core_ext.codes import Kind, Outcome, QuoteFlag
+from core_ext.codes import Dialect, Kind, Outcome, QuoteFlag
 from core_ext.drop import DropWindow
 from core_ext.errors import FrameRefused, NumberRefused
 from core_ext.quote import pack, pack_book
-from core_ext.scan import BinanceScanner, kind_of
+from core_ext.scan import BinanceScanner, BybitScanner, ScanResult, kind_of
 from procs.ingest.bars import MinuteBars
 from procs.ingest.heard import Bar
 from shared.domain.instrument import Instrument
@@ -32,6 +32,7 @@ HELD_DELTAS_MAX: Final = 2048
 
 _DEPTH: Final = int(Kind.DEPTH)
 _TRADE: Final = int(Kind.TRADE)
+_AGG_TRADE: Final = int(Kind.AGG_TRADE)
 _TICKER: Final = int(Kind.TICKER)
 _APPLIED: Final = int(Outcome.APPLIED)
 _GAP: Final = int(Outcome.GAP)
@@ -76,7 +77,13 @@ class Heard(IntEnum):
 class Market:
     """A symbol's state. Prices are ticks; `recv_ns` is the receive clock of its last frame."""
 
-    def __init__(self, instrument: Instrument, limits: MarketLimits, now_ns: int) -> None:
+    def __init__(
+        self,
+        instrument: Instrument,
+        limits: MarketLimits,
+        now_ns: int,
+        frames: Dialect = Dialect.BINANCE_SPOT,
+    ) -> None:
         self.instrument = instrument
         self.symbol = instrument.symbol
         self.halted = instrument.status != "TRADING"
@@ -84,7 +91,11 @@ class Market:
         self.book = Book(instrument.tick_size)
         self.window = DropWindow(limits.window_ns)
         self.bars = MinuteBars()
-        self.scanner = BinanceScanner()
+        self.streamed = frames is Dialect.BYBIT
+        """Whether snapshots come in the stream, and are not fetched."""
+        self.scanner = BybitScanner() if self.streamed else BinanceScanner(frames)
+        # Bybit's trades share numbers: one that has the last number may still be new.
+        self._trades_share = int(self.streamed)
         self.connected = False
         self.awaiting = True
         """Whether the book waits for a snapshot: it is GAPPED until then."""
@@ -107,6 +118,8 @@ class Market:
         self.gaps = 0
         self.refusal = ""
         self.candles_asked_ns = -NS_PER_MINUTE
+        self.snapshot_due_ns = 0
+        """When a snapshot that comes in the stream is missed; see `lacks_snapshot`."""
         self._attempts = 0
         self._synced_ns = 0
         self._crossed_ns = 0
@@ -117,7 +130,7 @@ class Market:
 
     def on_frame(self, frame: bytes, now_ns: int) -> Heard:
         """One data frame of this symbol: into the book, the anchor, the bars. O(bytes)."""
-        if self.awaiting and kind_of(frame) == _DEPTH:
+        if self.awaiting and not self.streamed and kind_of(frame) == _DEPTH:
             self._hear(now_ns)
             self.held.append(frame)
             return Heard.NOTHING
@@ -133,9 +146,11 @@ class Market:
             outcome = result.outcome
             if outcome == _APPLIED:
                 self.event_ms = result.event_ms
+                if self.awaiting:
+                    return self._joined(now_ns) if result.is_snapshot else Heard.NOTHING
                 return self._look(now_ns)
-            if outcome == _GAP:
-                return self._lose((frame,))
+            if outcome == _GAP and not self.awaiting:
+                return self._lose(() if self.streamed else (frame,))
             return Heard.NOTHING
         if kind == _TICKER:
             update_id = result.last_id
@@ -147,21 +162,18 @@ class Market:
             return self._settle(
                 (result.bid_ticks, result.bid_lots, result.ask_ticks, result.ask_lots), now_ns
             )
-        if kind == _TRADE and result.trade_id > self.last_trade_id:
-            self.last_trade_id = result.trade_id
-            self.event_ms = result.event_ms
-            self.bars.on_trade(result.price_ticks, now_ns // NS_PER_MINUTE)
-            if result.price_ticks != self.last_ticks:
-                self.last_ticks = result.price_ticks
-                return Heard.CHANGED
+        if kind in (_TRADE, _AGG_TRADE) and result.trade_id > self.last_trade_id:
+            return self._on_trades(result, now_ns)
         return Heard.NOTHING
 
     def on_snapshot(self, generation: int, body: bytes, now_ns: int) -> Heard:
         """Joins a snapshot with the deltas held back. One that nobody waits for is ignored."""
+        scanner = self.scanner
         if not self.awaiting or not self.connected or generation != self.generation:
             return Heard.NOTHING
+        assert isinstance(scanner, BinanceScanner), "snapshots of a stream are not fetched"
         try:
-            self.scanner.load_snapshot(self.book, body)
+            scanner.load_snapshot(self.book, body)
         except (FrameRefused, NumberRefused) as error:
             self.refused += 1
             self.refusal = str(error)
@@ -169,7 +181,7 @@ class Market:
         while self.held:
             frame = self.held.popleft()
             try:
-                result = self.scanner.feed(self.book, frame)
+                result = scanner.feed(self.book, frame)
             except (FrameRefused, NumberRefused) as error:
                 self.refused += 1
                 self.refusal = str(error)
@@ -180,14 +192,9 @@ class Market:
                 return Heard.LOST
             if result.outcome == _APPLIED:
                 self.event_ms = result.event_ms
-        self.awaiting = False
         self.stale = False
         self.recv_ns = now_ns
-        self._synced_ns = now_ns
-        self._crossed_ns = 0
-        if self._ticker_id <= self.book.last_update_id:
-            self._settle(self.book.best_ticks(), now_ns)
-        return Heard.CHANGED
+        return self._joined(now_ns)
 
     def on_link(self, connected: bool) -> None:
         """The stream was subscribed anew, or was lost: either way deltas are missing."""
@@ -257,6 +264,10 @@ class Market:
     def was_synced(self) -> bool:
         """Whether the book ever was in sync."""
         return self._synced_ns > 0
+
+    def lacks_snapshot(self, now_ns: int) -> bool:
+        """Whether the stream is up and its snapshot should have come by now."""
+        return self.streamed and self.awaiting and self.connected and now_ns >= self.snapshot_due_ns
 
     @property
     def needs_bars(self) -> bool:
@@ -335,6 +346,30 @@ class Market:
         )
 
     # ---- inside
+
+    def _joined(self, now_ns: int) -> Heard:
+        """The book has its snapshot, and what followed it."""
+        self.awaiting = False
+        self._synced_ns = now_ns
+        self._crossed_ns = 0
+        if self._ticker_id <= self.book.last_update_id:
+            self._settle(self.book.best_ticks(), now_ns)
+        return Heard.CHANGED
+
+    def _on_trades(self, result: ScanResult, now_ns: int) -> Heard:
+        """The trades of a frame that are new: into the bars, the last one is the last price."""
+        self.last_trade_id = result.trade_id - self._trades_share
+        self.event_ms = result.event_ms
+        minute = now_ns // NS_PER_MINUTE
+        if result.trades > 1:
+            for one in self.scanner.trades():
+                self.bars.on_trade(one.price_ticks, minute)
+        else:
+            self.bars.on_trade(result.price_ticks, minute)
+        if result.price_ticks == self.last_ticks:
+            return Heard.NOTHING
+        self.last_ticks = result.price_ticks
+        return Heard.CHANGED
 
     def _hear(self, now_ns: int) -> None:
         self.frames += 1

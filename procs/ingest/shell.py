@@ -1,4 +1,4 @@
-"""Ingest's outside: the venue's public REST and stream around the actor, and the quotes' socket.
+"""Ingest's outside: the venue's feed around the actor, and the quotes' socket.
 
 Frames go from the stream straight into the actor, and quotes from it straight to the socket; all
 else comes as messages through the live loop. Ingest holds no keys, and asks within its share of the
@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Coroutine, Iterable
 from typing import Any, ClassVar, Final
 
+from core_ext.join import Remedy
 from procs.ingest.actor import CONFLATE_NS, IngestActor
 from procs.ingest.heard import (
     Bar,
@@ -33,15 +34,8 @@ from shared.domain.capability import BINANCE_SPOT
 from shared.domain.instrument import Instrument
 from shared.errors import ConfigError, VenueError
 from shared.units import NS_PER_S
-from shared.venues.feed.budget import WeightBudget
-from shared.venues.feed.rest import PUBLIC_REST, TESTNET_REST, BinancePublic, RestError
-from shared.venues.feed.stream import (
-    PUBLIC_WS,
-    SYMBOLS_PER_STREAM_MAX,
-    TESTNET_WS,
-    FeedLimits,
-    FeedStream,
-)
+from shared.venues.feed.choose import open_feed
+from shared.venues.feed.port import FeedLimits, FeedStart, RestError
 
 VOLUMES_EVERY_S: Final = 60.0
 INSTRUMENTS_EVERY_S: Final = 300.0
@@ -51,7 +45,6 @@ RETRY_MIN_S: Final = 0.5
 RETRY_MAX_S: Final = 30.0
 CANDLE_TRIES: Final = 4
 """After so many the actor asks again by itself, a minute later."""
-VENUES: Final = ("local", "binance")
 
 
 class IngestShell(Shell):
@@ -62,29 +55,27 @@ class IngestShell(Shell):
     def __init__(self, launch: Launch, feed_limits: FeedLimits | None = None) -> None:
         super().__init__(launch)
         settings = launch.settings
-        if settings.venue.name not in VENUES:
-            raise ConfigError(
-                f"venue.name: {settings.venue.name!r} has no native feed; "
-                f"allowed are {', '.join(VENUES)}"
-            )
         self._named = launch.symbols or settings.universe.symbols
         self._quote = settings.universe.quote
         self._max_symbols = settings.universe.max_symbols
         self._clock = launch.clock()
-        testnet = settings.engine.mode == "testnet"
-        self._ws = launch.venue_ws or (TESTNET_WS if testnet else PUBLIC_WS)
-        self._rest = BinancePublic(
-            launch.venue_rest or (TESTNET_REST if testnet else PUBLIC_REST),
-            WeightBudget(self._clock),
-            timeout_s=2 * settings.venue.timeout_ms / 1000,
+        self._feed = open_feed(
+            FeedStart(
+                venue=settings.venue.name,
+                clock=self._clock,
+                rest=launch.venue_rest,
+                ws=launch.venue_ws,
+                testnet=settings.engine.mode == "testnet",
+                timeout_s=2 * settings.venue.timeout_ms / 1000,
+                limits=FeedLimits() if feed_limits is None else feed_limits,
+            )
         )
-        self._feed_limits = feed_limits
         self._actor = IngestActor(
             policy_of(settings, BINANCE_SPOT.fence_s, launch.config_hash),
             priority=settings.universe.priority,
+            frames=self._feed.frames,
         )
         self._questions: asyncio.Queue[Fetch] = asyncio.Queue()
-        self._streams: list[FeedStream] = []
         self._flush_armed = False
         self._runtime: Runtime | None = None
 
@@ -106,8 +97,7 @@ class IngestShell(Shell):
     def figures(self) -> dict[str, float]:
         """Counters of the streams."""
         return {
-            "rotations": sum(stream.rotations for stream in self._streams),
-            "stalls": sum(stream.stalls for stream in self._streams),
+            **self._feed.figures(),
             "questions_waiting": self._questions.qsize(),
         }
 
@@ -119,7 +109,7 @@ class IngestShell(Shell):
         """The sockets close now: a flush that is still due says nothing any more."""
         self._runtime = None
 
-    # ---- shared.venues.feed.stream.FeedHandler
+    # ---- shared.venues.feed.port.FeedHandler
 
     def on_data(self, frame: bytes, now_ns: int) -> None:
         """The hot path: a frame in, perhaps a quote out."""
@@ -132,12 +122,14 @@ class IngestShell(Shell):
             asyncio.get_running_loop().call_later(CONFLATE_NS / NS_PER_S, self._flush)
 
     def on_up(self, symbols: tuple[str, ...]) -> None:
-        """The stream is subscribed."""
-        self._deliver(FeedUp(symbols))
+        """The stream is subscribed; what follows is read as its, not as what was before."""
+        self._actor.on_link(FeedUp(symbols), self._clock.now_ns())
+        self._let_out()
 
     def on_down(self, symbols: tuple[str, ...], reason: str) -> None:
         """The stream is lost."""
-        self._deliver(FeedDown(symbols, reason))
+        self._actor.on_link(FeedDown(symbols, reason), self._clock.now_ns())
+        self._let_out()
 
     # ---- inside
 
@@ -172,19 +164,10 @@ class IngestShell(Shell):
         instruments = await self._universe()
         symbols = tuple(instrument.symbol for instrument in instruments)
         self._deliver(InstrumentsFetched(instruments))
-        self._streams = [
-            FeedStream(
-                self._ws,
-                symbols[start : start + SYMBOLS_PER_STREAM_MAX],
-                self,
-                self._clock,
-                self._feed_limits,
-            )
-            for start in range(0, len(symbols), SYMBOLS_PER_STREAM_MAX)
-        ]
+        while not self._actor.markets:
+            await asyncio.sleep(0.01)
         async with asyncio.TaskGroup() as group:
-            for stream in self._streams:
-                group.create_task(stream.run())
+            group.create_task(self._feed.run(symbols, self))
             for _ in range(FETCHERS):
                 group.create_task(self._fetch_forever())
             group.create_task(self._refresh_volumes(symbols))
@@ -199,7 +182,7 @@ class IngestShell(Shell):
                 found = await self._instruments()
                 volumes: dict[str, float] = {}
                 if not self._named and len(found) > self._max_symbols:
-                    volumes = await self._rest.quote_volumes()
+                    volumes = await self._feed.quote_volumes()
                 return choose(found, self._named, self._quote, self._max_symbols, volumes)
             except RestError as error:
                 self._deliver(FetchFailed("exchangeInfo", str(error), pause_s))
@@ -210,9 +193,9 @@ class IngestShell(Shell):
         """A venue refuses the whole question for one name that it does not know, and does not say
         which one: all of them are asked for then, so that the error can."""
         try:
-            return await self._rest.instruments(self._named, self._quote)
+            return await self._feed.instruments(self._named, self._quote)
         except VenueError as error:
-            known = await self._rest.refresh_instruments(self._named) if self._named else ()
+            known = await self._feed.refresh_instruments(self._named) if self._named else ()
             missing = [s for s in self._named if s not in {one.symbol for one in known}]
             if not missing:
                 raise
@@ -225,7 +208,7 @@ class IngestShell(Shell):
         while True:
             pause_s = VOLUMES_EVERY_S
             try:
-                self._deliver(VolumesFetched(await self._rest.quote_volumes(symbols)))
+                self._deliver(VolumesFetched(await self._feed.quote_volumes(symbols)))
             except RestError as error:
                 pause_s = RETRY_MAX_S / 6
                 self._deliver(FetchFailed("ticker/24hr", str(error), pause_s))
@@ -235,7 +218,7 @@ class IngestShell(Shell):
         while True:
             await asyncio.sleep(INSTRUMENTS_EVERY_S)
             try:
-                self._deliver(InstrumentsFetched(await self._rest.refresh_instruments(symbols)))
+                self._deliver(InstrumentsFetched(await self._feed.refresh_instruments(symbols)))
             except (RestError, VenueError) as error:
                 self._deliver(FetchFailed("exchangeInfo", str(error), INSTRUMENTS_EVERY_S))
 
@@ -252,7 +235,10 @@ class IngestShell(Shell):
         pause_s = RETRY_MIN_S
         while self._actor.markets[fetch.symbol].generation == fetch.generation:
             try:
-                body = await self._rest.depth(fetch.symbol)
+                if self._feed.remedy is Remedy.SUBSCRIBE:
+                    await self._feed.resubscribe(fetch.symbol)
+                    return
+                body = await self._feed.depth(fetch.symbol)
             except RestError as error:
                 self._deliver(FetchFailed(f"depth {fetch.symbol}", str(error), pause_s))
                 await asyncio.sleep(pause_s)
@@ -265,7 +251,7 @@ class IngestShell(Shell):
         pause_s = RETRY_MIN_S
         for tries_left in range(CANDLE_TRIES - 1, -1, -1):
             try:
-                candles = await self._rest.candles(symbol, minutes)
+                candles = await self._feed.candles(symbol, minutes)
             except RestError as error:
                 retry_s = pause_s if tries_left else 0.0
                 self._deliver(FetchFailed(f"klines {symbol}", str(error), retry_s))

@@ -7,22 +7,25 @@ rate budget; depth stays bytes, because the scanner reads it straight into a boo
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import msgspec
 import orjson
 
 from shared.domain.instrument import Instrument
-from shared.errors import NumberError, SeawallError, VenueError
+from shared.errors import NumberError, VenueError
 from shared.messages.base import NOT_JSON
 from shared.units import decimal_from_text
 from shared.venues.feed import http
 from shared.venues.feed.budget import USED_WEIGHT, WeightBudget
+from shared.venues.feed.dialect import BINANCE
 from shared.venues.feed.instruments import read_instruments
+from shared.venues.feed.port import MinuteCandle as MinuteCandle
+from shared.venues.feed.port import RestError as RestError
 
-PUBLIC_REST: Final = "https://api.binance.com"
-TESTNET_REST: Final = "https://testnet.binance.vision"
+PUBLIC_REST: Final = BINANCE.rest
+TESTNET_REST: Final = BINANCE.testnet_rest
 
 DEPTH_LIMIT: Final = 1000
 CANDLES_MAX: Final = 1000
@@ -36,19 +39,6 @@ _WEIGHT_VOLUME_ALL: Final = 80
 _WEIGHT_CANDLES: Final = 2
 _WEIGHT_DEPTH: Final = 50
 _WEIGHT_BEST: Final = 4
-
-
-class RestError(SeawallError):
-    """A question that got no usable answer now; it may be asked again."""
-
-
-class MinuteCandle(NamedTuple):
-    """A one-minute bar; prices in quote units. Floats: anchors and volatility are statistics."""
-
-    open_ms: int
-    high: float
-    low: float
-    close: float
 
 
 class _Volume(msgspec.Struct):

@@ -9,10 +9,13 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from shared.clock import EngineClock
-from shared.venues.feed.stream import STREAMS, FeedLimits, FeedStream
+from shared.venues.feed.dialect import BINANCE
+from shared.venues.feed.port import FeedLimits
+from shared.venues.feed.stream import FeedStream
 
 sys.path.insert(0, str(Path(__file__).parent))
 from feed_server import FeedServer, depth, ticker, until
@@ -26,9 +29,8 @@ FAST = FeedLimits(
     backoff_max_s=0.1,
     settled_s=0.1,
     overlap_s=0.1,
-    chunk=4,
-    chunk_pause_s=0.01,
 )
+IN_FOURS = msgspec.structs.replace(BINANCE, topics_per_message=4, messages_per_s=100.0)
 PATIENT = FeedLimits(connect_s=1.0, acknowledge_s=0.5, backoff_min_s=0.02, overlap_s=0.15)
 
 
@@ -61,7 +63,7 @@ async def running(
     server: FeedServer, limits: FeedLimits, symbols: tuple[str, ...] = ("AAAUSDT",)
 ) -> AsyncIterator[tuple[FeedStream, Listener, asyncio.Task[None]]]:
     listener = Listener()
-    stream = FeedStream(server.ws, symbols, listener, EngineClock(), limits)
+    stream = FeedStream(IN_FOURS, server.ws, symbols, listener, EngineClock(), limits)
     task = asyncio.create_task(stream.run())
     try:
         yield stream, listener, task
@@ -84,7 +86,10 @@ def test_subscribes_in_chunks_and_hands_frames_on_untouched():
         async with running(server, FAST, ("AAAUSDT", "BBBUSDT")) as (_, listener, _task):
             await until(lambda: listener.told == ["up"])
             assert server.subscribed == [
-                [*(f"aaausdt@{kind}" for kind in STREAMS), "bbbusdt@depth@100ms"],
+                [
+                    *(f"aaausdt@{kind}" for kind in ("depth@100ms", "trade", "bookTicker")),
+                    "bbbusdt@depth@100ms",
+                ],
                 ["bbbusdt@trade", "bbbusdt@bookTicker"],
             ]
             frame = depth("AAAUSDT", 1, 2, [["1.0", "2.0"]])
