@@ -1,0 +1,164 @@
+"""A ZeroMQ round trip between two processes: the engine's two ways, libzmq from C, and asyncio.
+
+All pairs of processes live all the time and take turns at so many round trips of a quote's length
+over `ipc://`, one after the other; a pair that waits sleeps in its read. Figures are wall times: a
+hop is mostly wake-ups, and those are no CPU time of a thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from bench.hop_c import CPair, bundled_libzmq, compiled
+from bench.hop_ends import BODY_BYTES, WAYS, End
+from shared.errors import DeadlineError
+
+ROUNDS: Final = 9
+TRIPS: Final = 2_000
+WARM_UP: Final = 500
+START_WITHIN_S: Final = 30
+ROUND_WITHIN_S: Final = 60
+IN_C: Final = "libzmq_c"
+USUAL: Final = "zmq_asyncio"
+WANTED: Final = {IN_C: 1.15, USUAL: 0.6}
+"""Our p50 as a multiple of the peer's, at most."""
+OPERATION: Final = {
+    "blocking": f"{BODY_BYTES} bytes there and back, raw sockets that sleep in their read",
+    "uvloop": f"{BODY_BYTES} bytes there and back, the engine's links in uvloop's poller",
+}
+
+
+class Pair(Protocol):
+    """Two processes, one of which echoes."""
+
+    def ask(self, count: int) -> list[int]:
+        """So many round trips; nanoseconds of each."""
+
+    def close(self) -> None:
+        """Ends both."""
+
+
+class PythonPair:
+    """Both ends as Python processes."""
+
+    def __init__(self, name: str, way: Callable[[End], None], folder: str) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self._name = name
+        self._processes: list[Any] = []
+        self._pipes = []
+        for echoes in (True, False):
+            self._ours, theirs = spawn.Pipe()
+            self._pipes.append(self._ours)
+            process = spawn.Process(
+                target=way, args=(End(folder, name, theirs, echoes),), daemon=True
+            )
+            process.start()
+            self._processes.append(process)
+            if not self._ours.poll(START_WITHIN_S):
+                self.close()
+                raise DeadlineError(f"bench hop: {name} did not start in {START_WITHIN_S} s")
+            self._ours.recv()
+
+    def ask(self, count: int) -> list[int]:
+        """See Pair. Raises DeadlineError."""
+        self._ours.send(count)
+        if not self._ours.poll(ROUND_WITHIN_S):
+            raise DeadlineError(f"bench hop: {self._name} did not answer in {ROUND_WITHIN_S} s")
+        took: list[int] = self._ours.recv()
+        return took
+
+    def close(self) -> None:
+        """See Pair."""
+        for process in self._processes:
+            process.kill()
+            process.join(5)
+        for pipe in self._pipes:
+            pipe.close()
+
+
+def run(json_output: bool = False, rounds: int = ROUNDS) -> list[dict[str, Any]]:
+    """Measures and returns the rows {name, unit, p50, p99, p999, ratio_to, wanted, operation}.
+
+    `times_peer` is our p50 over the peer's, what `wanted_at_most` bounds. Prints a table unless
+    json_output. Raises DeadlineError when a process does not answer.
+    """
+    print(f"bench hop: {rounds} x {TRIPS} round trips each way", file=sys.stderr)
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="seawall-hop-"))
+        pairs: dict[str, Pair] = {}
+        for name, way in WAYS.items():
+            pairs[name] = PythonPair(name, way, folder)
+            stack.callback(pairs[name].close)
+        program = compiled(Path(folder), lambda text: print(f"bench hop: {text}", file=sys.stderr))
+        library = bundled_libzmq()
+        if program is not None and library is not None:
+            pairs[IN_C] = CPair(program, library, f"ipc://{folder}/c.sock", BODY_BYTES)
+            stack.callback(pairs[IN_C].close)
+        taken = _measure(pairs, rounds)
+    rows = [_row(name, taken) for name in OPERATION]
+    if not json_output:
+        print_rows(rows)
+    return rows
+
+
+def _measure(pairs: dict[str, Pair], rounds: int) -> dict[str, list[list[int]]]:
+    """Durations of every round, ascending within a round."""
+    names = list(pairs)
+    for pair in pairs.values():
+        pair.ask(WARM_UP)
+    taken: dict[str, list[list[int]]] = {name: [] for name in names}
+    for number in range(rounds):
+        for place in range(len(names)):
+            # The order turns, so that no pair always follows the same neighbour.
+            name = names[(place + number) % len(names)]
+            taken[name].append(sorted(pairs[name].ask(TRIPS)))
+    return taken
+
+
+def _figure(rounds: list[list[int]], percent: float) -> float:
+    """Microseconds: the median over the rounds of a round's percentile."""
+    found = [took[min(len(took) - 1, int(len(took) * percent / 100))] for took in rounds]
+    return statistics.median(found) / 1e3
+
+
+def _row(name: str, taken: dict[str, list[list[int]]]) -> dict[str, Any]:
+    ours = taken[name]
+    peers = [peer for peer in WANTED if peer in taken]
+    p50, p99, p999 = (_figure(ours, percent) for percent in (50, 99, 99.9))
+    return {
+        "name": f"round_trip_{name}",
+        "unit": "us",
+        "p50": round(p50, 2),
+        "p99": round(p99, 2),
+        "p999": round(p999, 2),
+        "ratio_to": {peer: round(_figure(taken[peer], 50) / p50, 2) for peer in peers},
+        "ratio_p99_to": {peer: round(_figure(taken[peer], 99) / p99, 2) for peer in peers},
+        "wanted": {peer: round(1 / WANTED[peer], 2) for peer in peers},
+        "operation": OPERATION[name],
+        "samples": sum(map(len, ours)),
+    }
+
+
+def print_rows(rows: Iterable[dict[str, Any]]) -> None:
+    """A plain table."""
+    print(
+        f"{'round trip, us':22} {'p50':>8} {'p99':>8} {'p99.9':>9}  peers' time over ours (wanted)"
+    )
+    for row in rows:
+        ratios = ", ".join(
+            f"{peer} {times:g}x ({row['wanted'][peer]:g}), p99 {row['ratio_p99_to'][peer]:g}x"
+            for peer, times in row["ratio_to"].items()
+        )
+        print(f"{row['name']:22} {row['p50']:8g} {row['p99']:8g} {row['p999']:9g}  {ratios}")
+        print(f"  {row['operation']}")
+
+
+if __name__ == "__main__":
+    run()
