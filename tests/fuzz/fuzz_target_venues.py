@@ -20,10 +20,11 @@ from shared.venues.binance_requests import TIME
 from shared.venues.credentials import Credentials
 from shared.venues.errors import Heard, judge
 from shared.venues.feed.budget import WeightBudget
+from shared.venues.feed.dialect import BINANCE, BYBIT, FeedDialect
 from shared.venues.feed.http import Answer, HttpError, read_answer
 from shared.venues.feed.instruments import read_instruments
+from shared.venues.feed.link import Link
 from shared.venues.feed.rest import BinancePublic
-from shared.venues.feed.stream import _Link
 from shared.venues.redirect import RecordedBinance, open_exchange
 from shared.venues.transport import Access, Exchanged
 from shared.venues.user_stream import UserStream
@@ -302,7 +303,8 @@ def _public() -> Iterator[Target]:
     yield Target(name="feed.instruments", samples=text(INFO), read=read_instruments)
     yield _http()
     yield _paused()
-    yield _control()
+    yield _control(BINANCE, *BINANCE_SAID)
+    yield _control(BYBIT, *BYBIT_SAID)
 
 
 def _http() -> Target:
@@ -333,11 +335,11 @@ def _http() -> Target:
 
 def _paused() -> Target:
     """How long a venue may silence the feed by one header."""
-    from shared.venues.feed.rest import _retry_after_s
+    from shared.venues.feed.questions import retry_after_s
 
     def read(data: bytes) -> float:
         budget = WeightBudget(EngineClock())
-        seconds = _retry_after_s(data.decode("latin-1"))
+        seconds = retry_after_s(data.decode("latin-1"))
         budget.pause(seconds)
         assert 0 <= seconds <= 4 * 86_400, f"a pause of {seconds} s"
         return seconds
@@ -345,13 +347,13 @@ def _paused() -> Target:
     return Target(name="feed.retry_after", samples=[b"30", b"120", b""], read=read, refusals=())
 
 
-def _control() -> Target:
-    """A market stream's own words: acknowledgements, refusals, the announced end."""
+def _control(dialect: FeedDialect, *said: Any) -> Target:
+    """A market stream's own words: acknowledgements, refusals, pongs, the announced end."""
     loop = _loop()
     heard: list[bytes] = []
 
-    async def make() -> _Link:
-        return _Link(lambda data, _: heard.append(data), EngineClock())
+    async def make() -> Link:
+        return Link(lambda data, _: heard.append(data), EngineClock(), dialect.manners, False)
 
     link = loop.run_until_complete(make())
 
@@ -362,8 +364,17 @@ def _control() -> Target:
         assert link.failure is None, f"the link failed: {link.failure}"
         return None
 
-    samples = text(
-        {"result": None, "id": 1}, {"error": {"code": 2, "msg": "bad"}, "id": 1}, DEPTH,
-        {"e": "serverShutdown", "E": 1}, {"stream": "!x", "data": {"e": "serverShutdown"}},
-    )  # fmt: skip
-    return Target(name="stream.control", samples=samples, read=read, refusals=())
+    name = f"stream.control.{dialect.name}"
+    return Target(name=name, samples=text(*said), read=read, refusals=())
+
+
+BINANCE_SAID = (
+    {"result": None, "id": 1}, {"error": {"code": 2, "msg": "bad"}, "id": 1}, DEPTH,
+    {"e": "serverShutdown", "E": 1}, {"stream": "!x", "data": {"e": "serverShutdown"}},
+)  # fmt: skip
+BYBIT_SAID = (
+    {"success": True, "ret_msg": "", "conn_id": "x", "req_id": "1", "op": "subscribe"},
+    {"success": False, "ret_msg": "error:handler not found", "req_id": "1", "op": "subscribe"},
+    {"success": True, "ret_msg": "pong", "conn_id": "x", "op": "ping"}, {"op": "pong"},
+    {"type": "snapshot", "topic": "orderbook.200.BTCUSDT", "ts": 1, "data": {}},
+)  # fmt: skip

@@ -42,7 +42,9 @@ from shared.recordings.stylised import measure
 from shared.telemetry.reading import record_in
 from shared.venues import binance_answers as answers
 from shared.venues.feed.budget import WeightBudget
-from shared.venues.feed.rest import DEFAULT_PAUSE_S, BinancePublic, RestError, _retry_after_s
+from shared.venues.feed.port import RestError
+from shared.venues.feed.questions import DEFAULT_PAUSE_S, retry_after_s
+from shared.venues.feed.rest import BinancePublic
 
 NOT_UTF8 = b'{"at_ns":1,"run_id":"\xff","rest":"\xff"}'
 DEEP = b'{"run_id":' + b'{"a":' * 3000
@@ -82,11 +84,11 @@ def test_public_answers_that_cannot_be_read_may_be_asked_again(body):
 
 @pytest.mark.parametrize("text", ["9" * 400, "54775808", "\u0663", "-1", "1e9", ""])
 def test_a_retry_after_that_no_ban_lasts_is_the_ordinary_pause(text):
-    assert _retry_after_s(text) == DEFAULT_PAUSE_S
+    assert retry_after_s(text) == DEFAULT_PAUSE_S
 
 
 def test_a_retry_after_of_a_ban_is_kept():
-    assert _retry_after_s("259200") == 3 * 86_400
+    assert retry_after_s("259200") == 3 * 86_400
 
 
 @pytest.mark.parametrize("data", UNREADABLE)

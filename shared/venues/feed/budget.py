@@ -38,9 +38,10 @@ class WeightBudget:
         burst: float = BURST_WEIGHT,
         refill_per_s: float = REFILL_PER_S,
         share: float = SHARE,
+        minute_weight: int = MINUTE_WEIGHT,
     ) -> None:
         """`share` is how much of the venue's minute may be used when this process asks."""
-        self._minute = Window(USED_WEIGHT, 60 * NS_PER_S, int(MINUTE_WEIGHT * share))
+        self._minute = Window(USED_WEIGHT, 60 * NS_PER_S, int(minute_weight * share))
         self._clock = clock
         self._burst = burst
         self._refill_per_s = refill_per_s

@@ -11,9 +11,12 @@ from typing import Final
 
 from shared.errors import ConfigError
 from shared.venues.feed.budget import WeightBudget
+from shared.venues.feed.bybit_rest import BybitPublic
 from shared.venues.feed.dialect import NATIVE
+from shared.venues.feed.futures_rest import CoinmPublic, UsdmPublic
 from shared.venues.feed.native_feed import NativeFeed
 from shared.venues.feed.port import Feed, FeedStart, PublicRest
+from shared.venues.feed.questions import Questions
 from shared.venues.feed.rest import BinancePublic
 
 LOCAL: Final = "local"
@@ -24,7 +27,31 @@ def _spot(base: str, start: FeedStart) -> PublicRest:
     return BinancePublic(base, WeightBudget(start.clock), start.timeout_s)
 
 
-_REST: Final[dict[str, Callable[[str, FeedStart], PublicRest]]] = {"binance": _spot}
+def _futures(kind: type[UsdmPublic]) -> Callable[[str, FeedStart], PublicRest]:
+    def open_rest(base: str, start: FeedStart) -> PublicRest:
+        # 2400 weight a minute; nobody else of ours asks there.
+        budget = WeightBudget(start.clock, burst=1200, refill_per_s=12.0, minute_weight=2400)
+        return kind(base, budget, start.timeout_s)
+
+    return open_rest
+
+
+def _bybit(name: str, category: str) -> Callable[[str, FeedStart], PublicRest]:
+    def open_rest(base: str, start: FeedStart) -> PublicRest:
+        # 600 questions in five seconds for everyone behind one address.
+        budget = WeightBudget(start.clock, burst=200, refill_per_s=20.0)
+        return BybitPublic(name, category, Questions(base, budget, start.timeout_s))
+
+    return open_rest
+
+
+_REST: Final[dict[str, Callable[[str, FeedStart], PublicRest]]] = {
+    "binance": _spot,
+    "binanceusdm": _futures(UsdmPublic),
+    "binancecoinm": _futures(CoinmPublic),
+    "bybit": _bybit("bybit", "spot"),
+    "bybitlinear": _bybit("bybitlinear", "linear"),
+}
 
 
 def feed_names() -> tuple[str, ...]:

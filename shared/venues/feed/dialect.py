@@ -19,9 +19,9 @@ HOUR_S: Final = 3600.0
 
 
 class Said(msgspec.Struct, frozen=True):
-    """What a message that is no data told the stream."""
+    """What a message told the stream that does not begin as data usually do."""
 
-    what: Literal["answer", "pong", "leaving", "nothing"]
+    what: Literal["answer", "pong", "leaving", "data", "nothing"]
     number: int = 0
     """Of the request that is answered."""
     refusal: Any = None
@@ -29,6 +29,7 @@ class Said(msgspec.Struct, frozen=True):
 
 
 NOTHING_SAID: Final = Said("nothing")
+DATA_SAID: Final = Said("data")
 
 
 class Manners(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +71,7 @@ class BinanceManners(Manners, frozen=True, kw_only=True):
         number = said.get("id")
         if isinstance(number, int):
             return Said("answer", number, said.get("error"))
-        return NOTHING_SAID
+        return DATA_SAID if "stream" in said else NOTHING_SAID
 
 
 class BybitManners(Manners, frozen=True, kw_only=True):
@@ -96,7 +97,7 @@ class BybitManners(Manners, frozen=True, kw_only=True):
             if number.isascii() and number.isdigit() and len(number) < 10:
                 refusal = str(said.get("ret_msg", "no reason given")) if refused else None
                 return Said("answer", int(number), refusal)
-        return NOTHING_SAID
+        return DATA_SAID if "topic" in said else NOTHING_SAID
 
 
 class FeedDialect(msgspec.Struct, frozen=True, kw_only=True):

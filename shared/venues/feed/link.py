@@ -222,4 +222,7 @@ class Link(WSListener):  # type: ignore[misc, unused-ignore]
             if not answer.done():
                 answer.set_result(heard.refusal)
             return True
+        if heard.what == "data":
+            self.data_ns = self._now_ns()
+            self.data_frames += 1
         return heard.what == "pong"

@@ -7,8 +7,7 @@ rate budget; depth stays bytes, because the scanner reads it straight into a boo
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, Final
-from urllib.parse import urlencode
+from typing import Any, ClassVar, Final
 
 import msgspec
 import orjson
@@ -17,12 +16,12 @@ from shared.domain.instrument import Instrument
 from shared.errors import NumberError, VenueError
 from shared.messages.base import NOT_JSON
 from shared.units import decimal_from_text
-from shared.venues.feed import http
-from shared.venues.feed.budget import USED_WEIGHT, WeightBudget
+from shared.venues.feed.budget import WeightBudget
 from shared.venues.feed.dialect import BINANCE
 from shared.venues.feed.instruments import read_instruments
 from shared.venues.feed.port import MinuteCandle as MinuteCandle
 from shared.venues.feed.port import RestError as RestError
+from shared.venues.feed.questions import AnswerError, Questions
 
 PUBLIC_REST: Final = BINANCE.rest
 TESTNET_REST: Final = BINANCE.testnet_rest
@@ -30,14 +29,9 @@ TESTNET_REST: Final = BINANCE.testnet_rest
 DEPTH_LIMIT: Final = 1000
 CANDLES_MAX: Final = 1000
 SYMBOLS_IN_QUERY_MAX: Final = 100
-DEFAULT_PAUSE_S: Final = 10.0
-LONGEST_BAN_S: Final = 4 * 86_400
-"""The venue bans for three days at most; a longer one is a misread number."""
 _WEIGHT_INFO: Final = 20
 _WEIGHT_VOLUME_FEW: Final = 40
 _WEIGHT_VOLUME_ALL: Final = 80
-_WEIGHT_CANDLES: Final = 2
-_WEIGHT_DEPTH: Final = 50
 _WEIGHT_BEST: Final = 4
 
 
@@ -60,10 +54,12 @@ _ROWS: Final = msgspec.json.Decoder(list[list[Any]])
 class BinancePublic:
     """The public questions. Each raises RestError when the venue or the network fails."""
 
+    PREFIX: ClassVar[str] = "api/v3"
+    WEIGHT_CANDLES: ClassVar[int] = 2
+    WEIGHT_DEPTH: ClassVar[int] = 50
+
     def __init__(self, base_url: str, budget: WeightBudget, timeout_s: float = 10.0) -> None:
-        self._base_url = base_url.rstrip("/")
-        self._budget = budget
-        self._timeout_s = timeout_s
+        self._questions = Questions(base_url, budget, timeout_s)
 
     async def instruments(
         self, symbols: tuple[str, ...] = (), quote: str = ""
@@ -108,7 +104,7 @@ class BinancePublic:
         """The newest one-minute bars, oldest first; the last one is still growing."""
         limit = max(1, min(minutes, CANDLES_MAX))
         query = {"symbol": symbol, "interval": "1m", "limit": str(limit)}
-        body = await self._get("klines", query, _WEIGHT_CANDLES)
+        body = await self._get("klines", query, self.WEIGHT_CANDLES)
         try:
             return tuple(_candle(row) for row in _ROWS.decode(body))
         except (*NOT_JSON, NumberError, TypeError, LookupError) as error:
@@ -130,36 +126,19 @@ class BinancePublic:
     async def depth(self, symbol: str) -> bytes:
         """A snapshot of the book as the venue wrote it."""
         query = {"symbol": symbol, "limit": str(DEPTH_LIMIT)}
-        return await self._get("depth", query, _WEIGHT_DEPTH)
+        return await self._get("depth", query, self.WEIGHT_DEPTH)
 
     async def _get(self, path: str, query: dict[str, str], weight: int) -> bytes:
-        await self._budget.take(weight)
-        url = f"{self._base_url}/api/v3/{path}"
-        if query:
-            url += f"?{urlencode(query)}"
         try:
-            answer = await http.get(url, self._timeout_s)
-        except OSError as error:
-            raise RestError(f"{path}: {error or type(error).__name__}") from error
-        self._budget.heard(answer.headers.get(USED_WEIGHT, ""))
-        if answer.status == 200:
-            return answer.body
-        text = answer.body[:200].decode("utf-8", "replace")
-        if answer.status in (418, 429):
-            self._budget.pause(_retry_after_s(answer.headers.get("retry-after", "")))
-        if answer.status == 400 and path == "exchangeInfo":
-            raise VenueError(f"exchangeInfo was refused: {text}")
-        raise RestError(f"{path}: HTTP {answer.status}: {text}")
+            return await self._questions.get(f"{self.PREFIX}/{path}", query, weight)
+        except AnswerError as error:
+            if error.status == 400 and path == "exchangeInfo":
+                raise VenueError(f"exchangeInfo was refused: {error.body}") from error
+            raise
 
 
 def _listed(symbols: tuple[str, ...]) -> str:
     return orjson.dumps(symbols).decode()
-
-
-def _retry_after_s(text: str) -> float:
-    """Seconds of a Retry-After header; 10 when the venue does not say, or says what no ban is."""
-    seconds = float(text) if text.isascii() and text.isdigit() else DEFAULT_PAUSE_S
-    return seconds if seconds <= LONGEST_BAN_S else DEFAULT_PAUSE_S
 
 
 def _candle(row: list[Any]) -> MinuteCandle:
