@@ -13,6 +13,7 @@ from typing import Any
 from core_ext.histogram import Histogram
 from core_ext.quote import Quote
 from procs.route.drive import Conditions, Drive
+from procs.route.readers import Readers
 from procs.route.reconciler import Reconciler
 from procs.route.recorder import Recorder
 from procs.route.report import route_figures, route_report
@@ -27,21 +28,18 @@ from shared.domain.instrument import Instrument
 from shared.domain.mark import Mark, mark_of
 from shared.domain.policy import Policy
 from shared.domain.protection import flatten
-from shared.domain.replica import raw
 from shared.domain.resolve import Inquiries, overdue_fills
 from shared.domain.trips import Trips
 from shared.messages.account import (
     Beat,
     Hello,
-    HelloRefused,
     IntentAccepted,
     IntentRefused,
     ProtectionAccepted,
     ProtectionStatus,
     RunBegan,
-    Welcomed,
 )
-from shared.messages.base import MESSAGE_VERSION, Message, encode
+from shared.messages.base import Message
 from shared.messages.control import (
     ENGINE_STOP,
     Drained,
@@ -71,6 +69,7 @@ TICK_NS = 100 * NS_PER_MS
 BEAT_NS = 250 * NS_PER_MS
 STATUS_FRESH_NS = 1_500 * NS_PER_MS
 PROTECT_BEAT_MAX_MS = 1_000
+SAY_TRIP_AGAIN_NS = 1 * NS_PER_S
 
 
 class Actor:
@@ -84,6 +83,7 @@ class Actor:
         self.policy = policy
         self.instruments = {i.symbol: i for i in instruments}
         self.run_id = run_id
+        self.incarnation = incarnation
         self.epoch = f"{run_id}.{incarnation}"
         self.latched = ""
         """Text of the kill latch, set by the shell before each turn; empty when open (L9)."""
@@ -95,25 +95,25 @@ class Actor:
         self._recorder = Recorder(self.role, Account())
         self._drive = Drive(self._recorder, self.instruments, policy)
         self._reconciler = Reconciler(self._recorder, self.instruments, policy.reconcile_s)
+        self._readers = Readers(self._recorder, self.instruments, self.epoch, policy.config_hash)
         self._fence_ns = int(policy.fence_s * NS_PER_S)
         self._inquiries = Inquiries(self._fence_ns)
         self._state = TradingState.REDUCING
         self._protect_lives = False
         self._status_ns = 0
         self._stopping = False
+        self._flatten = False
+        """The stop closes every position: also one that comes of an entry under way."""
         self._at_rest_ns = 0
         """When the stop left nothing under way; from then on the last comparison is due."""
         self._drained = False
         self._tripped_said = ""
+        self._tripped_said_ns = 0
         self._latch_stood = False
         """The latch was seen in place since the trip was said; a status may be older than that."""
         self._beat_ns = 0
         self._unproven = False
         """The journal may lack something: entries wait until ledger and venue have agreed (L12)."""
-        self._found_seq = 0
-        """The end of the journal when this process began: what it adds itself hides no loss."""
-        self._missed_seq = 0
-        """The highest mark of a reader that lay beyond it (L12)."""
 
     @property
     def account(self) -> Account:
@@ -143,7 +143,7 @@ class Actor:
             self._recorder.account = read_account(snapshot)
         for event in events:
             evolve(self.account, event)  # type: ignore[arg-type]
-        self._found_seq = self.account.seq
+        self._readers.found_seq = self.account.seq
 
     def snapshot(self) -> bytes:
         """The account after the last event."""
@@ -152,8 +152,8 @@ class Actor:
     def start(self, now_ns: int) -> list[Effect]:
         """Asks the venue for the truth before anything else (L16)."""
         self._unproven = bool(self.latched)
-        if self.account.run_id != self.run_id:
-            self._recorder.record(RunBegan(at_ns=now_ns, run_id=self.run_id))
+        began = RunBegan(at_ns=now_ns, run_id=self.run_id, incarnation=self.incarnation)
+        self._recorder.record(began)
         self._tick(now_ns)
         return self._recorder.drain()
 
@@ -178,14 +178,16 @@ class Actor:
             case EngineStatus():
                 self._status(message, now_ns)
             case Hello():
-                self._hello(message)
+                self._hello(message, now_ns)
             case VenueStreamChanged():
                 if message.connected:
                     self._reconciler.ask(now_ns)
             case StopEntries():
-                self._stop(message, now_ns)
+                self._stop(message)
         if self.ready:
             # Before the first reconciliation nothing is sent but questions (L16).
+            if self._flatten:
+                self._close_all(now_ns)
             self._drive.run(self._conditions(now_ns), now_ns)
             self._say_drained(now_ns)
         return self._recorder.drain()
@@ -245,11 +247,12 @@ class Actor:
         )
         self._recorder.record(accepted)
 
-    def _stop(self, asked: StopEntries, now_ns: int) -> None:
+    def _stop(self, asked: StopEntries) -> None:
         self._stopping = True
+        self._flatten = self._flatten or asked.flatten
         self._drained = False  # Asked again, it is said again: the first word may be lost.
-        if not asked.flatten:
-            return
+
+    def _close_all(self, now_ns: int) -> None:
         for position in list(self.account.open_positions()):
             if position.exiting is None:
                 leaving = flatten(position, ENGINE_STOP, Urgency.URGENT, now_ns)
@@ -306,29 +309,26 @@ class Actor:
             unexplained=frozenset(self._reconciler.unexplained),
         )
 
-    def _hello(self, hello: Hello) -> None:
-        if hello.version != MESSAGE_VERSION or hello.config_hash != self.policy.config_hash:
-            reason = (
-                f"{hello.role} speaks version {hello.version} of configuration "
-                f"{hello.config_hash}, route {MESSAGE_VERSION} of {self.policy.config_hash}"
-            )
-            self._recorder.say(hello.role, HelloRefused(reason=reason))
+    def _hello(self, hello: Hello, now_ns: int) -> None:
+        if self._readers.refuse(hello):
             return
-        known_seq = self.account.seq if hello.marked_in == self.epoch else self._found_seq
-        if hello.mark > max(known_seq, self._missed_seq):
-            # Said once: the reader keeps its mark until route's rows have passed it.
-            self._missed_seq = hello.mark
+        lost = self._readers.loss(hello)
+        if lost:
             self._unproven = True
-            self.trips.raise_trip(
-                f"route's journal ended at {known_seq}, {hello.role} has seen {hello.mark}"
-            )
-        welcome = Welcomed(
-            epoch=self.epoch,
-            seq=self.account.seq,
-            account=raw(account_bytes(self.account)),
-            instruments=raw(encode(tuple(self.instruments.values()))),
-        )
-        self._recorder.say(hello.role, welcome)
+            self.trips.raise_trip(lost)
+            # Before the welcome: with it the reader forgets that it has seen more.
+            self._say_trip(now_ns)
+        self._readers.welcome(hello)
+
+    def _say_trip(self, now_ns: int) -> None:
+        """Until the latch stands: a word may be lost, and route may die before the next one."""
+        reason = self.trips.tripped
+        heard = self._tripped_said == reason and self._latch_stood
+        recent = now_ns - self._tripped_said_ns < SAY_TRIP_AGAIN_NS
+        if not reason or heard or (self._tripped_said == reason and recent):
+            return
+        self._tripped_said, self._tripped_said_ns = reason, now_ns
+        self._recorder.say("supervise", Tripped(role=self.role, reason=reason, at_ns=now_ns))
 
     # ── what the venue says ─────────────────────────────────────────────────────────────────────
 
@@ -400,8 +400,4 @@ class Actor:
         self.oldest_question_s = self._inquiries.oldest_s(now_ns)
         recorder.perform(overdue_fills(self.account, self.instruments, now_ns))
         self._reconciler.tick(now_ns)
-        if self.trips.tripped and self._tripped_said != self.trips.tripped:
-            self._tripped_said = self.trips.tripped
-            recorder.say(
-                "supervise", Tripped(role=self.role, reason=self.trips.tripped, at_ns=now_ns)
-            )
+        self._say_trip(now_ns)

@@ -49,11 +49,15 @@ class Account(msgspec.Struct, kw_only=True):
     seq: int = 0
     run_id: str = ""
     run_began_ns: int = 0
+    epochs: dict[str, int] = {}
+    """Processes of route that wrote this journal, oldest first: the row with which each began."""
     orders: dict[str, Order] = {}
     """Live, or ended with executions still owed."""
     tombstones: dict[str, Order] = {}
     intents: dict[str, IntentState] = {}
     ended_intents: dict[str, IntentState] = {}
+    refused_intents: dict[str, int] = {}
+    """The newest ones that were not taken on, and when: a late copy of one must not be (L8)."""
     positions: dict[str, Position] = {}
     closed: list[ClosedTrade] = []
     fills: dict[str, int] = {}
@@ -104,6 +108,17 @@ class Account(msgspec.Struct, kw_only=True):
             fill_key(symbol, trade_id, side) in self.fills or f"{symbol}:{trade_id}" in self.fills
         )
 
+    def remembers(self, epoch: str, seq: int) -> bool:
+        """Whether row `seq` is the one that was written in `epoch`, as far as the beginnings of
+        epochs tell (L12). What is older than they reach back is believed."""
+        if not epoch or not self.epochs:
+            return True
+        began = self.epochs.get(epoch)
+        if began is None:
+            first, row = next(iter(self.epochs.items()))
+            return row > 1 and _run_of(epoch) <= _run_of(first)
+        return all(not began < other <= seq for other in self.epochs.values())
+
     def count(self, name: str, by: int = 1) -> None:
         """Adds to a total of this run."""
         self.totals[name] = self.totals.get(name, 0) + by
@@ -121,6 +136,10 @@ def read_account(data: bytes | memoryview) -> Account:
 def account_bytes(account: Account) -> bytes:
     """JSON of an account, exact."""
     return encode(account)
+
+
+def _run_of(epoch: str) -> str:
+    return epoch.rpartition(".")[0]
 
 
 def fill_key(symbol: str, trade_id: str, side: Side) -> str:

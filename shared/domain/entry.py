@@ -26,6 +26,8 @@ def refusal_of(
     if intent.intent_id in account.intents or intent.intent_id in account.ended_intents:
         # Before all else: a late copy must not refuse what was taken on, its reservation stands.
         return "seen_before"
+    if intent.intent_id in account.refused_intents:
+        return "seen_before"  # Its reservation is gone, even if it could be taken on by now (L8).
     if now_ns > intent.deadline_ns:
         return "stale"
     if instrument is None:

@@ -49,6 +49,8 @@ MEMORY_NS = 24 * 3600 * NS_PER_S
 TOMBSTONES_MAX = 5_000
 FILLS_MAX = 50_000
 CLOSED_MAX = 1_000
+REFUSED_MAX = 200
+EPOCHS_MAX = 200
 
 NOT_JUDGED = frozenset({Meaning.RATE, Meaning.BANNED, Meaning.CLOCK, Meaning.NONE})
 """Refusals that say nothing about the order itself: it was throttled, or never sent."""
@@ -351,6 +353,9 @@ def _ended(account: Account, event: OrderEnded) -> str | None:
 
 def _intent_refused(account: Account, event: IntentRefused) -> None:
     account.count("intents_refused")
+    account.refused_intents[event.intent_id] = event.at_ns
+    if len(account.refused_intents) > REFUSED_MAX:
+        del account.refused_intents[next(iter(account.refused_intents))]
 
 
 def _exit_failed(account: Account, event: ExitFailed) -> None:
@@ -384,8 +389,14 @@ def _reconciled(account: Account, event: Reconciled) -> None:
 
 
 def _run_began(account: Account, event: RunBegan) -> None:
-    account.run_id = event.run_id
-    account.run_began_ns = event.at_ns
+    if account.run_id != event.run_id:
+        account.run_id = event.run_id
+        account.run_began_ns = event.at_ns
+        account.totals = {}
+    if event.incarnation:
+        account.epochs[f"{event.run_id}.{event.incarnation}"] = account.seq
+        if len(account.epochs) > EPOCHS_MAX:
+            del account.epochs[next(iter(account.epochs))]
     # A machine whose clock was set back since has times on record that have not come yet. Asked for
     # trades from then on, the venue would leave out what happened meanwhile: a day is asked for.
     day_before_ns = max(event.at_ns - MEMORY_NS, 1)
@@ -393,7 +404,6 @@ def _run_began(account: Account, event: RunBegan) -> None:
         account.last_reconciled_ns = day_before_ns
     if account.agreed_ns > event.at_ns:
         account.agreed_ns = day_before_ns
-    account.totals = {}
     _prune(account, event.at_ns)
 
 

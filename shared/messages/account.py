@@ -53,9 +53,11 @@ class Event(Message, frozen=True, kw_only=True):
 
 
 class RunBegan(Event, frozen=True, kw_only=True, tag="run_began"):
-    """A run of the engine starts on this journal; totals count from here."""
+    """A process of route starts on this journal; totals count from the first of its run."""
 
     run_id: str
+    incarnation: int = 0
+    """Which process of the run; 0 where an older program wrote only the first one down."""
 
 
 class LedgerOpened(Event, frozen=True, kw_only=True, tag="ledger_opened"):

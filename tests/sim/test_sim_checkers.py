@@ -8,6 +8,8 @@ from procs.localvenue.matching.model import Balance
 from procs.simulate.past import Past
 from procs.simulate.questions import Questions
 from procs.simulate.world import World
+from shared.messages.account import Hello
+from shared.messages.base import MESSAGE_VERSION
 from shared.messages.venue import (
     Meaning,
     Outcome,
@@ -298,6 +300,49 @@ def test_a_row_that_readers_know_and_the_journal_lost_forbids_entries():
     route.life += 1
     world.checkers.called(route, bought("sw-t9-1-e1"))
     assert any(f"row {lost} of {lost}" in text for text in said(world, "L12"))
+
+
+def grown_again():
+    """Route's journal is lost, and another process has written as many rows in its place, which
+    protect has not heard of: it knows the lost ones."""
+    world = running()
+    route, protect = world.nodes["route"], world.nodes["protect"].actor
+    while not route.actor.account.fills or protect.replica.mark < len(route.rows):
+        world.step()
+    lost = len(route.rows)
+    del route.disk.rows[lost - 3 :]
+    route.disk.rows += route.disk.rows[:3]
+    route.life += 1
+    route.actor.epoch = "t1.1"
+    world.checkers.called(route, QueryOrder(symbol=SYMBOL, client_id=BUY))
+    return world, route, protect.replica, lost
+
+
+def test_rows_that_others_have_written_since_are_not_the_ones_that_were_lost():
+    world, route, _, lost = grown_again()
+    world.checkers.called(route, bought("sw-t9-1-e1"))
+    assert any(f"row {lost - 2} of {lost}" in text for text in said(world, "L12"))
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_loss_that_nobody_remembers_is_a_loss_only_when_route_was_told(told):
+    world, route, replica, lost = grown_again()
+    hello = Hello(
+        role="protect",
+        incarnation=1,
+        version=MESSAGE_VERSION,
+        config_hash="sim",
+        mark=lost,
+        marked_in=replica.marked_in,
+    )
+    if told:
+        world.checkers.heard(route, [hello])
+    # It is welcomed, and goes on from there.
+    replica.marked_in = "t1.1"
+    decide = world.nodes["decide"].actor.replica
+    decide.mark, decide.marked_in = lost, "t1.1"
+    world.checkers.called(route, bought("sw-t9-1-e1"))
+    assert bool(said(world, "L12")) is told
 
 
 def test_a_second_writer_is_named():

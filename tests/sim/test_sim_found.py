@@ -12,6 +12,18 @@ FOUND = (
         "swarm", 28, id="an entry step was sent a fence after the decision, its reservation gone"
     ),
     pytest.param(
+        "swarm", 728, id="a journal was lost and had grown again when a reader asked for more"
+    ),
+    pytest.param(
+        "swarm", 622, id="a power cut took the last memory of rows; later ones bear their numbers"
+    ),
+    pytest.param(
+        "swarm", 286, id="an entry was filled after the stop that closes all had found no position"
+    ),
+    pytest.param(
+        "swarm", 1310, id="an intent was refused, and its copy came when the engine was active"
+    ),
+    pytest.param(
         "swarm", 7243, id="route said that it was drained once, and the word was lost on its way"
     ),
 )

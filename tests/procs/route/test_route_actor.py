@@ -25,6 +25,7 @@ from shared.messages.account import (
 from shared.messages.base import MESSAGE_VERSION
 from shared.messages.control import (
     ASKED_BY_A_PERSON,
+    ENGINE_STOP,
     AlarmRaised,
     Drained,
     StopEntries,
@@ -39,6 +40,7 @@ from shared.messages.venue import (
     PlaceOco,
     PlaceOrder,
     QueryOrder,
+    Side,
     TakeSnapshot,
     VenueBalance,
     VenueReported,
@@ -429,6 +431,29 @@ def test_stop_entries_with_flatten_sells_first():
     scene.tick(6.5)
     scene.reconcile(6.6)
     assert len(scene.said(Drained)) == 1
+
+
+def test_a_stop_that_flattens_sells_what_was_bought_since():
+    """The stop found an entry under way and nothing to close; the order was filled all the same."""
+    scene = entered()
+    scene.give(StopEntries(flatten=True), 0.4)
+    bought = VenueReported(order=said(status=VenueStatus.FILLED, filled="1"), trade=traded())
+    [sale] = scene.give(bought, 0.5)
+    assert (type(sale), sale.side) == (PlaceOrder, Side.SELL)
+    assert scene.position.exiting.reason == ENGINE_STOP
+    scene.tick(1.0)
+    assert scene.said(Drained) == []
+
+
+def test_a_refused_intent_is_not_taken_on_when_its_copy_comes_late():
+    """L8: its reservation is gone; meanwhile the engine is active again."""
+    scene = active()
+    scene.give(status(TradingState.REDUCING), 0.3)
+    assert refuse(scene, 0.4) == "not_active"
+    scene.give(status(), 0.5)
+    rows = len(scene.rows)
+    assert scene.give(intent(), 0.6) == []
+    assert len(scene.rows) == rows, "nor refused once more"
 
 
 def test_nothing_enters_while_stopping():

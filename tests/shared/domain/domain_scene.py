@@ -17,6 +17,7 @@ from shared.messages.account import (
     FillBooked,
     IntentAccepted,
     IntentEnded,
+    IntentRefused,
     LedgerOpened,
     OrderAcknowledged,
     OrderDoubted,
@@ -103,6 +104,10 @@ def accepted(at=0.0, **changes):
 
 def ended_intent(at=1.0, intent_id=ID, reason="filled"):
     return IntentEnded(at_ns=ns(at), intent_id=intent_id, symbol=BTC.symbol, reason=reason)
+
+
+def intent_refused(intent_id=ID, at=1.0, reason="not_active"):
+    return IntentRefused(at_ns=ns(at), intent_id=intent_id, symbol=BTC.symbol, reason=reason)
 
 
 _LEGS = {

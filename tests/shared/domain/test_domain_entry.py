@@ -19,6 +19,7 @@ from domain_scene import (
     exit_wanted,
     filled,
     intent,
+    intent_refused,
     kinds,
     ns,
     opened,
@@ -236,6 +237,8 @@ def test_an_intent_without_a_stop_is_refused():
         ((accepted(),), intent("run1-2"), "symbol_busy"),
         (bought(), intent("run1-2"), "symbol_busy"),
         ((accepted(), ended_intent()), intent("run1-2"), None),
+        ((intent_refused(),), intent(), "seen_before"),
+        ((intent_refused(),), intent("run1-2"), None),
     ],
 )
 def test_one_intent_lives_per_symbol_and_each_once(before, asked, expected):

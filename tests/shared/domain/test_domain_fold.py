@@ -19,6 +19,7 @@ from domain_scene import (
     exit_wanted,
     filled,
     guarded,
+    intent_refused,
     ns,
     opened,
     order_id,
@@ -31,7 +32,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from shared.domain.account import Account, account_bytes, fill_key, read_account
-from shared.domain.fold import FILLS_MAX, FOLDS, MEMORY_NS, evolve
+from shared.domain.fold import EPOCHS_MAX, FILLS_MAX, FOLDS, MEMORY_NS, REFUSED_MAX, evolve
 from shared.domain.order import OrderStatus
 from shared.domain.position import PositionStatus
 from shared.messages.account import (
@@ -590,6 +591,46 @@ def test_a_clock_that_was_set_back_hides_no_trades():
     assert account.last_reconciled_ns == account.agreed_ns == ns(200_000)
     evolve(account, RunBegan(at_ns=ns(199_000), run_id="r3"))
     assert account.last_reconciled_ns == account.agreed_ns == ns(199_000) - MEMORY_NS
+
+
+def test_a_row_is_known_by_the_process_that_wrote_it():
+    """L12: a journal that was lost and has grown again is not the one that a reader has seen."""
+    account = account_of(RunBegan(at_ns=ns(1), run_id="r1", incarnation=1), opened())
+    for at, run, incarnation in ((2, "r1", 2), (3, "r2", 1)):
+        evolve(account, RunBegan(at_ns=ns(at), run_id=run, incarnation=incarnation))
+    assert account.epochs == {"r1.1": 1, "r1.2": 3, "r2.1": 4}
+    held = [("r1.1", 1), ("r1.1", 2), ("r1.2", 3), ("r2.1", 4), ("r2.1", 9), ("", 9)]
+    assert [account.remembers(*row) for row in held] == [True] * len(held)
+    lost = [("r1.1", 3), ("r1.2", 4), ("r0.1", 1), ("r1.3", 3), ("r3.1", 2)]
+    assert [account.remembers(*row) for row in lost] == [False] * len(lost)
+
+
+def test_what_an_older_program_wrote_is_believed():
+    """It did not write down which process of the run it was."""
+    account = account_of(RunBegan(at_ns=ns(1), run_id="r1"), opened())
+    assert account.remembers("r1.2", 2)
+    evolve(account, RunBegan(at_ns=ns(2), run_id="r1", incarnation=3))
+    assert account.remembers("r1.2", 2)
+    assert account.remembers("r0.1", 2)
+    assert not account.remembers("r2.1", 2)
+
+
+def test_only_so_many_processes_and_refusals_are_remembered():
+    account = Account()
+    for number in range(1, EPOCHS_MAX + 2):
+        evolve(account, RunBegan(at_ns=ns(number), run_id="r1", incarnation=number))
+        evolve(account, intent_refused(f"r1-{number}"))
+    assert len(account.epochs) == EPOCHS_MAX
+    assert len(account.refused_intents) == REFUSED_MAX
+    assert "r1-1" not in account.refused_intents
+    assert account.remembers("r1.1", 1)
+
+
+def test_a_process_of_the_same_run_counts_on():
+    account = account_of(RunBegan(at_ns=ns(1), run_id="r1", incarnation=1), *bought())
+    totals = dict(account.totals)
+    evolve(account, RunBegan(at_ns=ns(9), run_id="r1", incarnation=2))
+    assert (account.totals, account.run_began_ns) == (totals, ns(1))
 
 
 def test_a_new_run_forgets_what_is_older_than_a_day():

@@ -1,0 +1,73 @@
+"""Route's readers: each is welcomed with the whole account, and asked what it has seen (L8, L12).
+
+A journal that was lost may have grown again before a reader comes back: its mark is compared with
+what this process found, and with which process wrote the row it names."""
+
+from __future__ import annotations
+
+from procs.route.recorder import Recorder
+from shared.domain.account import account_bytes
+from shared.domain.instrument import Instrument
+from shared.domain.replica import raw
+from shared.messages.account import Hello, HelloRefused, Welcomed
+from shared.messages.base import MESSAGE_VERSION, encode
+
+
+class Readers:
+    """Answers their Hello."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        instruments: dict[str, Instrument],
+        epoch: str,
+        config_hash: str,
+    ) -> None:
+        self.found_seq = 0
+        """The end of the journal when this process began: what it adds itself hides no loss."""
+        self._recorder = recorder
+        self._instruments = instruments
+        self._epoch = epoch
+        self._config_hash = config_hash
+        self._missed: dict[str, int] = {}
+        """Marks that the journal fell short of, by their epoch; each is said once: the reader keeps
+        its mark until route's rows have passed it."""
+
+    def refuse(self, hello: Hello) -> bool:
+        """Whether the reader was built or configured differently; then it is told so (L8)."""
+        if hello.version == MESSAGE_VERSION and hello.config_hash == self._config_hash:
+            return False
+        reason = (
+            f"{hello.role} speaks version {hello.version} of configuration "
+            f"{hello.config_hash}, route {MESSAGE_VERSION} of {self._config_hash}"
+        )
+        self._recorder.say(hello.role, HelloRefused(reason=reason))
+        return True
+
+    def loss(self, hello: Hello) -> str:
+        """What the reader has seen and the journal does not hold, in words; empty when nothing."""
+        account, epoch = self._recorder.account, hello.marked_in
+        known_seq = account.seq if epoch == self._epoch else self.found_seq
+        if hello.mark <= self._missed.get(epoch, 0):
+            return ""
+        if hello.mark > known_seq:
+            text = f"route's journal ended at {known_seq}, {hello.role} has seen {hello.mark}"
+        elif not account.remembers(epoch, hello.mark):
+            text = (
+                f"row {hello.mark} of {epoch}, which {hello.role} has seen, is not in the journal"
+            )
+        else:
+            return ""
+        self._missed[epoch] = hello.mark
+        return text
+
+    def welcome(self, hello: Hello) -> None:
+        """The whole account."""
+        account = self._recorder.account
+        welcome = Welcomed(
+            epoch=self._epoch,
+            seq=account.seq,
+            account=raw(account_bytes(account)),
+            instruments=raw(encode(tuple(self._instruments.values()))),
+        )
+        self._recorder.say(hello.role, welcome)
