@@ -32,7 +32,7 @@ from procs.runtime.shell import Shell
 from shared.config.schema import policy_of
 from shared.domain.capability import BINANCE_SPOT
 from shared.domain.instrument import Instrument
-from shared.errors import ConfigError, VenueError
+from shared.errors import VenueError
 from shared.units import NS_PER_S
 from shared.venues.feed.choose import open_feed
 from shared.venues.feed.port import FeedLimits, FeedStart, RestError
@@ -179,7 +179,7 @@ class IngestShell(Shell):
         pause_s = RETRY_MIN_S
         while True:
             try:
-                found = await self._instruments()
+                found = await self._feed.instruments(self._named, self._quote)
                 volumes: dict[str, float] = {}
                 if not self._named and len(found) > self._max_symbols:
                     volumes = await self._feed.quote_volumes()
@@ -188,21 +188,6 @@ class IngestShell(Shell):
                 self._deliver(FetchFailed("exchangeInfo", str(error), pause_s))
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, RETRY_MAX_S)
-
-    async def _instruments(self) -> tuple[Instrument, ...]:
-        """A venue refuses the whole question for one name that it does not know, and does not say
-        which one: all of them are asked for then, so that the error can."""
-        try:
-            return await self._feed.instruments(self._named, self._quote)
-        except VenueError as error:
-            known = await self._feed.refresh_instruments(self._named) if self._named else ()
-            missing = [s for s in self._named if s not in {one.symbol for one in known}]
-            if not missing:
-                raise
-            raise ConfigError(
-                f"universe.symbols: the venue does not know {', '.join(missing)}; "
-                "allowed: its own names, such as BTCUSDT"
-            ) from error
 
     async def _refresh_volumes(self, symbols: tuple[str, ...]) -> None:
         while True:

@@ -27,6 +27,10 @@ class FeedError(OSError):
     """A connection that could not be opened or subscribed, or that ended."""
 
 
+class RefusedError(FeedError):
+    """The venue said no to a request."""
+
+
 class Link(WSListener):  # type: ignore[misc, unused-ignore]
     """One connection; `end` may come from either side, the first reason counts."""
 
@@ -91,8 +95,8 @@ class Link(WSListener):  # type: ignore[misc, unused-ignore]
     # ---- the stream's side
 
     async def ask(self, subscribe: bool, topics: list[str], timeout_s: float) -> None:
-        """Adds or drops topics and waits for the answer. Raises FeedError when it is refused or
-        the connection is gone, TimeoutError without an answer."""
+        """Adds or drops topics and waits for the answer. Raises RefusedError when it is refused,
+        FeedError when the connection is gone, TimeoutError without an answer."""
         self._asked += 1
         number = self._asked
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -106,7 +110,7 @@ class Link(WSListener):  # type: ignore[misc, unused-ignore]
         finally:
             del self._answers[number]
         if refusal is not None:
-            raise FeedError(f"subscription refused: {refusal}")
+            raise RefusedError(f"subscription refused: {refusal}")
 
     def ping_every(self, seconds: float) -> None:
         """Sends the venue's own ping again and again, until the end."""

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, Final, Protocol, TypeVar
 
 from shared.domain.instrument import Instrument
-from shared.errors import MessageError, NumberError, VenueError
+from shared.errors import ConfigError, MessageError, NumberError, VenueError
 from shared.units import decimal_from_text
 
 SYMBOL_LENGTH_MAX: Final = 20
@@ -67,7 +67,7 @@ def usable(
 def in_order(
     venue: str, symbols: tuple[str, ...], found: Iterable[Instrument], listed: Iterable[str]
 ) -> tuple[Instrument, ...]:
-    """The instruments in the order asked for. VenueError names those that are not listed, and the
+    """The instruments in the order asked for. ConfigError names those that are not listed, and the
     nearest names that are."""
     by_symbol = {instrument.symbol: instrument for instrument in found}
     missing = [symbol for symbol in symbols if symbol not in by_symbol]
@@ -79,7 +79,7 @@ def in_order(
         plain = "".join(letter for letter in symbol.upper() if letter.isalnum())
         near += difflib.get_close_matches(plain, names, n=NEAREST, cutoff=0.6)
     allowed = ", ".join(dict.fromkeys(near or names[:NEAREST])) or "nothing now"
-    raise VenueError(
+    raise ConfigError(
         f"universe.symbols: {venue} does not list {', '.join(map(repr, missing))}; "
         f"of its {len(names)} names the nearest are {allowed}"
     )

@@ -19,6 +19,7 @@ from shared.units import decimal_from_text
 from shared.venues.feed.budget import WeightBudget
 from shared.venues.feed.dialect import BINANCE
 from shared.venues.feed.instruments import read_instruments
+from shared.venues.feed.listings import in_order
 from shared.venues.feed.port import MinuteCandle as MinuteCandle
 from shared.venues.feed.port import RestError as RestError
 from shared.venues.feed.questions import AnswerError, Questions
@@ -64,19 +65,24 @@ class BinancePublic:
     async def instruments(
         self, symbols: tuple[str, ...] = (), quote: str = ""
     ) -> tuple[Instrument, ...]:
-        """The instruments named, or all of a quote asset. VenueError when one does not exist."""
+        """The instruments named, or all of a quote asset. ConfigError names what does not exist.
+
+        The venue refuses a whole question for one name that it does not know, and does not say
+        which one: all instruments are asked for then, so that the error can."""
         if not symbols:
             body = await self._get("exchangeInfo", {}, _WEIGHT_INFO)
             return read_instruments(body, quote)
         found: dict[str, Instrument] = {}
         for start in range(0, len(symbols), SYMBOLS_IN_QUERY_MAX):
             some = symbols[start : start + SYMBOLS_IN_QUERY_MAX]
-            body = await self._get("exchangeInfo", {"symbols": _listed(some)}, _WEIGHT_INFO)
+            try:
+                body = await self._get("exchangeInfo", {"symbols": _listed(some)}, _WEIGHT_INFO)
+            except VenueError:
+                everything = read_instruments(await self._get("exchangeInfo", {}, _WEIGHT_INFO))
+                in_order("the venue", symbols, everything, (one.symbol for one in everything))
+                raise
             found.update({entry.symbol: entry for entry in read_instruments(body)})
-        missing = [symbol for symbol in symbols if symbol not in found]
-        if missing:
-            raise VenueError(f"the venue does not trade {', '.join(missing)}")
-        return tuple(found[symbol] for symbol in symbols)
+        return in_order("the venue", symbols, found.values(), found)
 
     async def refresh_instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
         """Those of the symbols that are still listed; asks for all, because one that is gone

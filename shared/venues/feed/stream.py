@@ -9,6 +9,7 @@ stands in its dialect.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 from picows import WSHandshakeError, ws_connect
@@ -18,7 +19,7 @@ from shared.clock import EngineClock
 from shared.units import NS_PER_S
 from shared.venues.feed.dialect import FeedDialect
 from shared.venues.feed.http import tls_context
-from shared.venues.feed.link import MESSAGE_BYTES_MAX, FeedError, Link
+from shared.venues.feed.link import MESSAGE_BYTES_MAX, FeedError, Link, RefusedError
 from shared.venues.feed.port import FeedHandler, FeedLimits
 
 
@@ -41,6 +42,7 @@ class FeedStream:
         self._dialect = dialect
         self._keeps = dialect.remedy is Remedy.SUBSCRIBE
         self._link: Link | None = None
+        self._asking = asyncio.Lock()
         self._url = base_url.rstrip("/") + dialect.ws_path
         self._handler = handler
         self._clock = clock
@@ -84,12 +86,18 @@ class FeedStream:
     async def resubscribe(self, symbol: str) -> None:
         """Drops and adds the topic of one symbol's book: the venue answers with a snapshot. Raises
         FeedError or TimeoutError when it did not agree, or there is no connection now."""
-        link = self._link
-        if link is None:
-            raise FeedError("not connected")
         topic = [self._dialect.book_topic(symbol)]
-        await link.ask(False, topic, self._limits.acknowledge_s)
-        await link.ask(True, topic, self._limits.acknowledge_s)
+        pause_s = 1 / self._dialect.messages_per_s
+        async with self._asking:
+            link = self._link
+            if link is None:
+                raise FeedError("not connected")
+            with contextlib.suppress(RefusedError):
+                # Not subscribed is what was wanted: an earlier try got half way.
+                await link.ask(False, topic, self._limits.acknowledge_s)
+            await asyncio.sleep(pause_s)
+            await link.ask(True, topic, self._limits.acknowledge_s)
+            await asyncio.sleep(pause_s)
 
     async def _serve(self, link: Link, stall_s: float) -> tuple[Link, str]:
         """Watches a connection, and its successors, until one ends; (the last one, why)."""

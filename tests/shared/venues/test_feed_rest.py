@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.clock import EngineClock
-from shared.errors import VenueError
+from shared.errors import ConfigError, VenueError
 from shared.venues.feed import http
 from shared.venues.feed.budget import WeightBudget
 from shared.venues.feed.instruments import read_instruments
@@ -156,7 +156,7 @@ def test_the_questions_and_their_answers():
         assert await venue.depth("BTCUSDT") == b'{"lastUpdateId":7,"bids":[],"asks":[]}'
         assert "/api/v3/klines?symbol=BTCUSDT&interval=1m&limit=61" in server.asked
         assert "/api/v3/depth?symbol=BTCUSDT&limit=1000" in server.asked
-        with pytest.raises(VenueError, match="XXXUSDT"):
+        with pytest.raises(ConfigError, match=r"does not list 'XXXUSDT'.* BTCUSDT, ETHUSDT"):
             await venue.instruments(("BTCUSDT", "XXXUSDT"))
         gone = await venue.refresh_instruments(("BTCUSDT", "XXXUSDT"))
         assert [instrument.symbol for instrument in gone] == ["BTCUSDT"]
