@@ -1,4 +1,4 @@
-"""A scripted Binance-like server: what it streams and answers is the test's decision."""
+"""A scripted server that speaks as Binance or as Bybit: what it says is the test's decision."""
 
 from __future__ import annotations
 
@@ -36,18 +36,71 @@ def snapshot(last_id: int, bids: Any, asks: Any) -> bytes:
     return json.dumps({"lastUpdateId": last_id, "bids": bids, "asks": asks}).encode()
 
 
+def bybit_book(
+    symbol: str,
+    kind: str,
+    number: int,
+    sequence: int,
+    bids: Any = (),
+    asks: Any = (),
+    depth: int = 200,
+) -> str:
+    """A v5 frame of a book; kind is snapshot or delta."""
+    data = {"s": symbol, "b": list(bids), "a": list(asks), "u": number, "seq": sequence}
+    frame = {"topic": f"orderbook.{depth}.{symbol}", "type": kind, "ts": 1700, "data": data}
+    return json.dumps({**frame, "cts": 1699}, separators=(",", ":"))
+
+
+def bybit_trades(symbol: str, *trades: tuple[int, str]) -> str:
+    """A v5 frame of trades, (cross sequence, price) each."""
+    data = [
+        {
+            "T": 1700,
+            "s": symbol,
+            "S": "Buy",
+            "v": "0.5",
+            "p": price,
+            "i": f"x{place}",
+            "seq": number,
+        }
+        for place, (number, price) in enumerate(trades)
+    ]
+    frame = {"topic": f"publicTrade.{symbol}", "type": "snapshot", "ts": 1700, "data": data}
+    return json.dumps(frame, separators=(",", ":"))
+
+
+def bybit_said(said: dict[str, Any]) -> dict[str, Any] | None:
+    """How Bybit acknowledges."""
+    return {
+        "success": True, "ret_msg": said["op"], "conn_id": "c", "req_id": said["req_id"],
+        "op": said["op"],
+    }  # fmt: skip
+
+
+def binance_said(said: dict[str, Any]) -> dict[str, Any] | None:
+    """How Binance acknowledges."""
+    return {"result": None, "id": said["id"]}
+
+
 class FeedServer:
-    """Listens on loopback; every connection is kept in `links`, every REST path in `asked`."""
+    """Listens on loopback; every connection is kept in `links`, every REST path in `asked`.
+
+    What a client asks of a stream is kept in `subscribed` (topics of a request that adds) and
+    `requests` (all of them); `on_subscribe` hears (link, topics) after the acknowledgement.
+    """
 
     def __init__(self) -> None:
         self.links: list[web.WebSocketResponse] = []
         self.subscribed: list[list[str]] = []
         self.asked: list[str] = []
         self.answers: dict[str, Callable[[web.Request], web.Response]] = {}
-        self.acknowledge: Callable[[dict[str, Any]], dict[str, Any] | None] = lambda said: {
-            "result": None,
-            "id": said["id"],
-        }
+        self.requests: list[dict[str, Any]] = []
+        self.pings = 0
+        self.paths: list[str] = []
+        self.acknowledge: Callable[[dict[str, Any]], dict[str, Any] | None] = lambda said: (
+            bybit_said(said) if "op" in said else binance_said(said)
+        )
+        self.on_subscribe: Callable[[web.WebSocketResponse, list[str]], Any] | None = None
         self.on_connect: Callable[[web.WebSocketResponse], Any] | None = None
         self.refuse_connections = 0
         self._runner: web.AppRunner | None = None
@@ -55,8 +108,10 @@ class FeedServer:
 
     async def __aenter__(self) -> FeedServer:
         app = web.Application()
-        app.router.add_get("/stream", self._stream)
-        app.router.add_get("/api/v3/{path:.*}", self._rest)
+        for path in ("/stream", "/v5/public/spot", "/v5/public/linear"):
+            app.router.add_get(path, self._stream)
+        for path in ("api/v3", "fapi/v1", "dapi/v1", "v5/market"):
+            app.router.add_get(f"/{path}/{{path:.*}}", self._rest)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -79,16 +134,29 @@ class FeedServer:
         link = web.WebSocketResponse(autoping=True)
         await link.prepare(request)
         self.links.append(link)
+        self.paths.append(request.path)
         async for message in link:
             if message.type is WSMsgType.TEXT:
-                said = json.loads(message.data)
-                self.subscribed.append(said["params"])
-                answer = self.acknowledge(said)
-                if answer is not None:
-                    await link.send_str(json.dumps(answer))
-                if self.on_connect is not None:
-                    await self.on_connect(link)
+                await self._take(link, json.loads(message.data))
         return link
+
+    async def _take(self, link: web.WebSocketResponse, said: dict[str, Any]) -> None:
+        if said.get("op") == "ping":
+            self.pings += 1
+            await link.send_str('{"success":true,"ret_msg":"pong","conn_id":"c","op":"ping"}')
+            return
+        self.requests.append(said)
+        adds = said.get("op") == "subscribe" or said.get("method") == "SUBSCRIBE"
+        topics = said["args"] if "args" in said else said["params"]
+        if adds:
+            self.subscribed.append(topics)
+        answer = self.acknowledge(said)
+        if answer is not None:
+            await link.send_str(json.dumps(answer))
+        if self.on_connect is not None:
+            await self.on_connect(link)
+        if adds and self.on_subscribe is not None and answer is not None:
+            await self.on_subscribe(link, topics)
 
     async def _rest(self, request: web.Request) -> web.Response:
         self.asked.append(request.path_qs)
