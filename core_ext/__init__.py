@@ -13,7 +13,8 @@ Book      `sorted_levels` and `window` hold levels, `side` joins them and keeps 
 Scanner   `bits`, `digits` and `json_cursor` read JSON a word at a time; `usual_levels` the levels
           that are written as always, `frame_levels` all of them, `frame_trades`, `frame_values`;
           `binance_events` and `bybit_events` know the frames, `sequence` which may follow which;
-          `scan` are the classes. `join.py` joins a snapshot with the deltas around it.
+          `scan` are the classes. `join.py` joins a snapshot with the deltas around it. Batches:
+          `frame_rows` what is written of each frame, `routing` and `names` whose it is, `table`.
 Drop      `peaks` is one sliding window, `drop` the classes.
 Alone     `quote` the record that ingest publishes, `ring` the shared memory it may go through,
           `histogram` latencies.
@@ -24,7 +25,7 @@ from __future__ import annotations
 from importlib import import_module
 
 try:
-    for _part in ("book", "drop", "histogram", "quote", "ring", "scan"):
+    for _part in ("book", "drop", "histogram", "quote", "ring", "scan", "table"):
         import_module(f"core_ext.{_part}")
 except ImportError as error:
     raise ImportError(
@@ -34,6 +35,6 @@ except ImportError as error:
         name="core_ext",
     ) from error
 
-from core_ext import book, drop, histogram, quote, ring, scan
+from core_ext import book, drop, histogram, quote, ring, scan, table
 
-__all__ = ["book", "drop", "histogram", "quote", "ring", "scan"]
+__all__ = ["book", "drop", "histogram", "quote", "ring", "scan", "table"]

@@ -287,7 +287,7 @@ cdef inline int read_event(
     return read_trade(cursor, levels, trades, values, result)
 
 
-cdef inline int read_frame(
+cdef inline int read_binance(
     Cursor* cursor, Levels* levels, Trades* trades, int dialect, ScanResult result
 ) noexcept nogil:
     """The whole frame: its event, raw or wrapped in {"stream", "data"}, and nothing behind it."""

@@ -77,6 +77,53 @@ BOOK_KINDS: Final = ("compact", "window")
 STATS_FORMAT: Final = "<4q7d2q"
 """BookStats as the batch calls write them, in 104 bytes (see the module struct)."""
 
+FRAME_FORMAT: Final = "<4i4q" + STATS_FORMAT[1:]
+"""A FrameTold as the batch calls of frames write it, in 152 bytes (see the module struct)."""
+
+
+class FramesFed(NamedTuple):
+    """What a batch call did: how many frames it read, and how many of them did what.
+
+    It stops behind a delta by which a book has lost its place, the last one that was read: `lost`.
+    """
+
+    read: int
+    applied: int
+    stale: int
+    gaps: int
+    lost: bool
+
+
+class FrameTold(NamedTuple):
+    """One frame of a batch: what it was, what became of it, and its book's statistics after it.
+
+    place is the book's in a BookTable, -1 for a frame of no book there; last_id a depth frame's or
+    ticker's update id, a trade's own id; price_ticks and lots are of a frame's last trade. The
+    statistics are zeros but after a depth frame; a ticker's best prices stand in their fields.
+    """
+
+    kind: int
+    outcome: int
+    place: int
+    levels: int
+    event_ms: int
+    last_id: int
+    price_ticks: int
+    lots: int
+    bid_ticks: int
+    bid_lots: int
+    ask_ticks: int
+    ask_lots: int
+    spread_bps: float
+    mid: float
+    bid_depth_50bps: float
+    ask_depth_50bps: float
+    bid_depth_10: float
+    ask_depth_10: float
+    imbalance: float
+    bid_levels: int
+    ask_levels: int
+
 
 class TradeSeen(NamedTuple):
     """One trade of a frame. trade_id is the venue's, an aggregate's, or Bybit's cross sequence,

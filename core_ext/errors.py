@@ -8,28 +8,46 @@ from __future__ import annotations
 
 
 class NumberRefused(ValueError):
-    """A price, quantity or amount that cannot be held exactly: where, what, and what is allowed."""
+    """A price, quantity or amount that cannot be held exactly: where, what, and what is allowed.
 
-    def __init__(self, place: str, value: object, allowed: str) -> None:
-        super().__init__(f"{place} {value!r} refused: {allowed}")
+    `frame` is the place of the frame in a batch of frames, None outside one.
+    """
+
+    def __init__(self, place: str, value: object, allowed: str, frame: int | None = None) -> None:
+        where = place if frame is None else f"frame {frame}: {place}"
+        super().__init__(f"{where} {value!r} refused: {allowed}")
         self.place = place
         self.value = value
         self.allowed = allowed
+        self.frame = frame
 
-    def __reduce__(self) -> tuple[type[NumberRefused], tuple[str, object, str]]:
-        return type(self), (self.place, self.value, self.allowed)
+    def of_frame(self, frame: int) -> NumberRefused:
+        """The same, of a frame of a batch."""
+        return type(self)(self.place, self.value, self.allowed, frame)
+
+    def __reduce__(self) -> tuple[type[NumberRefused], tuple[str, object, str, int | None]]:
+        return type(self), (self.place, self.value, self.allowed, self.frame)
 
 
 class FrameRefused(ValueError):
-    """A frame that is not what the venue documents: the reason and the byte where it shows."""
+    """A frame that is not what the venue documents: the reason and the byte where it shows.
 
-    def __init__(self, reason: str, offset: int) -> None:
-        super().__init__(f"frame refused at byte {offset}: {reason}")
+    `frame` is its place in a batch of frames, None outside one.
+    """
+
+    def __init__(self, reason: str, offset: int, frame: int | None = None) -> None:
+        which = "frame" if frame is None else f"frame {frame}"
+        super().__init__(f"{which} refused at byte {offset}: {reason}")
         self.reason = reason
         self.offset = offset
+        self.frame = frame
 
-    def __reduce__(self) -> tuple[type[FrameRefused], tuple[str, int]]:
-        return type(self), (self.reason, self.offset)
+    def of_frame(self, frame: int) -> FrameRefused:
+        """The same, of a frame of a batch."""
+        return type(self)(self.reason, self.offset, frame)
+
+    def __reduce__(self) -> tuple[type[FrameRefused], tuple[str, int, int | None]]:
+        return type(self), (self.reason, self.offset, self.frame)
 
 
 class RecordRefused(ValueError):

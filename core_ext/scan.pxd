@@ -57,20 +57,22 @@ cdef class ScanResult:
     cdef int symbol_length
 
 
-@cython.final
-cdef class BinanceScanner:
+cdef class Scanner:
     cdef Levels levels
     cdef Trades trade_list
     cdef readonly int dialect
-
-    cdef ScanResult take(self, Book book, frame)
-
-
-@cython.final
-cdef class BybitScanner:
-    cdef Levels levels
-    cdef Trades trade_list
-    cdef readonly int dialect
+    # Of the last Bybit frame that was applied.
     cdef int64_t cross_sequence
 
-    cdef ScanResult take(self, Book book, frame)
+    cdef ScanResult read(self, Book book, frame)
+    cdef int apply(self, Book book, ScanResult result) except -1
+
+
+@cython.final
+cdef class BinanceScanner(Scanner):
+    pass
+
+
+@cython.final
+cdef class BybitScanner(Scanner):
+    pass

@@ -9,17 +9,18 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free
-from libc.string cimport memchr, memcmp
 
+from core_ext.binance_events cimport read_binance, read_snapshot
 from core_ext.book cimport OUTCOME_APPLIED, Book
 from core_ext.bybit_events cimport read_bybit
-from core_ext.codes import TradeSeen
+from core_ext.codes import FramesFed, TradeSeen
 from core_ext.errors import FrameRefused, NumberRefused
-from core_ext.binance_events cimport read_frame, read_snapshot
 from core_ext.frame_levels cimport ASKS, BIDS, Levels, apply_side, use_steps
+from core_ext.frame_rows cimport FrameRows, close_rows, fed_of, open_rows, tell
 from core_ext.frame_trades cimport Trade, Trades
 from core_ext.json_cursor cimport Cursor, fail
 from core_ext.look cimport Top
+from core_ext.routing cimport find_symbol, likely_kind
 from core_ext.sequence cimport admit
 
 cdef enum:
@@ -77,6 +78,13 @@ cdef bint too_long(Cursor* cursor) noexcept nogil:
     return cursor.size > FRAME_BYTES_MAX and fail(cursor, b"frame too long")
 
 
+cdef int make_room(Book book, const Levels* levels) except -1:
+    """Room for the levels in the scratch, so that applying them cannot fail."""
+    book.reserve(&book.bids, levels.ends[BIDS] - levels.starts[BIDS])
+    book.reserve(&book.asks, levels.ends[ASKS] - levels.starts[ASKS])
+    return 0
+
+
 cdef void apply_levels(Book book, const Levels* levels) noexcept nogil:
     apply_side(
         &book.bids, levels.items + levels.starts[BIDS], levels.ends[BIDS] - levels.starts[BIDS]
@@ -131,25 +139,109 @@ cdef void tell_last_trade(ScanResult result, const Trades* trades) noexcept nogi
         result.buyer_is_maker = last.buyer_is_maker
 
 
-cdef int take_depth(
-    Book book, Levels* levels, int dialect, ScanResult result, int64_t* cross_sequence
-) except -1:
-    """Applies the levels of a depth frame when they follow, or when they are the whole book."""
-    result.levels = <int>levels.used
-    book.reserve(&book.bids, levels.ends[BIDS] - levels.starts[BIDS])
-    book.reserve(&book.asks, levels.ends[ASKS] - levels.starts[ASKS])
-    if result.is_snapshot:
-        book.start_snapshot(result.last_id)
-        cross_sequence[0] = result.cross_sequence
-        result.outcome = OUTCOME_APPLIED
-    else:
-        result.outcome = admit(book, dialect, result, cross_sequence)
-    if result.outcome == OUTCOME_APPLIED:
-        apply_levels(book, levels)
-    return 0
+cdef class Scanner:
+    """What all dialects have in common; made as BinanceScanner or BybitScanner.
+
+    Nothing is changed by a frame that is refused, and a refusal says where and why.
+    """
+
+    def __cinit__(self, *_):
+        if type(self) is Scanner:
+            raise TypeError("a scanner has a dialect: BinanceScanner or BybitScanner")
+
+    def __dealloc__(self):
+        free(self.levels.items)
+        free(self.trade_list.items)
+
+    cdef ScanResult read(self, Book book, frame):
+        """Reads one frame into the scratch, the book unchanged."""
+        cdef Py_buffer view
+        cdef Cursor cursor
+        cdef ScanResult result = ScanResult.__new__(ScanResult)
+        cdef bint refused
+        open_frame(&cursor, &view, frame)
+        use_steps(&self.levels, &book.price_step, &book.quantity_step)
+        if too_long(&cursor):
+            refused = True
+        elif self.dialect == DIALECT_BYBIT:
+            refused = read_bybit(&cursor, &self.levels, &self.trade_list, result)
+        else:
+            refused = read_binance(
+                &cursor, &self.levels, &self.trade_list, self.dialect, result
+            )
+        if refused:
+            self.trade_list.used = 0
+        close_frame(&cursor, &view, refused)
+        return result
+
+    cdef int apply(self, Book book, ScanResult result) except -1:
+        """Does what the frame in the scratch says: its levels, or its last trade told."""
+        cdef Levels* levels = &self.levels
+        if result.kind != KIND_DEPTH:
+            tell_last_trade(result, &self.trade_list)
+            return 0
+        result.levels = <int>levels.used
+        make_room(book, levels)
+        if result.is_snapshot:
+            book.start_snapshot(result.last_id)
+            self.cross_sequence = result.cross_sequence
+            result.outcome = OUTCOME_APPLIED
+        else:
+            result.outcome = admit(book, self.dialect, result, &self.cross_sequence)
+        if result.outcome == OUTCOME_APPLIED:
+            apply_levels(book, levels)
+        return 0
+
+    def feed(self, Book book not None, frame):
+        """Reads one frame (bytes-like) and applies a depth frame to its book.
+
+        Returns a ScanResult; events that are not read are kind OTHER. Raises FrameRefused with
+        reason and byte offset, or NumberRefused for a full book, the book unchanged. O(bytes).
+        """
+        cdef ScanResult result = self.read(book, frame)
+        self.apply(book, result)
+        return result
+
+    def feed_stats(self, Book book not None, frame):
+        """As `feed`; the result of a depth frame also has the book's statistics after it."""
+        cdef ScanResult result = self.read(book, frame)
+        self.apply(book, result)
+        if result.kind == KIND_DEPTH:
+            take_statistics(result, book)
+        return result
+
+    def feed_many(self, Book book not None, frames, rows=None):
+        """As `feed`, for a sequence of frames in one call; returns FramesFed.
+
+        Stops behind the delta by which the book loses its place. `rows`, a writable buffer with
+        room for as many FRAME_FORMATs as frames, gets a FrameTold of each. An error names the
+        `frame` that was refused: those before it are applied, those behind it are not read.
+        """
+        cdef tuple held = tuple(frames)
+        cdef FrameRows told
+        cdef ScanResult result
+        cdef Py_ssize_t i = 0
+        cdef bint was_gapped
+        open_rows(&told, rows, len(held))
+        try:
+            while i < len(held) and not told.lost:
+                result = self.read(book, held[i])
+                was_gapped = book.gapped
+                self.apply(book, result)
+                tell(&told, result, book, was_gapped, 0)
+                i += 1
+        except (FrameRefused, NumberRefused) as error:
+            raise error.of_frame(i) from None
+        finally:
+            close_rows(&told)
+        return fed_of(FramesFed, &told)
+
+    def trades(self):
+        """The trades of the last frame fed, as TradeSeen, oldest first; [] when it had none."""
+        return trades_told(&self.trade_list)
 
 
-cdef class BinanceScanner:
+cdef class BinanceScanner(Scanner):
     """Reads depthUpdate, trade, aggTrade and bookTicker, raw or wrapped in {"stream", "data"}.
 
     Spot by default; Dialect.BINANCE_FUTURES for USD-M and COIN-M, whose deltas name their
@@ -160,50 +252,6 @@ cdef class BinanceScanner:
         if dialect != DIALECT_BINANCE_SPOT and dialect != DIALECT_BINANCE_FUTURES:
             raise NumberRefused("dialect", dialect, "one of Binance's")
         self.dialect = dialect
-
-    def __dealloc__(self):
-        free(self.levels.items)
-        free(self.trade_list.items)
-
-    cdef ScanResult take(self, Book book, frame):
-        """Reads one frame and applies what it says."""
-        cdef Py_buffer view
-        cdef Cursor cursor
-        cdef ScanResult result = ScanResult.__new__(ScanResult)
-        cdef int64_t unused = 0
-        cdef bint refused
-        open_frame(&cursor, &view, frame)
-        use_steps(&self.levels, &book.price_step, &book.quantity_step)
-        refused = too_long(&cursor) or read_frame(
-            &cursor, &self.levels, &self.trade_list, self.dialect, result
-        )
-        if refused:
-            self.trade_list.used = 0
-        close_frame(&cursor, &view, refused)
-        if result.kind == KIND_DEPTH:
-            take_depth(book, &self.levels, self.dialect, result, &unused)
-        else:
-            tell_last_trade(result, &self.trade_list)
-        return result
-
-    def feed(self, Book book not None, frame):
-        """Reads one frame (bytes-like) and applies a depth delta to its book.
-
-        Returns a ScanResult; event kinds that are not read are kind OTHER. Raises FrameRefused
-        with reason and byte offset, or NumberRefused for a full book, the book unchanged. O(bytes).
-        """
-        return self.take(book, frame)
-
-    def feed_stats(self, Book book not None, frame):
-        """As `feed`; the result of a depth frame also has the book's statistics after it."""
-        cdef ScanResult result = self.take(book, frame)
-        if result.kind == KIND_DEPTH:
-            take_statistics(result, book)
-        return result
-
-    def trades(self):
-        """The trades of the last frame fed, as TradeSeen, oldest first; [] when it had none."""
-        return trades_told(&self.trade_list)
 
     def load_snapshot(self, Book book not None, body):
         """Replaces the book by a REST depth snapshot (bytes-like); returns its lastUpdateId.
@@ -219,14 +267,13 @@ cdef class BinanceScanner:
         use_steps(levels, &book.price_step, &book.quantity_step)
         refused = too_long(&cursor) or read_snapshot(&cursor, levels, &last_update_id)
         close_frame(&cursor, &view, refused)
-        book.reserve(&book.bids, levels.ends[BIDS] - levels.starts[BIDS])
-        book.reserve(&book.asks, levels.ends[ASKS] - levels.starts[ASKS])
+        make_room(book, levels)
         book.start_snapshot(last_update_id)
         apply_levels(book, levels)
         return last_update_id
 
 
-cdef class BybitScanner:
+cdef class BybitScanner(Scanner):
     """Reads v5 orderbook.N.SYMBOL and publicTrade.SYMBOL; one scanner for one book.
 
     A snapshot, or update id 1, replaces the book; a delta before one is Outcome.GAP.
@@ -234,70 +281,6 @@ cdef class BybitScanner:
 
     def __cinit__(self):
         self.dialect = DIALECT_BYBIT
-
-    def __dealloc__(self):
-        free(self.levels.items)
-        free(self.trade_list.items)
-
-    cdef ScanResult take(self, Book book, frame):
-        """Reads one frame and applies what it says."""
-        cdef Py_buffer view
-        cdef Cursor cursor
-        cdef ScanResult result = ScanResult.__new__(ScanResult)
-        cdef bint refused
-        open_frame(&cursor, &view, frame)
-        use_steps(&self.levels, &book.price_step, &book.quantity_step)
-        refused = too_long(&cursor) or read_bybit(
-            &cursor, &self.levels, &self.trade_list, result
-        )
-        if refused:
-            self.trade_list.used = 0
-        close_frame(&cursor, &view, refused)
-        if result.kind == KIND_DEPTH:
-            take_depth(book, &self.levels, DIALECT_BYBIT, result, &self.cross_sequence)
-        else:
-            tell_last_trade(result, &self.trade_list)
-        return result
-
-    def feed(self, Book book not None, frame):
-        """Reads one frame (bytes-like) and applies a snapshot or a delta to its book.
-
-        Returns a ScanResult; topics that are not read are kind OTHER. Raises FrameRefused with
-        reason and byte offset, or NumberRefused for a full book, the book unchanged. O(bytes).
-        """
-        return self.take(book, frame)
-
-    def feed_stats(self, Book book not None, frame):
-        """As `feed`; the result of a book's frame also has the book's statistics after it."""
-        cdef ScanResult result = self.take(book, frame)
-        if result.kind == KIND_DEPTH:
-            take_statistics(result, book)
-        return result
-
-    def trades(self):
-        """The trades of the last frame fed, as TradeSeen, oldest first; [] when it had none."""
-        return trades_told(&self.trade_list)
-
-
-cdef Py_ssize_t find(
-    const unsigned char* text, Py_ssize_t size, const char* wanted, Py_ssize_t length
-) noexcept nogil:
-    """Where wanted first occurs, or -1."""
-    cdef Py_ssize_t at = 0
-    cdef const unsigned char* hit
-    while at + length <= size:
-        hit = <const unsigned char*>memchr(text + at, wanted[0], size - at - length + 1)
-        if hit == NULL:
-            return -1
-        at = hit - text
-        if memcmp(hit, wanted, length) == 0:
-            return at
-        at += 1
-    return -1
-
-
-cdef inline bint symbol_byte(unsigned char c) noexcept nogil:
-    return 0x21 <= c < 0x7F and c != c'"' and c != c"\\"
 
 
 def symbol_of(frame):
@@ -307,23 +290,14 @@ def symbol_of(frame):
     """
     cdef Py_buffer view
     cdef const unsigned char* text
+    cdef Py_ssize_t length = 0
     cdef Py_ssize_t start
-    cdef Py_ssize_t end
     symbol = None
     PyObject_GetBuffer(frame, &view, PyBUF_SIMPLE)
     text = <const unsigned char*>view.buf
-    start = find(text, min(view.len, 512), b'"s":', 4)
+    start = find_symbol(text, view.len, &length)
     if start >= 0:
-        start += 4
-        while start < view.len and text[start] in (c" ", c"\t"):
-            start += 1
-        if start < view.len and text[start] == c'"':
-            start += 1
-            end = start
-            while end < view.len and end - start <= SYMBOL_ROOM and symbol_byte(text[end]):
-                end += 1
-            if end < view.len and text[end] == c'"' and 0 < end - start <= SYMBOL_ROOM:
-                symbol = (<bytes>text[start:end]).decode("ascii")
+        symbol = (<bytes>text[start : start + length]).decode("ascii")
     PyBuffer_Release(&view)
     return symbol
 
@@ -331,21 +305,7 @@ def symbol_of(frame):
 def kind_of(frame):
     """The likely Kind of a frame, without reading it as JSON: for routing only."""
     cdef Py_buffer view
-    cdef const unsigned char* text
-    cdef Py_ssize_t size
-    cdef int kind = KIND_OTHER
     PyObject_GetBuffer(frame, &view, PyBUF_SIMPLE)
-    text = <const unsigned char*>view.buf
-    size = min(view.len, 512)
-    if find(text, size, b'"depthUpdate"', 13) >= 0 or find(text, size, b'"orderbook.', 11) >= 0:
-        kind = KIND_DEPTH
-    elif find(text, size, b'"trade"', 7) >= 0 or find(text, size, b'"publicTrade.', 13) >= 0:
-        kind = KIND_TRADE
-    elif find(text, size, b'"aggTrade"', 10) >= 0:
-        kind = KIND_AGG_TRADE
-    elif find(text, size, b'"B":', 4) >= 0 and find(text, size, b'"A":', 4) >= 0 and (
-        find(text, size, b'"bookTicker"', 12) >= 0 or find(text, size, b'"e":', 4) < 0
-    ):
-        kind = KIND_TICKER
+    kind = likely_kind(<const unsigned char*>view.buf, view.len)
     PyBuffer_Release(&view)
     return kind

@@ -9,21 +9,27 @@ lets the routes take turns and compares medians. `python -m bench.micro.scan` pr
 from __future__ import annotations
 
 import random
+import struct
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import orjson
 
 from bench.micro.book import MEASURED, Pass, in_turns, pass_ns
 from core_ext.book import Book
-from core_ext.codes import Dialect
-from core_ext.scan import BinanceScanner, BybitScanner
+from core_ext.codes import FRAME_FORMAT, Dialect
+from core_ext.scan import BinanceScanner, BybitScanner, symbol_of
+from core_ext.table import BookTable
 
 LEVELS: Final = (20, 200)
 FRAMES: Final = 600
 CENTRE_TICKS: Final = 6_000_000
 SNAPSHOT_LEVELS: Final = 1_000
+AT_ONCE: Final = 32
+"""Frames in one call, where they come in batches."""
+SYMBOLS: Final = 10
 WANTED: Final = {20: {"orjson": 2, "ccxt_pro": 60}, 200: {"orjson": 3, "ccxt_pro": 40}}
 """How many times our time each peer should need, at least."""
 
@@ -171,6 +177,82 @@ def seawall_tuple(frames: Frames, kind: str) -> Pass:
     return lambda: second_pass_us(prepare, frames)
 
 
+def seawall_batched(frames: Frames, kind: str, at_once: int = AT_ONCE) -> Pass:
+    """A few frames in one call, the statistics after each written into a buffer."""
+
+    def run() -> float:
+        spent = 0.0
+        for _ in range(2):
+            scanner, book = started(frames, kind)
+            spent = batches_us(partial(scanner.feed_many, book), frames.frames, at_once)
+        return spent
+
+    return run
+
+
+def batches_us(feed: Callable[[list[bytes], bytearray], Any], all_: list[bytes], n: int) -> float:
+    """Microseconds of thread CPU per frame of one pass, n frames a call."""
+    rows = bytearray(struct.calcsize(FRAME_FORMAT) * n)
+    batches = [all_[start : start + n] for start in range(0, len(all_), n)]
+
+    def work() -> None:
+        for batch in batches:
+            feed(batch, rows)
+
+    return pass_ns(work, len(all_)) / 1_000
+
+
+def many_symbols(levels: int, symbols: int) -> dict[str, Frames]:
+    """The frames of as many markets, few of each."""
+    found = {}
+    usual = binance(levels)
+    for at in range(symbols):
+        name = f"S{at}USDT"
+        mine = [
+            frame.replace(b'"BTCUSDT"', f'"{name}"'.encode())
+            for frame in usual.frames[: FRAMES // symbols]
+        ]
+        found[name] = usual._replace(frames=mine)
+    return found
+
+
+def in_arrival(markets: dict[str, Frames]) -> list[bytes]:
+    """Their frames as one stream brings them: each symbol's next by turns."""
+    turns = zip(*(frames.frames for frames in markets.values()), strict=True)
+    return [frame for turn in turns for frame in turn]
+
+
+def table_batched(markets: dict[str, Frames]) -> Pass:
+    """A few frames of many symbols in one call, each into the book of its symbol."""
+
+    def run() -> float:
+        spent = 0.0
+        for _ in range(2):
+            table = BookTable()
+            for name, frames in markets.items():
+                table.add(name, *started(frames, "compact"))
+            spent = batches_us(table.feed_many, in_arrival(markets), AT_ONCE)
+        return spent
+
+    return run
+
+
+def table_called(markets: dict[str, Frames]) -> Pass:
+    """The same frames one by one: the symbol, its book in a dict, the frame, the statistics."""
+
+    def prepare() -> Callable[[bytes], Any]:
+        books = {name: started(frames, "compact") for name, frames in markets.items()}
+
+        def call(frame: bytes) -> Any:
+            scanner, book = books[symbol_of(frame) or ""]
+            return scanner.feed_stats(book, frame)
+
+        return call
+
+    arriving = next(iter(markets.values()))._replace(frames=in_arrival(markets))
+    return lambda: second_pass_us(prepare, arriving)
+
+
 def seawall_reading(frames: Frames, kind: str) -> Pass:
     """Reading alone: frames that end before the book's id are read whole and not applied."""
     late = frames._replace(snapshot=b'{"lastUpdateId":9000000000000000000,"bids":[],"asks":[]}')
@@ -212,6 +294,7 @@ def rows() -> list[dict[str, Any]]:
                 {
                     "seawall": seawall(spot, "window"),
                     "compact": seawall(spot, "compact"),
+                    "batched": seawall_batched(spot, "window"),
                     "as_a_tuple": seawall_tuple(spot, "window"),
                     "reading_alone": seawall_reading(spot, "window"),
                     "orjson": orjson_alone(spot),
@@ -233,6 +316,15 @@ def rows() -> list[dict[str, Any]]:
             )
             for name, frames in others
         ]
+    markets = many_symbols(LEVELS[0], SYMBOLS)
+    found.append(
+        row(
+            f"frames_of_{SYMBOLS}_symbols",
+            f"a spot frame of {LEVELS[0]} levels of one of {SYMBOLS} symbols, {AT_ONCE} in a call",
+            {"seawall": table_batched(markets), "one_by_one": table_called(markets)},
+            {},
+        )
+    )
     return found
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from core_ext.codes import MAX_FRAME_TRADES, Dialect, Kind, Outcome, TradeSeen
 from core_ext.reference.book import Book
+from core_ext.reference.many import Scanner, ScanResult
 from core_ext.reference.scan import (
     JsonNumber,
     JsonObject,
-    ScanResult,
     both_sides,
     integer,
     load,
@@ -18,7 +18,6 @@ from core_ext.reference.scan import (
     quoted,
     refuse,
     symbol_in,
-    with_statistics,
 )
 
 _FRAME_KEYS = frozenset({"topic", "type", "data", "ts", "cts"})
@@ -40,12 +39,11 @@ def _same_symbol(value: Any, symbol: str) -> None:
         raise refuse("the symbol of the data is not the topic's")
 
 
-class BybitScanner:
+class BybitScanner(Scanner):
     """See core_ext.scan.BybitScanner."""
 
     def __init__(self) -> None:
-        self.dialect = int(Dialect.BYBIT)
-        self._trades: list[TradeSeen] = []
+        super().__init__(Dialect.BYBIT)
         self._cross_sequence = 0
 
     def feed(self, book: Book, frame: bytes) -> ScanResult:
@@ -139,11 +137,3 @@ class BybitScanner:
             told = told._replace(**trades[-1]._asdict())
         self._trades = trades
         return told
-
-    def feed_stats(self, book: Book, frame: bytes) -> ScanResult:
-        """As `feed`, with the book's statistics in the result of a book's frame."""
-        return with_statistics(self.feed(book, frame), book)
-
-    def trades(self) -> list[TradeSeen]:
-        """The trades of the last frame fed."""
-        return self._trades

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
@@ -26,6 +26,7 @@ from core_ext.codes import (
 )
 from core_ext.errors import FrameRefused, NumberRefused
 from core_ext.reference.book import Book, steps_in
+from core_ext.reference.many import Scanner, ScanResult
 
 _EVENT_KEYS = frozenset([*"eEsUubatpqmBATfl", "pu", "data"])
 _SNAPSHOT_KEYS = frozenset({"lastUpdateId", "bids", "asks"})
@@ -45,40 +46,6 @@ class JsonObject(dict[str, Any]):
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
         self.twice = {key for key, count in Counter(key for key, _ in pairs).items() if count > 1}
-
-
-class ScanResult(NamedTuple):
-    """See core_ext.scan.ScanResult."""
-
-    kind: int = Kind.OTHER
-    outcome: int = Outcome.NONE
-    symbol: str = ""
-    levels: int = 0
-    trades: int = 0
-    is_snapshot: bool = False
-    buyer_is_maker: bool = False
-    event_ms: int = 0
-    match_ms: int = 0
-    first_id: int = 0
-    last_id: int = 0
-    previous_id: int = 0
-    cross_sequence: int = 0
-    trade_id: int = 0
-    price_ticks: int = 0
-    lots: int = 0
-    bid_ticks: int = 0
-    bid_lots: int = 0
-    ask_ticks: int = 0
-    ask_lots: int = 0
-    spread_bps: float = 0.0
-    mid: float = 0.0
-    bid_depth_50bps: float = 0.0
-    ask_depth_50bps: float = 0.0
-    bid_depth_10: float = 0.0
-    ask_depth_10: float = 0.0
-    imbalance: float = 0.0
-    bid_levels: int = 0
-    ask_levels: int = 0
 
 
 def refuse(reason: str) -> FrameRefused:
@@ -196,13 +163,6 @@ def _kind(event: JsonObject) -> Kind:
     return Kind.TICKER if {"u", "s", "b", "B", "a", "A"} <= event.keys() else Kind.OTHER
 
 
-def with_statistics(result: ScanResult, book: Book) -> ScanResult:
-    """A depth frame's result with the book's statistics; any other as it is."""
-    if result.kind != Kind.DEPTH:
-        return result
-    return result._replace(**book.stats()._asdict())
-
-
 def put_levels(book: Book, bids: list[tuple[int, int]], asks: list[tuple[int, int]]) -> None:
     """Applies levels that were checked before."""
     for ticks, lots in bids:
@@ -211,14 +171,13 @@ def put_levels(book: Book, bids: list[tuple[int, int]], asks: list[tuple[int, in
         book.put(False, ticks, lots)
 
 
-class BinanceScanner:
+class BinanceScanner(Scanner):
     """See core_ext.scan.BinanceScanner."""
 
     def __init__(self, dialect: int = Dialect.BINANCE_SPOT) -> None:
         if dialect not in (Dialect.BINANCE_SPOT, Dialect.BINANCE_FUTURES):
             raise NumberRefused("dialect", dialect, "one of Binance's")
-        self.dialect = int(dialect)
-        self._trades: list[TradeSeen] = []
+        super().__init__(dialect)
 
     def feed(self, book: Book, frame: bytes) -> ScanResult:
         """Reads one frame and applies a depth delta to its book."""
@@ -289,14 +248,6 @@ class BinanceScanner:
             last_id=last_id,
             previous_id=previous_id,
         )
-
-    def feed_stats(self, book: Book, frame: bytes) -> ScanResult:
-        """As `feed`, with the book's statistics in a depth frame's result."""
-        return with_statistics(self.feed(book, frame), book)
-
-    def trades(self) -> list[TradeSeen]:
-        """The trades of the last frame fed."""
-        return self._trades
 
     def load_snapshot(self, book: Book, body: bytes) -> int:
         """Replaces the book by a REST depth snapshot; returns its lastUpdateId."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import core_ext
-from core_ext import book, codes, drop, histogram, quote, reference, scan
+from core_ext import book, codes, drop, histogram, quote, reference, scan, table
 from core_ext.errors import FrameRefused, NumberRefused
 
 ROOT = Path(core_ext.__file__).parent
@@ -41,10 +41,11 @@ def test_an_unbuilt_checkout_gets_one_clear_line(tmp_path):
         (scan.BinanceScanner().feed(book.Book("1"), b"{}"), reference.ScanResult()),
         (drop.DropWindow(1), reference.DropWindow(1)),
         (drop.DropWindows(1, 1), reference.DropWindows(1, 1)),
+        (table.BookTable(), reference.BookTable(reference.symbol_of)),
         (quote.Quote(symbol="A"), reference.Quote(symbol="A")),
         (histogram.Histogram(), reference.Histogram()),
     ],
-    ids=["book", "scanner", "bybit", "result", "drop", "drops", "quote", "histogram"],
+    ids=["book", "scanner", "bybit", "result", "drop", "drops", "table", "quote", "histogram"],
 )
 def test_both_halves_offer_the_same_names(native, plain):
     missing = {name for name in dir(native) if not name.startswith("_")} - set(dir(plain))
@@ -54,7 +55,9 @@ def test_both_halves_offer_the_same_names(native, plain):
 def test_every_public_method_is_explained():
     for kind in (
         book.Book,
+        scan.Scanner,
         scan.BinanceScanner,
+        table.BookTable,
         drop.DropWindow,
         drop.DropWindows,
         histogram.Histogram,

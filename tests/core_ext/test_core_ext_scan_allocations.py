@@ -29,6 +29,7 @@ import ctypes, gc, sys
 sys.path.insert(0, ROOT)
 from core_ext.book import Book
 from core_ext.scan import BinanceScanner, BybitScanner
+from core_ext.table import BookTable
 
 DEPTH = (b'{"stream":"btcusdt@depth","data":{"e":"depthUpdate","E":1723161256299,"T":1723161256298,'
          b'"s":"BTCUSDT","U":%d,"u":%d,"pu":%d,"b":[["61837.%02d","0.014"],["61836.%02d","0.000"]],'
@@ -83,6 +84,29 @@ for name, dialect, what, kind, view in CASES:
     if what in ("depth", "bybit", "bybit snapshots"):
         assert book.last_update_id == 102_000, book.last_update_id
     print(name, dialect, what, kind, view, few, many, flush=True)
+def calls_of_batch(feed, frames, rows):
+    before = counter()
+    feed(frames, rows)
+    return counter() - before
+
+for dialect in (0, 1, 2):
+    make = MAKERS["bybit" if dialect == 2 else "depth"]
+    book, table = Book("0.01", kind="window"), BookTable()
+    scanner = BybitScanner() if dialect == 2 else BinanceScanner(dialect)
+    table.add("BTCUSDT", scanner, book)
+    one_book = lambda frames, rows: scanner.feed_many(book, frames, rows)
+    frames = tuple(make(i) for i in range(1, 42_001))
+    rows = bytearray(152 * 20_000)
+    one_book(frames[:1_000], rows)
+    for name, feed, start in (("feed_many", one_book, 1_000), ("table", table.feed_many, 21_500)):
+        feed(frames[start : start + 500], rows)
+        few, many = frames[start + 500 : start + 600], frames[start + 600 : start + 20_500]
+        gc.collect()
+        gc.disable()
+        spent = calls_of_batch(feed, few, rows), calls_of_batch(feed, many, rows)
+        gc.enable()
+        assert book.last_update_id == start + 20_500, book.last_update_id
+        print(name, dialect, *spent, flush=True)
 frames = [MAKERS["depth"](i) for i in range(1, 1_001)]
 book, feed = Book("0.01"), BinanceScanner().feed
 print("planted", calls_of(planted, book, frames), flush=True)
@@ -105,6 +129,10 @@ CASES = [
 ]
 
 
+BATCHES = 6
+"""One book and a table, of each dialect."""
+
+
 @pytest.mark.skipif(
     sys.platform != "linux" or shutil.which("cc") is None,
     reason="preloads a counter, compiled with cc, before Linux's malloc",
@@ -124,8 +152,11 @@ def test_no_frame_allocates(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     *lines, planted = done.stdout.splitlines()
-    assert len(lines) == len(CASES)
-    for line in lines:
+    assert len(lines) == len(CASES) + BATCHES
+    for line in lines[len(CASES) :]:
+        # A tuple of the frames and five numbers, for a hundred frames and for twenty thousand.
+        assert max(map(int, line.split()[-2:])) < 10, line
+    for line in lines[: len(CASES)]:
         few, many = map(int, line.split()[-2:])
         # What the counting itself costs is the same for a thousand frames and a hundred thousand.
         assert few == many, line

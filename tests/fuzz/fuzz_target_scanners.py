@@ -6,14 +6,16 @@ Imports core_ext alone, so that sanitized.py can run these targets on an instrum
 import ctypes
 import json
 from collections.abc import Callable, Iterator
+from struct import calcsize, unpack
 from typing import Any
 
 from fuzz_engine import Target
 
 from core_ext.book import Book
-from core_ext.codes import Dialect
+from core_ext.codes import FRAME_FORMAT, Dialect
 from core_ext.errors import FrameRefused, NumberRefused
 from core_ext.scan import BinanceScanner, BybitScanner, kind_of, symbol_of
+from core_ext.table import BookTable
 
 BIDS = [["61837.50", "1.5"], ["61837.0", "0.00000000"], ["61830.00000000", "12"], ["9", "0"]]
 ASKS = [["61838.00000000", "0.25000000"], ["61840", "1234567.1"], ["61900.5", "3.00100000"]]
@@ -117,8 +119,23 @@ def feed_one(reader: Any, book: Book, frame: Any) -> Any:
     return said.symbol, said.mid, said.imbalance, said.spread_bps, reader.trades()
 
 
+def table_target() -> Target:
+    """A batch of one frame for two books, as bytes and as rows."""
+    books = Book("0.5"), Book("0.01", kind="window")
+    table, scanner, rows = BookTable(), BinanceScanner(), exact(bytes(calcsize(FRAME_FORMAT)))
+    for symbol, book in zip(("BTCUSDT", "BNBBTC"), books, strict=True):
+        table.add(symbol, scanner, book)
+
+    def feed_batch(reader: Any, _: Book, frame: Any) -> Any:
+        fed = reader.feed_many([frame], rows)
+        return fed, unpack(FRAME_FORMAT, rows)
+
+    return target("scan.table", lines(*SPOT), table, feed_batch, books)
+
+
 def scanner_targets() -> Iterator[Target]:
-    """One for each scanner, and one for snapshots."""
+    """One for each scanner, one for the table of books, and one for snapshots."""
+    yield table_target()
     for name, frames, reader in (
         ("scan.binance_spot", SPOT, BinanceScanner()),
         ("scan.binance_futures", FUTURES, BinanceScanner(Dialect.BINANCE_FUTURES)),
