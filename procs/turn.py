@@ -6,7 +6,7 @@ Write-ahead holds by construction (L1): a batch cannot be performed in any other
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -87,11 +87,13 @@ def gather(effects: Iterable[Effect]) -> Batch:
     return batch
 
 
-def take_turn(actor: Actor, messages: Iterable[Any], now_ns: int) -> Batch:
+def take_turn(actor: Actor, messages: Sequence[Any], now_ns: int) -> Batch:
     """One turn: every message is judged at the same instant, all effects come out in one batch.
 
     What forbids is heard before what might act: a late timer and the stop that came meanwhile
     would otherwise send an entry and cancel it in one breath (L9)."""
+    if len(messages) == 1:
+        return gather(actor.on(messages[0], now_ns))
     effects: list[Effect] = []
     for message in sorted(messages, key=_rank):
         effects.extend(actor.on(message, now_ns))

@@ -82,7 +82,7 @@ class Keeping:
 
         Without a disk the rows go to the emergency file and the turn goes on."""
         if not batch.journal:
-            return not self.degraded
+            return self._store is None or not self._store.failed
         if self._store is None:
             raise RuntimeError(f"{self._name} is written, but there is no journal")
         self.rows += len(batch.journal)

@@ -17,7 +17,8 @@ class Agenda:
     def at(self, at_ns: int, action: Callable[[], None]) -> None:
         """Do something at a time that is not before now."""
         self._count += 1
-        heapq.heappush(self._heap, (max(at_ns, self.now_ns), self._count, action))
+        now_ns = self.now_ns
+        heapq.heappush(self._heap, (at_ns if at_ns > now_ns else now_ns, self._count, action))
 
     def after(self, delay_ns: int, action: Callable[[], None]) -> None:
         """Do something a while from now."""
@@ -30,6 +31,10 @@ class Agenda:
         self.now_ns, _, action = heapq.heappop(self._heap)
         action()
         return True
+
+    def is_due(self, until_ns: int) -> bool:
+        """Whether something happens until then."""
+        return bool(self._heap) and self._heap[0][0] <= until_ns
 
     def next_ns(self) -> int | None:
         """When the next thing happens."""

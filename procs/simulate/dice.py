@@ -10,6 +10,8 @@ from collections.abc import Callable
 from random import Random
 from typing import NamedTuple
 
+import msgspec
+
 from procs.simulate.faults import Faults
 
 DRAWN = -1
@@ -45,19 +47,22 @@ class Dice:
         self._generators: dict[str, Random] = {}
         self._lengths: dict[str, Random] = {}
         self._planned: dict[str, int] = {}
-        self._healed = False
+        self._ill: dict[str, float] = msgspec.structs.asdict(faults)
+        self._well = dict.fromkeys(self._ill, 0.0)
+        self._chances = self._ill
+        """Of each kind, as the world is now."""
 
     def heal(self) -> None:
         """From now on nothing hits."""
-        self._healed = True
+        self._chances = self._well
 
     def fall_ill(self) -> None:
         """From now on faults happen."""
-        self._healed = False
+        self._chances = self._ill
 
     def hits(self, kind: str, state: str) -> bool:
         """Whether the fault of this name happens on this occasion, in that state of the engine."""
-        chance = 0.0 if self._healed else getattr(self.faults, kind)
+        chance = self._chances[kind]
         if not chance:
             return False
         occasion = self._occasions[kind] = self._occasions.get(kind, 0) + 1

@@ -30,6 +30,8 @@ STALE_TURN_NS = 250 * NS_PER_MS
 RESCUE = "route runs in rescue mode"
 KEEP_ROWS = 100_000
 ACCOUNT = (EventSaid, Welcomed)
+OF_THE_LOOP = (VenueAnswered, EngineStatus, StopProcess)
+"""Messages that concern more than the actor."""
 LAST_LOOK_NS = 20 * NS_PER_MS
 
 
@@ -70,7 +72,6 @@ class Node(Process):
         self.rescue = False
         """Started in the mode that only reduces risk (L14)."""
         self.ready_said = False
-        self.leaving = False
         self.calls: list[VenueRequest] = []
         """Requests that are not answered yet."""
         self._surroundings = around
@@ -92,7 +93,7 @@ class Node(Process):
         """Starts, or starts again, from what is on disk."""
         self.begin(self.incarnation + 1 if incarnation is None else incarnation)
         self.rescue = rescue
-        self.ready_said = self.leaving = self._trip_said = False
+        self.ready_said = self._trip_said = False
         self.calls = []
         self._timers, self._overdue = {}, {}
         if self.witness is not None:
@@ -171,12 +172,6 @@ class Node(Process):
 
     # ── turns ───────────────────────────────────────────────────────────────────────────────────
 
-    def take_all(self, messages: list[Any], life: int | None = None) -> None:
-        """As `Process.take_all`; a node that leaves reads no sockets any more."""
-        if self.leaving and life is None:
-            return
-        super().take_all(messages, life)
-
     def _waiting(self) -> list[Any]:
         now_ns = self._agenda.now_ns
         due = [key for key, at_ns in self._overdue.items() if self._timers.get(key) == at_ns]
@@ -190,14 +185,20 @@ class Node(Process):
         actor.latched = self.latched()
         self._surroundings.heard(self, messages)
         for message in messages:
-            if isinstance(message, VenueAnswered):
-                self.calls = [one for one in self.calls if one is not message.request]
-            elif isinstance(message, EngineStatus):
+            if isinstance(message, OF_THE_LOOP):
+                self._note(message)
+        return self._steps(take_turn(actor, messages, now_ns))
+
+    def _note(self, message: VenueAnswered | EngineStatus | StopProcess) -> None:
+        """What the loop makes of a message besides its actor."""
+        match message:
+            case VenueAnswered(request=request):
+                self.calls = [one for one in self.calls if one is not request]
+            case EngineStatus():
                 if is_unheard(message, self.role, self.incarnation):
                     self.ready_said = False
-            elif isinstance(message, StopProcess):
+            case StopProcess():
                 self._agenda.after(0, partial(self._asked_to_leave, message, self.life))
-        return self._steps(take_turn(actor, messages, now_ns))
 
     def _asked_to_leave(self, asked: StopProcess, life: int) -> None:
         if self.alive and life == self.life:
@@ -288,10 +289,13 @@ class Onlooker(Node):
 
     _about = ""
 
-    def turn(self, messages: list[Any]) -> None:
-        """As any turn."""
-        self._about = next((type(m).__name__ for m in messages if isinstance(m, ACCOUNT)), "")
-        super().turn(messages)
+    def _judge(self, messages: list[Any], now_ns: int) -> Sequence[Any]:
+        self._about = ""
+        for message in messages:
+            if isinstance(message, ACCOUNT):
+                self._about = type(message).__name__
+                break
+        return super()._judge(messages, now_ns)
 
     def _doing(self, steps: Sequence[Any]) -> str:
         return f"{self.role} {self._about}" if self._about else ""

@@ -83,6 +83,8 @@ class Process:
     def __init__(self, role: str, agenda: Agenda, around: Around) -> None:
         self.role = role
         self.alive = False
+        self.leaving = False
+        """It reads no sockets any more."""
         self.life = 0
         """Counts the processes of this role: what was meant for one does not reach the next."""
         self.incarnation = 0
@@ -110,6 +112,7 @@ class Process:
         self.life += 1
         self.incarnation = incarnation
         self.alive = True
+        self.leaving = False
         self._inbox = []
         self._held_until_ns = self.busy_until_ns = 0
         self._rest = None
@@ -136,7 +139,7 @@ class Process:
 
     def take_all(self, messages: list[Any], life: int | None = None) -> None:
         """One turn with several messages that arrived together."""
-        if not self.alive or life not in (None, self.life):
+        if not self.alive or (self.leaving if life is None else life != self.life):
             return
         now_ns = self._agenda.now_ns
         if self._held_until_ns <= now_ns:
@@ -197,15 +200,20 @@ class Process:
     def perform(self, steps: Sequence[Any]) -> None:
         """Step by step, with a death or a stop between any two."""
         doing = self._doing(steps)
-        death = None
+        death = held = None
         if doing:
             death = self._around.dies_at(self, doing, len(steps))
-        turn = _Turn(steps, self._agenda.now_ns, death)
-        held = self._around.held_at(self, doing, len(steps)) if doing else None
-        if held is None:
-            self._go_on(turn, 0)
-        else:
-            self._go_on(turn, 0, held)
+            held = self._around.held_at(self, doing, len(steps))
+        began_ns = self._agenda.now_ns
+        if death is not None or held is not None:
+            self._go_on(_Turn(steps, began_ns, death), 0, held)
+            return
+        for step in steps:
+            self._do(step, began_ns)
+            if not self.alive:
+                return
+        self._ended()
+        self._around.turned(self)
 
     def _go_on(self, turn: _Turn, first: int, held: Held | None = None) -> None:
         steps, began_ns, death = turn

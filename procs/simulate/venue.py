@@ -109,7 +109,8 @@ class SimVenue:
     def on_market(self, event: MarketEvent) -> None:
         """The market moves; what that does to our orders is pushed."""
         self.exchange.on_market(event, self._now_ms())
-        self.push()
+        if self.exchange.has_news:
+            self.push()
 
     def call(self, request: VenueRequest, life: int, exit_priority: bool = False) -> None:
         """A request wants to leave route's process."""

@@ -176,6 +176,10 @@ class World:
         self.ends = self.random.random() < ENDS
         self.machine.flatten = self.random.random() < 0.5
         self.checkers = Checkers(self)
+        self.heard: Callable[[Node, list[Any]], None] = self.checkers.heard
+        """What a living process takes in one turn."""
+        self.turned: Callable[[Process], None] = self.checkers.turned
+        """Invariants, after every turn of anybody."""
         self.forgotten: set[str] = set()
         """Decisions that the restored journals have never seen."""
         self.debts: Debts | None = None
@@ -231,13 +235,10 @@ class World:
             self.venue.clocks.start_wrong()
         if self.faults.restored:
             plan_restore(self)
-        while not self.checkers.violations:
-            next_ns = self.agenda.next_ns()
-            if next_ns is None or next_ns > self.end_ns:
-                break
-            if not self.healed and next_ns > self.heal_at_ns:
-                self._heal()
+        if self._runs_until(self.heal_at_ns) and self.agenda.is_due(self.end_ns):
+            self._heal()
             self.step()
+            self._runs_until(self.end_ns)
         if not self.checkers.violations:
             self.checkers.at_rest()
         if not self.checkers.violations and self.frames is not None:
@@ -257,6 +258,13 @@ class World:
             violations=self.checkers.violations,
             trace_hash=self._hash(),
         )
+
+    def _runs_until(self, until_ns: int) -> bool:
+        """Everything up to then happens; whether no law was broken."""
+        agenda, step, violations = self.agenda, self.step, self.checkers.violations
+        while not violations and agenda.is_due(until_ns):
+            step()
+        return not violations
 
     def step(self) -> None:
         """The next thing that happens."""
@@ -375,14 +383,6 @@ class World:
     def held_at(self, node: Process, doing: str, steps: int) -> Held | None:
         """Before which of its steps the node stops for a while."""
         return self.pauses.within(node, doing, steps)
-
-    def heard(self, node: Node, messages: list[Any]) -> None:
-        """What a living process takes in one turn."""
-        self.checkers.heard(node, messages)
-
-    def turned(self, node: Process) -> None:
-        """Invariants, after every turn of anybody."""
-        self.checkers.turned(node)
 
     def _order_changed(self, order: VenueSideOrder) -> None:
         if self._witness is not None:

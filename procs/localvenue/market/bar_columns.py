@@ -96,13 +96,33 @@ class BarColumns:
             low[-1] = later.low
         close[-1] = later.close
         self._columns[TRADES][-1] += later.trades
-        for number, value in ((VOLUME, later.volume), (TURNOVER, later.turnover)):
-            column = self._columns[number]
-            total = column[-1] + value
-            try:
-                column[-1] = total
-            except OverflowError:
-                self._columns[number] = [*column[:-1], total]
+        self._grow(VOLUME, later.volume)
+        self._grow(TURNOVER, later.turnover)
+
+    def join_trade(self, price: int, quantity: int) -> None:
+        """Takes one trade into the newest bar: `join_last` without a bar for it."""
+        _, high, low, close, _, _, trades = self._columns
+        if not trades[-1]:
+            bar = Bar(self.end_ms, price, price, price, price, quantity, price * quantity, 1)
+            self.join_last(bar)
+            return
+        if price > high[-1]:
+            high[-1] = price
+        if price < low[-1]:
+            low[-1] = price
+        close[-1] = price
+        trades[-1] += 1
+        self._grow(VOLUME, quantity)
+        self._grow(TURNOVER, price * quantity)
+
+    def _grow(self, number: int, value: int) -> None:
+        """Adds to the newest bar's number in a column."""
+        column = self._columns[number]
+        total = column[-1] + value
+        try:
+            column[-1] = total
+        except OverflowError:
+            self._columns[number] = [*column[:-1], total]
 
     def fill(self, end_ms: int, price: int) -> None:
         """Adds flat bars at this price until end_ms."""

@@ -82,8 +82,10 @@ class Side:
     def said(self, tick_size: Decimal, step_size: Decimal) -> Levels:
         """What changed since the last time, best first, in exact decimals."""
         changed, sign = self.changed, self.sign
+        if not changed:
+            return ()
         self.changed = {}
         self._new.clear()
         return tuple(
-            (tick_size * (sign * rank), step_size * changed[rank]) for rank in sorted(changed)
+            [(tick_size * (sign * rank), step_size * changed[rank]) for rank in sorted(changed)]
         )

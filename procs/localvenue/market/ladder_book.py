@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from decimal import Decimal
+from math import log
 from random import Random
 from typing import Final
 
@@ -110,7 +111,8 @@ class LadderBook:
 
     def quantity(self, random: Random, distance_bps: float) -> int:
         """What a new level holds, so far from the touch."""
-        weight = (0.15 + random.expovariate(1.0)) * (1 + distance_bps / 60)
+        # The logarithm is `expovariate(1.0)` written out: this is the most frequent draw of all.
+        weight = (0.15 - log(1.0 - random.random())) * (1 + distance_bps / 60)
         return 1 + int(self._level_steps * weight * (1.0 - THINNED * self.stress))
 
     def follow(self, side: Side, rank: int, price: float, random: Random) -> None:

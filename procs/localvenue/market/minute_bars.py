@@ -6,6 +6,7 @@ begin.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Final, Protocol
@@ -91,12 +92,17 @@ class MinuteBars:
         self.origin = origin
         self._live = BarColumns(0)
         """From the minute of the origin on, without gaps; empty before the first trade."""
+        self._live_until_ms = -sys.maxsize
+        """Where the newest live bar ends: what prints before it joins that bar."""
 
     def add(self, at_ms: int, price: int, quantity: int) -> None:
         """A trade printed; price in ticks, quantity in units.
 
         When the owner's clock went back, it counts for the newest minute. After a silence of more
         than 26 hours the bars begin anew."""
+        if at_ms < self._live_until_ms:
+            self._live.join_trade(price, quantity)
+            return
         open_ms = at_ms - at_ms % MINUTE_MS
         self._take(Bar(open_ms, price, price, price, price, quantity, price * quantity, 1))
         if len(self._live) > LIVE_BARS_MAX:
@@ -120,6 +126,7 @@ class MinuteBars:
             live = self._live = BarColumns(bar.open_ms)
         live.fill(bar.open_ms, close)
         live.append(bar)
+        self._live_until_ms = live.end_ms
 
     def newest(self, count: int) -> tuple[Origin | None, list[Bar]]:
         """The newest live bars and the origin before them: enough to go on from."""
@@ -133,6 +140,7 @@ class MinuteBars:
         """Goes on from bars that `newest` gave."""
         self.origin, self._known_past = origin, None
         self._live = BarColumns(0)
+        self._live_until_ms = -sys.maxsize
         for bar in live:
             self._take(bar)
 

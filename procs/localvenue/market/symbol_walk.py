@@ -301,7 +301,7 @@ class SymbolWalk:
         )
 
     def _print_quantity(self, random: Random) -> int:
-        return 1 + int(random.expovariate(1.0) * self._print_steps)
+        return 1 - int(log(1.0 - random.random()) * self._print_steps)
 
     def _print_at_touch(self, at_ms: int, random: Random, said: list[MarketEvent]) -> None:
         """One or two trades take from the best level of the side that flow presses on."""

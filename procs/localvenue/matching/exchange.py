@@ -55,6 +55,11 @@ class Exchange(Amending):
         super().__init__(instruments, balances, fee_rate, max_orders, max_stop_orders)
         self._unproven = 0
 
+    @property
+    def has_news(self) -> bool:
+        """Whether `drain` has something to return."""
+        return bool(self._events)
+
     def drain(self) -> list[VenueEvent]:
         """Everything that happened since the last drain, in order; LedgerBroken as `verify`."""
         events = self._events

@@ -43,9 +43,10 @@ class BookSide:
             if taken:
                 taken.pop(price, None)
             if quantity:
-                if price not in quantities:
-                    insort(prices, price)
+                known = len(quantities)
                 quantities[price] = quantity
+                if len(quantities) != known:
+                    insort(prices, price)
                 lines[price] = line
             elif quantities.pop(price, None) is not None:
                 del prices[bisect_left(prices, price)]
@@ -105,8 +106,10 @@ class Published:
         self.last_update_id = 0
         self.last_price: Decimal | None = None
         self._seconds: deque[tuple[int, Decimal, Decimal]] = deque()
+        """What traded in each second of the window but the newest."""
         self._notional = ZERO
         self._volume = ZERO
+        self._newest = (0, ZERO, ZERO)
         self._average: Decimal | None = None
         """The average price, kept until something changes it."""
 
@@ -115,7 +118,7 @@ class Published:
         self.bids.apply(event.bids, line)
         self.asks.apply(event.asks, line)
         self.last_update_id = event.last_id
-        if not self._volume:
+        if not self._newest[2]:
             self._average = None
 
     def traded(self, event: Traded) -> None:
@@ -123,16 +126,16 @@ class Published:
         self.last_price = event.price
         self._average = None
         notional = multiply(event.price, event.quantity)
-        second = event.at_ms // 1000
-        if self._seconds and self._seconds[-1][0] == second:
-            _, earlier, volume = self._seconds.pop()
-            self._seconds.append((second, add(earlier, notional), add(volume, event.quantity)))
-        else:
-            self._seconds.append((second, notional, event.quantity))
-        self._notional = add(self._notional, notional)
-        self._volume = add(self._volume, event.quantity)
+        newest, second = self._newest, event.at_ms // 1000
+        if newest[0] == second:
+            self._newest = second, add(newest[1], notional), add(newest[2], event.quantity)
+            return
+        self._newest = second, notional, event.quantity
+        self._seconds.append(newest)
+        self._notional = add(self._notional, newest[1])
+        self._volume = add(self._volume, newest[2])
         horizon = second - AVERAGE_PRICE_MS // 1000
-        while self._seconds[0][0] < horizon:
+        while self._seconds and self._seconds[0][0] < horizon:
             _, old_notional, old_volume = self._seconds.popleft()
             self._notional = subtract(self._notional, old_notional)
             self._volume = subtract(self._volume, old_volume)
@@ -157,7 +160,9 @@ class Published:
     def average_price(self) -> Decimal | None:
         """Volume-weighted over the last five minutes of trades; else the reference price."""
         if self._average is None:
+            _, notional, volume = self._newest
+            volume = add(self._volume, volume)
             self._average = (
-                self._notional / self._volume if self._volume else self.reference_price()
+                add(self._notional, notional) / volume if volume else self.reference_price()
             )
         return self._average

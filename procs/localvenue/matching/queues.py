@@ -85,6 +85,12 @@ class Desk:
         self.trailing: dict[int, Order] = {}
         """Trailing stops, whether they follow the price yet or wait for their stop price."""
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether a stop waits for a price."""
+        falls, rises = self.waits_for_fall.first, self.waits_for_rise.first
+        return falls is not None or rises is not None or bool(self.trailing)
+
     def own(self, side: Side) -> PriceQueue:
         """Where orders of `side` rest."""
         return self.bids if side == "BUY" else self.asks

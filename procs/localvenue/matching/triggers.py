@@ -43,6 +43,8 @@ class Triggers(Resting):
 
     def _trigger(self, desk: Desk, last_price: Decimal, now_ms: int) -> None:
         """Stops that the last price has reached go to work."""
+        if not desk.has_waiting:
+            return
         triggered = [
             *desk.waits_for_fall.reached(last_price),
             *desk.waits_for_rise.reached(last_price),

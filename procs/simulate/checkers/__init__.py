@@ -6,7 +6,7 @@ holds for true. None of them asks the engine's own judgements.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from procs.localvenue.matching.model import Order as VenueSideOrder
@@ -57,11 +57,11 @@ class Checkers:
         world.venue.on_acted = self._acted
         checkers = [one(self) for one in ALL]
         self._called = _those_with("called", checkers)
-        self._said = _those_with("said", checkers)
-        self._heard = _those_with("heard", checkers)
+        self._said = _by_word(checkers)
+        self._heard = _by_role("heard", checkers)
         self._changed = _those_with("changed", checkers)
         self._looking_at_books = _those_with("acted", checkers)
-        self._turned = _those_with("turned", checkers)
+        self._turned = _by_role("turned", checkers)
         self._moved = _those_with("moved", checkers)
         self._died = _those_with("died", checkers)
         self._restored = _those_with("restored", checkers)
@@ -78,7 +78,7 @@ class Checkers:
 
     def said(self, node: Any, message: Any) -> None:
         """A process says something to another one."""
-        for look in self._said:
+        for look in self._said.get(type(message), ()):
             look(node, message)
 
     def heard(self, node: Any, messages: list[Any]) -> None:
@@ -88,7 +88,7 @@ class Checkers:
             for message in messages:
                 if isinstance(message, VenueAnswered | VenueReported):
                     told(message)
-        for look in self._heard:
+        for look in self._heard[node.role]:
             look(node, messages)
 
     def changed(self, order: VenueSideOrder) -> None:
@@ -98,7 +98,7 @@ class Checkers:
 
     def turned(self, node: Any) -> None:
         """A process ended a turn."""
-        for look in self._turned:
+        for look in self._turned[node.role]:
             look(node)
 
     def market_moved(self) -> None:
@@ -133,8 +133,21 @@ class Checkers:
             look(changed)
 
 
-def _those_with(name: str, checkers: list[Checker]) -> list[Callable[..., None]]:
+def _those_with(name: str, checkers: Iterable[Checker]) -> list[Callable[..., None]]:
     """The methods of this name of the checkers that have one of their own."""
     return [
         getattr(c, name) for c in checkers if getattr(type(c), name) is not getattr(Checker, name)
     ]
+
+
+def _by_role(name: str, checkers: list[Checker]) -> dict[str, list[Callable[..., None]]]:
+    """The methods of this name that look at a role's turns: most look at one role alone."""
+    return {
+        role: _those_with(name, (c for c in checkers if role in c.roles)) for role in Checker.roles
+    }
+
+
+def _by_word(checkers: list[Checker]) -> dict[type, list[Callable[..., None]]]:
+    """Those that want to see a message of this kind when it is said: nobody looks at most."""
+    words = dict.fromkeys(word for c in checkers for word in c.words)
+    return {word: _those_with("said", (c for c in checkers if word in c.words)) for word in words}

@@ -27,6 +27,10 @@ class Checker:
     """Looks on; a method that a checker does not have costs nothing."""
 
     law = ""
+    roles: tuple[str, ...] = ("route", "protect", "ingest", "decide", "observe")
+    """Whose turns it looks at, as they begin (`heard`) and as they end (`turned`)."""
+    words: tuple[type, ...] = ()
+    """What it looks at when it is said (`said`)."""
 
     def __init__(self, checkers: Checkers) -> None:
         self.checkers = checkers

@@ -18,6 +18,7 @@ class Budget(Checker):
     """Holds what the venue answered against what leaves, in each life of route."""
 
     law = "L10"
+    roles = ("route",)
 
     def __init__(self, checkers: Any) -> None:
         super().__init__(checkers)
@@ -30,8 +31,6 @@ class Budget(Checker):
 
     def heard(self, node: Any, messages: list[Any]) -> None:
         """The venue says for how long."""
-        if node.role != "route":
-            return
         if node.life != self._life:
             self._life = node.life
             self._paused_until_ns = self._banned_until_ns = 0

@@ -16,6 +16,8 @@ class Journals(Checker):
     """Compares what was said of the journal with what is in it when a new process reads it."""
 
     law = "L12"
+    roles = ("route",)
+    words = (EventSaid,)
 
     def __init__(self, checkers: Any) -> None:
         super().__init__(checkers)

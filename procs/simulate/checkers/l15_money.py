@@ -19,6 +19,7 @@ class Money(Checker):
     """Works the ledger out again from the venue's own fills, and the stakes from decide's state."""
 
     law = "L15"
+    roles = ("route", "decide")
 
     def __init__(self, checkers: Any) -> None:
         super().__init__(checkers)
@@ -38,8 +39,7 @@ class Money(Checker):
         if node.role == "route":
             self._look_at_opening(node.actor.account)
             self._ledger(node.actor.account)
-        if node.role in ("route", "decide"):
-            self._stakes()
+        self._stakes()
 
     def _look_at_opening(self, account: Account) -> None:
         """A journal that is wholly lost opens its ledger again, with all that was moved so far."""

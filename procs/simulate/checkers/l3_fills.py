@@ -17,6 +17,7 @@ class Fills(Checker):
     """What is booked exists, and in the end everything that exists is booked."""
 
     law = "L3"
+    roles = ("route",)
 
     def __init__(self, checkers: Any) -> None:
         super().__init__(checkers)
@@ -25,7 +26,7 @@ class Fills(Checker):
 
     def turned(self, node: Any) -> None:
         """Nothing is booked that the venue does not know."""
-        if node.role != "route" or not node.alive:
+        if not node.alive:
             return
         account = node.actor.account
         if account is not self._account:

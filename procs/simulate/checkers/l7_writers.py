@@ -15,6 +15,7 @@ class Writers(Checker):
     """Knows when each process of route took what its turn is about."""
 
     law = "L7"
+    roles = ("route",)
 
     def __init__(self, checkers: Any) -> None:
         super().__init__(checkers)
@@ -23,8 +24,7 @@ class Writers(Checker):
 
     def heard(self, node: Any, messages: list[Any]) -> None:
         """A turn begins."""
-        if node.role == "route":
-            self._begin(node)
+        self._begin(node)
 
     def called(self, node: Any, request: VenueRequest) -> None:
         """Only the living route sends, and only what its turn has just decided."""

@@ -12,7 +12,6 @@ from shared.messages.protection import SetProtection, Target
 from shared.messages.venue import PlaceOrder, Side, VenueRequest
 from shared.units import NS_PER_MS
 
-READERS = ("decide", "protect")
 TURN_MAX_NS = 250 * NS_PER_MS
 """A turn that began before the deadline may send until then (L7)."""
 
@@ -21,13 +20,16 @@ class Channels(Checker):
     """What is said between processes, besides route's events."""
 
     law = "L8"
+    roles = ("route", "decide", "protect")
+    words = (EntryIntent, SetProtection)
 
     def __init__(self, checkers: Any) -> None:
         super().__init__(checkers)
         self._intents: set[str] = set()
         self._targets: dict[tuple[str, int], Target] = {}
         self._versions: dict[str, int] = {}
-        self._copies: dict[str, tuple[int, str, int, int]] = {}
+        self._copies: dict[str, tuple[int, str, int]] = {}
+        """Reader → its life, and the epoch and the row of route that it has come to."""
 
     def said(self, node: Any, message: Any) -> None:
         """No intent twice; never two targets under one version."""
@@ -56,9 +58,8 @@ class Channels(Checker):
         """Nobody goes back: readers to an older account, route to an older wish of protect's."""
         if not node.alive:
             return
-        if node.role in READERS:
-            self._copy(node)
         if node.role != "route":
+            self._copy(node)
             return
         for name, position in node.actor.account.positions.items():
             known = self._versions.get(name, 0)
@@ -69,11 +70,13 @@ class Channels(Checker):
 
     def _copy(self, node: Any) -> None:
         replica = node.actor.replica
-        known = (node.life, *epoch_order(replica.epoch), replica.account.seq)
-        before = self._copies.get(node.role)
-        if before is not None and before[0] == known[0] and known < before:
-            self.say(f"{node.role} goes back from {before[3]} of route's events to {known[3]}")
+        known = (node.life, replica.epoch, replica.account.seq)
+        before = self._copies.get(node.role, known)
         self._copies[node.role] = known
+        if known == before or known[0] != before[0]:
+            return
+        if (epoch_order(known[1]), known[2]) < (epoch_order(before[1]), before[2]):
+            self.say(f"{node.role} goes back from {before[2]} of route's events to {known[2]}")
 
     def restored(self) -> None:
         """What was said after the backup may be said anew."""

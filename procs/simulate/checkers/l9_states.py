@@ -25,6 +25,7 @@ class States(Checker):
     """Remembers what route was last told, in each of its lives."""
 
     law = "L9"
+    roles = ("route",)
 
     def __init__(self, checkers: Any) -> None:
         super().__init__(checkers)
@@ -36,8 +37,6 @@ class States(Checker):
 
     def heard(self, node: Any, messages: list[Any]) -> None:
         """Route is told in which state the engine is."""
-        if node.role != "route":
-            return
         self._begin(node)
         self._states = self._states[-1:]
         for message in messages:
