@@ -29,6 +29,7 @@ from shared.journal.schema import (
     connect,
     create,
     is_empty,
+    leave_open,
     row_crc,
     snapshot_crc,
     structure_damage,
@@ -208,8 +209,11 @@ class Journal:
         self._set_mark()
 
     def close(self) -> None:
-        """Closes the file; everything appended is in it."""
-        self._connection.close()
+        """Closes the file; everything appended is in it. One that failed is left to the kernel."""
+        if self.failed:
+            leave_open(self._connection)
+        else:
+            self._connection.close()
         self._mark.close()
         self._emergency.close()
 

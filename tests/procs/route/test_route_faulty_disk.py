@@ -149,6 +149,37 @@ def venue_holds(scene) -> Decimal:
     return Books(info["rest"], info["api_key"], info["api_secret"]).balance("BTC")
 
 
+@pytest.mark.parametrize("name", ["the third write", "the first sync"])
+def test_a_stop_in_order_without_a_disk(scene, tmp_path, name):
+    """What the reserve holds survives an orderly stop, which asks the disk for nothing more: the
+    stop rests at the venue, and the successor knows the position."""
+    operations, kind, number = FAULTS[name]
+    disk = FaultyDisk(tmp_path / "disk", str(scene.folder / "data" / "route.db"))
+    start_on(scene, disk)
+    position = hold(scene)
+    disk.break_after(operations, kind, number)
+    last = 1
+    while figure(scene, "journal_degraded") != 1:
+        last += 1
+        assert last < 500, "the disk was never used"
+        scene.intend(last, Decimal("1.00"))
+        scene.pump()
+        time.sleep(0.05)
+    assert scene.process.poll() is None
+    scene.stop()
+    assert disk.after_failure() == [], "a disk that refused is asked nothing again"
+    seen = max(one.seq for one in scene.said if hasattr(one, "seq"))
+    disk.repair()
+    scene.heard.clear()
+    scene.start()
+    scene.until(lambda: scene.first(ProcessReady))
+    welcome = scene.hello()
+    assert welcome.seq >= seen
+    assert f'"{position}"' in bytes(welcome.account).decode()
+    assert venue_holds(scene) > 0
+    assert (scene.folder / "data" / "KILL").exists(), "only a person opens it"
+
+
 def test_a_file_size_limit_on_a_live_route(scene):
     """RLIMIT_FSIZE plays the full disk on a process that runs: everything it writes stops."""
     scene.start()
