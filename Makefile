@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
-COMPILED := $(addprefix core_ext.,book drop histogram quote ring scan steps)
+COMPILED := $(addprefix core_ext.,book drop histogram quote ring scan steps table)
 .DEFAULT_GOAL := help
 
 help: ## this list
