@@ -14,7 +14,7 @@ from shared.domain.instrument import Instrument
 from shared.errors import NumberError, VenueError
 from shared.messages.base import NOT_JSON, Reader
 from shared.units import MAX_MAGNITUDE, ZERO, decimal_from_text
-from shared.venues.feed.listings import exact, in_order, step, usable
+from shared.venues.feed.listings import exact, finest, in_order, step, usable
 from shared.venues.feed.port import MinuteCandle, RestError
 from shared.venues.feed.questions import AnswerError, Questions
 
@@ -38,6 +38,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     quote_asset: str = msgspec.field(name="quoteCoin")
     price: msgspec.Raw = msgspec.field(name="priceFilter")
     lot: msgspec.Raw = msgspec.field(name="lotSizeFilter")
+    price_scale: str = msgspec.field(name="priceScale", default="")
 
 
 class _Envelope(msgspec.Struct):
@@ -165,10 +166,13 @@ def _candle(row: tuple[str, ...]) -> MinuteCandle:
 
 
 def instrument_of(listing: Listing) -> Instrument:
-    """One market's order rules. MessageError names the filter, the field and the value."""
+    """One market's rules; its tick is the step of prices in the book (`listings.finest`).
+    MessageError names the filter, the field and the value."""
     price = _FILTER.read(bytes(listing.price))
     lot = _FILTER.read(bytes(listing.lot))
     spot = "basePrecision" in lot
+    scale = listing.price_scale
+    digits = int(scale) if scale.isascii() and scale.isdigit() and len(scale) < 3 else None
     max_quantity = exact(lot, "maxOrderQty", "lotSizeFilter", ZERO) or MAX_MAGNITUDE
     market_max = exact(
         lot, "maxMarketOrderQty" if spot else "maxMktOrderQty", "lotSizeFilter", ZERO
@@ -177,7 +181,7 @@ def instrument_of(listing: Listing) -> Instrument:
         symbol=listing.symbol,
         base=listing.base_asset,
         quote=listing.quote_asset,
-        tick_size=step(price, "tickSize", "priceFilter"),
+        tick_size=finest(step(price, "tickSize", "priceFilter"), digits),
         step_size=step(lot, "basePrecision" if spot else "qtyStep", "lotSizeFilter"),
         min_quantity=exact(lot, "minOrderQty", "lotSizeFilter", ZERO),
         max_quantity=max_quantity,

@@ -16,7 +16,7 @@ from shared.errors import MessageError, NumberError, VenueError
 from shared.messages.base import NOT_JSON, Reader
 from shared.units import MAX_MAGNITUDE, ZERO, decimal_from_text
 from shared.venues.binance_instruments import NO_BAND_UP
-from shared.venues.feed.listings import exact, in_order, step, usable
+from shared.venues.feed.listings import exact, finest, in_order, step, usable
 from shared.venues.feed.port import RestError
 from shared.venues.feed.rest import BinancePublic
 
@@ -34,6 +34,7 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     status: str = ""
     contract_status: str = ""
     contract_size: int = 0
+    price_precision: int | None = None
 
 
 class ContractInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +126,8 @@ class CoinmPublic(UsdmPublic):
 
 
 def instrument_of(listing: Contract) -> Instrument:
-    """One contract's order rules. MessageError names the filter, the field and the value."""
+    """One contract's rules; its tick is the step of prices in the book (`listings.finest`).
+    MessageError names the filter, the field and the value."""
     filters = {str(one.get("filterType", "")): one for one in _FILTERS.read(bytes(listing.filters))}
     price = filters.get("PRICE_FILTER", {})
     lot = filters.get("LOT_SIZE", {})
@@ -137,7 +139,7 @@ def instrument_of(listing: Contract) -> Instrument:
         symbol=listing.symbol,
         base=listing.base_asset,
         quote=listing.quote_asset,
-        tick_size=step(price, "tickSize", "PRICE_FILTER"),
+        tick_size=finest(step(price, "tickSize", "PRICE_FILTER"), listing.price_precision),
         step_size=step(lot, "stepSize", "LOT_SIZE"),
         min_quantity=exact(lot, "minQty", "LOT_SIZE"),
         max_quantity=max_quantity,

@@ -18,6 +18,7 @@ from shared.units import decimal_from_text
 SYMBOL_LENGTH_MAX: Final = 20
 """Of a symbol in a frame and in a quote (core_ext)."""
 NEAREST: Final = 3
+DIGITS_MAX: Final = 12
 
 
 class Listed(Protocol):
@@ -99,6 +100,17 @@ def exact(
     if value is None or value < 0:
         raise MessageError(f"{place}.{field} is {text!r}; allowed is a text of a number from 0 up")
     return value
+
+
+def finest(tick: Decimal, digits: int | None) -> Decimal:
+    """The step of prices in the book: the tick, or the listing's digits where they are finer.
+
+    Orders older than a tick that was made coarser still rest between the ticks of today; a book in
+    whole ticks could not hold them.
+    """
+    if digits is None or not 0 <= digits <= DIGITS_MAX:
+        return tick
+    return min(tick, Decimal(1).scaleb(-digits))
 
 
 def step(said: Mapping[str, Any], field: str, place: str) -> Decimal:

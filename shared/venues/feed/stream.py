@@ -48,7 +48,8 @@ class FeedStream:
         self._clock = clock
         self._limits = FeedLimits() if limits is None else limits
         self._rotate_s = self._limits.rotate_s or dialect.rotate_s
-        self._ping_s = self._limits.ping_s or dialect.manners.ping_s
+        pings = bool(dialect.manners.ping)
+        self._ping_s = (self._limits.ping_s or dialect.manners.ping_s) if pings else 0.0
 
     async def run(self) -> None:
         """Keeps the stream up until cancelled. Raises only what the handler raised."""
