@@ -75,6 +75,7 @@ class IngestActor:
         """`frames` is the language of the venue's frames."""
         self._policy = policy
         self._frames = frames
+        self._fall_pct = -policy.drop.trigger_pct
         self._priority = priority
         self._limits = limits_of(policy) if limits is None else limits
         self._bars_wanted = max(ANCHOR_BARS_MIN, policy.drop.anchor_window_s // 60 + 1)
@@ -193,7 +194,7 @@ class IngestActor:
         heard = market.on_frame(frame, now_ns)
         if heard is Heard.CHANGED:
             # A fall beyond the trigger is what the engine lives on: it is never held back.
-            falling = market.drop_pct <= -self._policy.drop.trigger_pct
+            falling = market.drop_pct <= self._fall_pct
             if falling or now_ns - market.published_ns >= CONFLATE_NS:
                 self._say(market, now_ns)
             elif not market.dirty:

@@ -31,8 +31,7 @@ HELD_DELTAS_MAX: Final = 2048
 """Deltas kept for a join: more than three minutes of the fastest stream."""
 
 _DEPTH: Final = int(Kind.DEPTH)
-_TRADE: Final = int(Kind.TRADE)
-_AGG_TRADE: Final = int(Kind.AGG_TRADE)
+_TRADES: Final = (int(Kind.TRADE), int(Kind.AGG_TRADE))
 _TICKER: Final = int(Kind.TICKER)
 _APPLIED: Final = int(Outcome.APPLIED)
 _GAP: Final = int(Outcome.GAP)
@@ -140,7 +139,10 @@ class Market:
             self.refused += 1
             self.refusal = str(error)
             return Heard.REFUSED
-        self._hear(now_ns)
+        # As `_hear`; a call costs as much as half of what follows.
+        self.frames += 1
+        self.recv_ns = now_ns
+        self.stale = False
         kind = result.kind
         if kind == _DEPTH:
             outcome = result.outcome
@@ -162,7 +164,7 @@ class Market:
             return self._settle(
                 (result.bid_ticks, result.bid_lots, result.ask_ticks, result.ask_lots), now_ns
             )
-        if kind in (_TRADE, _AGG_TRADE) and result.trade_id > self.last_trade_id:
+        if kind in _TRADES and result.trade_id > self.last_trade_id:
             return self._on_trades(result, now_ns)
         return Heard.NOTHING
 
