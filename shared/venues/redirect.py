@@ -94,7 +94,7 @@ class RecordedBinance(binance):  # type: ignore[misc]
             receive = client.handle_message
             client.handle_message = self._watched(client, receive)
             client.handle_text_or_binary_message = lambda data: self._read_frame(client, data)
-            client.future = _retrieved(client.future)
+            client.future = retrieved(client.future)
         return client
 
     def on_connected(self, client: Any, message: Any = None) -> None:
@@ -125,7 +125,7 @@ class RecordedBinance(binance):  # type: ignore[misc]
                 frames.malformed(client, f"{type(error).__name__}: {error}"[:200])
 
 
-def _retrieved(open_future: Callable[[str], Any]) -> Callable[[str], Any]:
+def retrieved(open_future: Callable[[str], Any]) -> Callable[[str], Any]:
     """ccxt rejects futures that nobody awaits when a socket cannot be opened; the loop would report
     each at its collection, as an error of ours. Whoever awaits one still gets its exception."""
 

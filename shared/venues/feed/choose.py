@@ -1,7 +1,7 @@
 """Which feed a venue's name means, and who reads its public REST answers.
 
-A name with a row here has a native feed. This is the one place where a feed of another kind joins:
-it implements `port.Feed`, and `open_feed` returns it for its names.
+A name with a row here has a native feed; every other one is tried with ccxt, whose feed, and ccxt
+with it, is imported only then.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from shared.errors import ConfigError
 from shared.venues.feed.budget import WeightBudget
 from shared.venues.feed.bybit_rest import BybitPublic
 from shared.venues.feed.dialect import NATIVE
@@ -55,7 +54,7 @@ _REST: Final[dict[str, Callable[[str, FeedStart], PublicRest]]] = {
 
 
 def feed_names() -> tuple[str, ...]:
-    """The names of venues that `open_feed` knows."""
+    """The names of venues that have a native feed."""
     return (LOCAL, *_REST)
 
 
@@ -64,9 +63,10 @@ def open_feed(start: FeedStart) -> Feed:
     name = "binance" if start.venue == LOCAL else start.venue
     rest = _REST.get(name)
     if rest is None:
-        raise ConfigError(
-            f"venue.name: {start.venue!r} has no native feed; allowed are {', '.join(feed_names())}"
-        )
+        # 90 MB and a second, which no native feed pays.
+        from shared.venues.feed.ccxt_feed import CcxtFeed
+
+        return CcxtFeed(start)
     dialect = NATIVE[name]
     base = start.rest or (dialect.testnet_rest if start.testnet else dialect.rest)
     return NativeFeed(dialect, start, rest(base, start))

@@ -1,0 +1,297 @@
+"""The real ccxt.pro client behind our tap, against a server that speaks as OKX."""
+
+import asyncio
+import json
+
+import pytest
+from okx_server import (
+    QUICK,
+    Listener,
+    Okx,
+    book,
+    market,
+    recorded_books,
+    start_at,
+    trade,
+    until,
+    watching,
+)
+
+from core_ext.codes import Outcome
+from shared.errors import ConfigError
+from shared.venues.feed.choose import open_feed
+from shared.venues.feed.port import FeedLimits
+
+BTC = "BTC/USDT"
+ETH = "ETH/USDT"
+TICKS = {BTC: "0.1", ETH: "0.01"}
+
+
+def first_book(name):
+    return [book(name, "snapshot", [["100.1", "2"], ["100", "1"]], [["100.2", "3"]], 10)]
+
+
+def gap_asks(feed, listener, tasks):
+    """As ingest does: a hole is answered with a new subscription."""
+
+    def ask(symbol):
+        tasks.append(asyncio.get_running_loop().create_task(feed.resubscribe(symbol)))
+
+    listener.on_gap = ask
+
+
+def test_recorded_frames_through_ccxt_have_the_venues_checksum_at_each_message():
+    recorded = recorded_books("BTC-USDT")
+    said = [json.loads(text)["data"][0]["checksum"] for text in recorded]
+    ours = []
+
+    class Checking(Listener):
+        def on_data(self, frame, now_ns):
+            super().on_data(frame, now_ns)
+            if b'"topic":"orderbook' in frame:
+                ours.append(self.checksum(BTC))
+
+    async def play():
+        server = Okx()
+        server.on_books = lambda name: recorded
+        async with server.running():
+            feed = open_feed(start_at(server))
+            listener = Checking(TICKS)
+            async with watching(feed, (BTC,), listener):
+                await until(lambda: len(ours) >= len(recorded))
+            return listener, feed
+
+    listener, feed = asyncio.run(play())
+    assert len(recorded) == 98
+    assert ours == said
+    assert listener.ups == [BTC]
+    assert listener.unread == []
+    assert feed.figures()["holes"] == 0
+
+
+def test_a_gap_is_answered_with_a_new_snapshot_of_that_symbol_alone():
+    async def play():
+        server = Okx()
+        server.on_books = first_book
+        async with server.running():
+            feed = open_feed(start_at(server))
+            listener = Listener(TICKS)
+            tasks = []
+            gap_asks(feed, listener, tasks)
+            async with watching(feed, (BTC, ETH), listener):
+                await until(lambda: sorted(listener.ups) == [BTC, ETH])
+                await server.send(book("BTC-USDT", "update", [["99", "1"]], [], 12, previous=10))
+                await server.send(book("BTC-USDT", "update", [["98", "1"]], [], 15, previous=14))
+                await until(lambda: server.subscribed.count("BTC-USDT") == 2)
+                await until(lambda: not listener.books[BTC].gapped)
+                await asyncio.gather(*tasks)
+                await server.send(book("BTC-USDT", "update", [["97", "1"]], [], 11, previous=10))
+                await until(lambda: listener.books[BTC].counts()[0] == 3)
+            return server, listener, feed
+
+    server, listener, feed = asyncio.run(play())
+    assert listener.outcomes[BTC] == [
+        Outcome.APPLIED, Outcome.APPLIED, Outcome.GAP, Outcome.APPLIED, Outcome.APPLIED,
+    ]  # fmt: skip
+    assert [str(price) for price, _ in listener.books[BTC].levels("bid")] == [
+        "100.1",
+        "100.0",
+        "97.0",
+    ]
+    assert listener.outcomes[ETH] == [Outcome.APPLIED]
+    assert server.unsubscribed == ["BTC-USDT"]
+    assert server.connections == 1
+    assert listener.downs == []
+    assert feed.figures()["holes"] == 1
+
+
+def test_a_wrong_checksum_is_a_hole():
+    async def play():
+        server = Okx()
+        server.on_books = first_book
+        async with server.running():
+            feed = open_feed(start_at(server))
+            listener = Listener(TICKS)
+            tasks = []
+            gap_asks(feed, listener, tasks)
+            async with watching(feed, (BTC,), listener):
+                await until(lambda: listener.ups == [BTC])
+                wrong = book("BTC-USDT", "update", [["99", "1"]], [], 12, 10, checksum=5)
+                await server.send(wrong)
+                await until(lambda: server.subscribed.count("BTC-USDT") == 2)
+                await until(lambda: not listener.books[BTC].gapped)
+                await asyncio.gather(*tasks)
+            return listener
+
+    listener = asyncio.run(play())
+    assert listener.books[BTC].counts() == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        '{"arg":{"channel":"books","instId":"BTC-USDT"},"action":"update","data":[{',
+        '{"arg":{"channel":"books","instId":"BTC-USDT"},"action":"update","data":[{}]}',
+        '{"arg":{"channel":"books","instId":"BTC-USDT"},"action":"other","data":[]}',
+        '{"arg":{"channel":"trades","instId":"BTC-USDT"},"data":[{"instId":"BTC-USDT","px":"x"}]}',
+        "[1, 2",
+        '{"topic":"orderbook.1.BTC/USDT","data":{"s":"BTC/USDT"',
+    ],
+)
+def test_a_malformed_frame_stops_nothing(bad):
+    async def play():
+        server = Okx()
+        server.on_books = first_book
+        async with server.running():
+            feed = open_feed(start_at(server))
+            listener = Listener(TICKS)
+            async with watching(feed, (BTC,), listener):
+                await until(lambda: listener.ups == [BTC])
+                await server.send(bad)
+                await server.send(book("BTC-USDT", "update", [["99", "1"]], [], 12, previous=10))
+                await until(lambda: listener.books[BTC].counts() == (3, 1))
+            return server, listener
+
+    server, listener = asyncio.run(play())
+    assert len(listener.unread) == 1
+    assert listener.unread[0].startswith(b"malformed: ")
+    assert b'"' not in listener.unread[0]
+    assert server.connections == 1
+    assert listener.downs == []
+
+
+def test_a_cut_connection_is_down_and_comes_back_with_a_snapshot():
+    async def play():
+        server = Okx()
+        server.on_books = first_book
+        async with server.running():
+            feed = open_feed(start_at(server))
+            listener = Listener(TICKS)
+            async with watching(feed, (BTC, ETH), listener):
+                await until(lambda: len(listener.ups) == 2)
+                await server.cut()
+                await until(lambda: len(listener.ups) == 4)
+            return server, listener
+
+    server, listener = asyncio.run(play())
+    down = [symbols for symbols, _ in listener.downs if symbols]
+    assert sorted(down[0]) == [BTC, ETH]
+    assert sorted(listener.ups[2:]) == [BTC, ETH]
+    assert server.connections == 2
+    assert set(listener.outcomes[BTC]) == {Outcome.APPLIED}
+
+
+def test_a_connection_that_only_answers_pings_is_given_up():
+    limits = FeedLimits(backoff_min_s=0.05, stall_s=0.6, stall_max_s=1.2)
+
+    async def play():
+        server = Okx()
+        server.on_books = first_book
+        async with server.running():
+            feed = open_feed(start_at(server, limits))
+            listener = Listener(TICKS)
+            async with watching(feed, (BTC,), listener):
+                await until(lambda: len(listener.ups) == 2)
+            return server, listener, feed
+
+    server, listener, feed = asyncio.run(play())
+    assert feed.figures()["stalls"] >= 1
+    assert "no data for" in listener.downs[0][1]
+    assert server.connections == 2
+
+
+def test_one_symbol_that_the_venue_refuses_takes_nothing_from_the_others():
+    async def play():
+        server = Okx(market("BTC-USDT"), market("BAD-USDT"), market("ETH-USDT", "0.01"))
+        server.on_books = first_book
+        server.refused = {"BAD-USDT"}
+        async with server.running():
+            feed = open_feed(start_at(server))
+            listener = Listener({**TICKS, "BAD/USDT": "0.1"})
+            async with watching(feed, (BTC, "BAD/USDT", ETH), listener) as task:
+                await until(lambda: {BTC, ETH} <= set(listener.ups))
+                await until(lambda: any("BAD-USDT" in why for _, why in listener.downs))
+                await server.send(book("BTC-USDT", "update", [["99", "1"]], [], 12, previous=10))
+                await until(lambda: listener.books[BTC].counts() == (3, 1))
+                await server.send(book("ETH-USDT", "update", [["99", "1"]], [], 12, previous=10))
+                await until(lambda: listener.books[ETH].counts() == (3, 1))
+                assert not task.done()
+            return server, listener
+
+    server, listener = asyncio.run(play())
+    assert "BAD/USDT" not in listener.ups
+    assert server.connections == 1
+    assert listener.outcomes[BTC] == [Outcome.APPLIED, Outcome.APPLIED]
+
+
+def test_trades_are_new_ones_in_their_order():
+    async def play():
+        server = Okx()
+        server.on_books = first_book
+        async with server.running():
+            feed = open_feed(start_at(server))
+            listener = Listener(TICKS)
+            async with watching(feed, (BTC,), listener):
+                await until(lambda: listener.ups == [BTC])
+                prices = ["100.1", "100.3", "100.2"]
+                sent = [trade("BTC-USDT", place, price) for place, price in enumerate(prices)]
+                await server.send(*sent)
+                await until(lambda: len(listener.trades[BTC]) == 3)
+            return listener
+
+    assert asyncio.run(play()).trades[BTC] == [1001, 1003, 1002]
+
+
+def test_questions_are_answered_with_the_markets_exact_steps():
+    async def play():
+        server = Okx()
+        async with server.running():
+            feed = open_feed(start_at(server))
+            found = await feed.instruments((BTC, "ETH-USDT"), "")
+            all_of_quote = await feed.instruments((), "USDT")
+            volumes = await feed.quote_volumes((BTC,))
+            candles = await feed.candles(BTC, 3)
+            with pytest.raises(ConfigError, match="okx does not know NIX/USDT; allowed"):
+                await feed.instruments((BTC, "NIX/USDT"), "")
+            server.markets[0]["state"] = "suspend"
+            again = await feed.refresh_instruments((BTC, ETH))
+            return found, all_of_quote, volumes, candles, again
+
+    found, all_of_quote, volumes, candles, again = asyncio.run(play())
+    assert [(one.symbol, str(one.tick_size)) for one in found] == [(BTC, "0.1"), (ETH, "0.01")]
+    assert found[0].step_size == found[1].step_size
+    assert {one.symbol for one in all_of_quote} == {BTC, ETH}
+    assert volumes == {BTC: 5000.0}
+    assert [candle.open_ms for candle in candles] == [27 * 60_000, 28 * 60_000, 29 * 60_000]
+    assert candles[0][1:] == (12.0, 9.0, 11.0)
+    assert [one.status for one in again] == ["BREAK", "TRADING"]
+
+
+def test_what_the_listener_raises_ends_the_feed():
+    async def play():
+        server = Okx()
+        server.on_books = first_book
+        async with server.running():
+            feed = open_feed(start_at(server))
+            listener = Listener(TICKS)
+            listener.raises = ZeroDivisionError("the listener failed")
+            async with watching(feed, (BTC,), listener) as task:
+                await asyncio.wait({task}, timeout=5)
+                assert task.done()
+                with pytest.RaisesGroup(ZeroDivisionError):
+                    task.result()
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("venue", "text"),
+    [
+        ("nowhere", "ccxt does not know it; allowed are local, binance"),
+        ("mudrex", "no order book stream in ccxt"),
+    ],
+)
+def test_a_venue_that_cannot_be_watched_is_refused(venue, text):
+    server = Okx()
+    with pytest.raises(ConfigError, match=text):
+        open_feed(start_at(server, QUICK, venue))
