@@ -298,6 +298,7 @@ class Actor:
             and self.ready
             and not self._reconciler.failing
             and not self._unproven
+            and not self.account.opening
             and not self._stopping
             and not self.latched
             and not self.trips.tripped

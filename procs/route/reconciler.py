@@ -6,7 +6,7 @@ from procs.route.recorder import Recorder
 from shared.domain import reconcile
 from shared.domain.effects import CallVenue
 from shared.domain.instrument import Instrument
-from shared.messages.account import Reconciled
+from shared.messages.account import LedgerOpened, Reconciled
 from shared.messages.venue import Outcome, TakeSnapshot, VenueAnswered
 from shared.units import NS_PER_S
 
@@ -85,13 +85,17 @@ class Reconciler:
             return
         recorder = self._recorder
         quiet = self._is_quiet(answer.request.asked_ns)
+        still = recorder.changed_ns < answer.request.asked_ns
+        unopened = reconcile.is_unopened(recorder.account)
         found = reconcile.compare(recorder.account, answer, self._instruments, now_ns)
         recorder.perform([*found.events, *found.queries])
+        if unopened:
+            self._open_ledger(answer, still, now_ns)
         details = list(found.details)
         mismatches = found.mismatches
         searching = False
-        if quiet or answer.request.history or not self.done_once:
-            searching = self._is_unexplained(answer.request, found)
+        if quiet or answer.request.history or unopened or not self.done_once:
+            searching = self._is_unexplained(answer.request, found, now_ns)
         if quiet and not mismatches and not searching:
             mismatches = self._compare_ledger(details, now_ns)
         recorder.record(
@@ -112,14 +116,39 @@ class Reconciler:
             self._search_began_ns = now_ns
             self.ask(now_ns)
 
-    def _is_unexplained(self, asked: TakeSnapshot, found: reconcile.Comparison) -> bool:
+    def _open_ledger(self, answer: VenueAnswered, still: bool, now_ns: int) -> None:
+        """After what was found of ours, so that the ledger holds it once. For good when nothing of
+        a lost journal can be in it: nothing is held, or history was read, late enough that no list
+        lagged, and nothing happened meanwhile (`still`)."""
+        asked = answer.request
+        assert isinstance(asked, TakeSnapshot)
+        held = reconcile.held_symbols(answer.balances, self._instruments)
+        late = asked.asked_ns - self._search_began_ns >= READ_LAG_NS
+        read = asked.history and late and still and held <= set(asked.symbols)
+        opened = LedgerOpened(
+            at_ns=now_ns, balances=answer.balances, provisional=bool(held) and not read
+        )
+        self._recorder.record(opened)
+
+    def _is_unexplained(
+        self, asked: TakeSnapshot, found: reconcile.Comparison, now_ns: int
+    ) -> bool:
         """Whether history must be asked for: once for each thing that is not explained."""
         account = self._recorder.account
         differing = reconcile.ledger_differences(account)
+        held = reconcile.held_symbols(account.balances.values(), self._instruments)
+        if account.opening and not asked.history:
+            # Once, and late: a list may lag, and each symbol of it costs the venue's rate budget.
+            self._search = held
+            self.unexplained |= held
+            self._search_began_ns = now_ns
+            self._due_ns = now_ns + READ_LAG_NS
+            return False
         if asked.history:
-            if differing and asked.asked_ns - self._search_began_ns < READ_LAG_NS:
+            early = asked.asked_ns - self._search_began_ns < READ_LAG_NS
+            if account.opening or (differing and early):
                 # The venue's lists may lag behind its balances: the same question once more.
-                self._search = set(asked.symbols)
+                self._search = set(asked.symbols) | (held if account.opening else set())
                 self._due_ns = self._search_began_ns + READ_LAG_NS
             else:
                 self._searched = differing

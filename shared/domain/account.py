@@ -65,6 +65,8 @@ class Account(msgspec.Struct, kw_only=True):
     inferred: dict[str, FillBooked] = {}
     """Per order, what was topped up and not yet replaced by real executions."""
     ledger: dict[str, Amount] = {}
+    opening: bool = False
+    """The ledger is a provisional one: what it starts from may be a lost journal's positions."""
     balances: dict[str, VenueBalance] = {}
     dust: dict[str, Amount] = {}
     blocked: dict[str, int] = {}

@@ -369,6 +369,7 @@ def _exit_failed(account: Account, event: ExitFailed) -> None:
 
 def _ledger_opened(account: Account, event: LedgerOpened) -> None:
     account.ledger = {b.asset: b.free + b.locked for b in event.balances}
+    account.opening = event.provisional
     account.balances = {b.asset: b for b in event.balances}
 
 

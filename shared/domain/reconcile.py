@@ -12,12 +12,13 @@ import msgspec
 
 from shared.domain.account import Account
 from shared.domain.evidence import of_balances, of_order, of_trades
+from shared.domain.fold import MEMORY_NS
 from shared.domain.instrument import Instrument
 from shared.domain.order import OrderStatus
 from shared.domain.steps import Call, Step
 from shared.ids import is_ours
-from shared.messages.account import AccountEvent, LedgerOpened, OrderAdopted
-from shared.messages.venue import QueryOrder, TakeSnapshot, VenueAnswered
+from shared.messages.account import AccountEvent, OrderAdopted
+from shared.messages.venue import QueryOrder, TakeSnapshot, VenueAnswered, VenueBalance
 from shared.units import NS_PER_MS, ZERO
 
 SEARCHED_MAX = 100
@@ -59,6 +60,8 @@ def history_request(account: Account, symbols: set[str], now_ns: int) -> TakeSna
     that have ended since ledger and venue last were the same (L4, L12)."""
     asked = request(account, symbols, now_ns)
     since_ns = account.agreed_ns or account.run_began_ns
+    if account.opening:
+        since_ns = now_ns - MEMORY_NS
     return msgspec.structs.replace(
         asked, history=True, trades_since_ms=max(since_ns // NS_PER_MS - OVERLAP_MS, 0)
     )
@@ -85,6 +88,19 @@ def differing_symbols(differing: Differences, instruments: dict[str, Instrument]
     return found
 
 
+def is_unopened(account: Account) -> bool:
+    """Whether the ledger is still to be opened, or open on trial."""
+    return account.opening or (not account.ledger and not account.fills)
+
+
+def held_symbols(balances: Iterable[VenueBalance], instruments: dict[str, Instrument]) -> set[str]:
+    """Symbols of which a fresh journal finds something held: it may be ours, bought by one that is
+    lost (L12). None where there are too many to ask for."""
+    held = {b.asset for b in balances if b.free + b.locked > ZERO}
+    symbols = {symbol for symbol, one in instruments.items() if one.base in held}
+    return symbols if len(symbols) <= SEARCHED_MAX else set()
+
+
 def compare(
     account: Account, answer: VenueAnswered, instruments: dict[str, Instrument], now_ns: int
 ) -> Comparison:
@@ -92,8 +108,6 @@ def compare(
     assert isinstance(answer.request, TakeSnapshot)
     asked_ns = answer.request.asked_ns
     found = Comparison()
-    if not account.ledger and not account.fills:
-        found.events.append(LedgerOpened(at_ns=now_ns, balances=answer.balances))
     for order in answer.orders:
         if not is_ours(order.client_id):
             found.foreign_orders += 1

@@ -64,6 +64,9 @@ class LedgerOpened(Event, frozen=True, kw_only=True, tag="ledger_opened"):
     """The balances a fresh journal starts from."""
 
     balances: tuple[VenueBalance, ...]
+    provisional: bool = False
+    """Some of it may have been bought by us, and forgotten with a lost journal: the venue's history
+    is read, and the ledger opened again (L12)."""
 
 
 class BalancesSeen(Event, frozen=True, kw_only=True, tag="balances_seen"):

@@ -24,6 +24,9 @@ FOUND = (
         "swarm", 1310, id="an intent was refused, and its copy came when the engine was active"
     ),
     pytest.param(
+        "swarm", 1773, id="a wholly lost journal took its position for what the account began with"
+    ),
+    pytest.param(
         "swarm", 7243, id="route said that it was drained once, and the word was lost on its way"
     ),
 )

@@ -42,11 +42,14 @@ class Money(Checker):
         self._stakes()
 
     def _look_at_opening(self, account: Account) -> None:
-        """A journal that is wholly lost opens its ledger again, with all that was moved so far."""
-        if not account.ledger:
+        """A journal that is wholly lost opens its ledger again, with all that was moved so far; on
+        trial first, until the venue's history was read."""
+        if not account.ledger or account.opening:
             self._unopened = True
+            self._opening = {}
         elif self._unopened:
             self._unopened = False
+            self._opening = {}
             self._strangers = dict(self.books.foreign)
 
     def _ledger(self, account: Account) -> None:

@@ -8,7 +8,14 @@ from domain_scene import D, intent, ns, order_id, said, submitted, traded
 from shared.domain.position import PositionStatus
 from shared.messages.account import EventSaid, ProtectionStatus
 from shared.messages.base import encode
-from shared.messages.venue import CancelOrder, PlaceOrder, TakeSnapshot, VenueBalance, VenueStatus
+from shared.messages.venue import (
+    CancelOrder,
+    PlaceOrder,
+    TakeSnapshot,
+    VenueBalance,
+    VenueReported,
+    VenueStatus,
+)
 
 LOST = "run0-7"
 """A decision that the journal has never seen."""
@@ -171,3 +178,74 @@ def test_trades_from_before_a_long_sleep_are_not_booked_again():
     later.start(3 * day)
     later.reconcile(3 * day + 0.1, trades=(traded(),), balances=balances(btc_free="1"))
     assert later.account.ledger["BTC"] == 1
+
+
+# ── no journal at all ───────────────────────────────────────────────────────────────────────────
+
+
+def without_a_journal(**held):
+    """Nothing is known, and something is held."""
+    scene = Scene()
+    scene.start(1000.0)
+    scene.reconcile(1000.1, balances=balances(**held))
+    scene.give(status(), 1000.2)
+    return scene
+
+
+def history_of(scene, at):
+    [asked] = [one for one in scene.tick(at) if isinstance(one, TakeSnapshot)]
+    return asked
+
+
+def test_a_new_account_without_stock_trades_at_once():
+    scene = without_a_journal()
+    assert not scene.account.opening
+    [order] = scene.give(intent(deadline_ns=ns(1001)), 1000.3)
+    assert isinstance(order, PlaceOrder)
+
+
+def test_the_position_of_a_lost_folder_is_found_and_protected():
+    """Its stop was never placed: nothing at the venue points to it but its history."""
+    scene = without_a_journal(btc_free="1")
+    assert scene.actor.ready
+    assert scene.give(intent(deadline_ns=ns(1001)), 1000.3) == [], "some of it may be ours"
+    assert [one for one in scene.tick(1002.0) if isinstance(one, TakeSnapshot)] == []
+    history = history_of(scene, 1002.2)
+    assert (history.history, history.symbols) == (True, ("BTCUSDT",))
+    [stop] = scene.reconcile(
+        1002.3, orders=(ENTRY,), trades=(BOUGHT,), balances=balances(btc_free="1")
+    )
+    assert (stop.quantity, stop.stop_id) == (1, order_id("s2", LOST))
+    assert scene.account.positions[LOST].bought == 1
+    assert scene.account.ledger == {"BTC": 1, "USDT": 9900}, "held once, not twice"
+    assert not scene.account.opening
+
+
+def test_stock_of_the_owner_stays_his():
+    scene = without_a_journal(btc_free="1")
+    history_of(scene, 1002.2)
+    assert scene.reconcile(1002.3, balances=balances(btc_free="1")) == []
+    assert (scene.account.positions, scene.account.opening) == ({}, False)
+    scene.give(status(), 1002.4)
+    [order] = scene.give(intent(deadline_ns=ns(1003)), 1002.5)
+    assert isinstance(order, PlaceOrder)
+
+
+def test_a_death_before_the_history_was_read_forgets_nothing():
+    before = without_a_journal(btc_free="1")
+    scene = Scene(rows=before.rows, incarnation=2)
+    scene.start(1001.0)
+    scene.reconcile(1001.1, balances=balances(btc_free="1"))
+    assert history_of(scene, 1003.2).history
+
+
+def test_what_happens_while_history_is_read_is_read_again():
+    """Its balances may be older than what was heard meanwhile."""
+    scene = without_a_journal(btc_free="1")
+    history_of(scene, 1002.2)
+    scene.give(VenueReported(balances=balances(btc_free="2")[:1]), 1002.25)
+    scene.reconcile(1002.3, balances=balances(btc_free="1"))
+    assert scene.account.opening
+    assert history_of(scene, 1003.4).history
+    scene.reconcile(1003.5, balances=balances(btc_free="2"))
+    assert (scene.account.opening, scene.account.ledger["BTC"]) == (False, 2)

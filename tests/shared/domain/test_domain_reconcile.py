@@ -2,6 +2,7 @@
 
 import pytest
 from domain_scene import (
+    BTC,
     INSTRUMENTS,
     D,
     account_of,
@@ -21,8 +22,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.account import Account
-from shared.domain.fold import evolve
-from shared.domain.reconcile import compare, ledger_differences, request
+from shared.domain.fold import MEMORY_NS, evolve
+from shared.domain.reconcile import (
+    compare,
+    held_symbols,
+    history_request,
+    is_unopened,
+    ledger_differences,
+    request,
+)
+from shared.messages.account import LedgerOpened
 from shared.messages.venue import (
     Outcome,
     QueryOrder,
@@ -55,12 +64,26 @@ def take(account, snapshot, at=5.0):
     return found
 
 
-def test_a_fresh_journal_opens_its_ledger_from_the_venue():
+def test_a_fresh_journal_has_no_ledger_until_it_is_opened_for_good():
     account = Account()
-    found = take(account, answer())
+    assert is_unopened(account)
+    evolve(account, LedgerOpened(at_ns=1, balances=answer().balances, provisional=True))
     assert account.ledger == {"BTC": D(1), "USDT": D(9900)}
-    assert found.mismatches == 0
-    assert take(account, answer()).events == []
+    assert is_unopened(account)
+    assert history_request(account, {"BTCUSDT"}, 2 * MEMORY_NS).trades_since_ms == (
+        MEMORY_NS // 10**6 - 60_000
+    )
+    evolve(account, LedgerOpened(at_ns=2, balances=answer().balances))
+    assert not is_unopened(account)
+
+
+def test_what_a_fresh_journal_finds_held_is_what_the_history_is_asked_for():
+    instruments = {BTC.symbol: BTC}
+    assert held_symbols(answer().balances, instruments) == {BTC.symbol}
+    assert held_symbols((VenueBalance(asset="USDT", free=D(1), locked=D(0)),), instruments) == set()
+    assert held_symbols((VenueBalance(asset="BTC", free=D(0), locked=D(0)),), instruments) == set()
+    many = {f"BTC{number}": BTC for number in range(101)}
+    assert held_symbols(answer().balances, many) == set(), "too many to ask for"
 
 
 def test_a_stray_and_a_missed_execution_are_taken_over():
