@@ -10,7 +10,7 @@ from typing import Any
 from procs.cli.options import add_json, print_json
 from shared.errors import ConfigError, ExitCode
 
-BENCHES = ("hot", "feed", "hop", "path", "order", "memory", "scale", "venue")
+BENCHES = ("hot", "feed", "hop", "path", "order", "memory", "scale", "flat", "venue")
 """In the order of the data's walk; each is `bench/<name>.py` with `run(json_output) -> rows`."""
 
 
