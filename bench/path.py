@@ -16,12 +16,12 @@ import time
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench import path_naive, path_seawall
 from bench.hot import depth_frames
 from bench.path_common import HOPS, Batch, Stage, now
-from bench.path_lane import PassedLane, new_lane
+from bench.path_lane import new_lane
 from core_ext.histogram import Histogram
 from shared.errors import DeadlineError, SeawallError
 
@@ -41,7 +41,16 @@ DESIGNS = {
 LANE_HOPS = ("quote_hop", "tick_to_intent", "tick_to_order_without_commit")
 """What the fast lane can change."""
 
-Design = dict[str, Connection]
+Stages = dict[str, Connection]
+"""The processes of a design that runs, by name."""
+
+
+class Design(NamedTuple):
+    """How ticks become orders: a function for each process, and what they are given."""
+
+    stages: dict[str, Callable[[Stage], None]]
+    lane: bool = False
+    idle: str = ""
 
 
 def run(
@@ -56,25 +65,37 @@ def run(
     unless json_output; progress goes to stderr. Raises DeadlineError when a stage does not
     answer, SeawallError when orders are missing.
     """
+    designs = {name: Design(stages, lane=name == LANE) for name, stages in DESIGNS.items()}
+    found = measure("path", designs, rate_hz, rounds, cpus)
+    rows = [_row(hop, found["seawall"][hop], found["naive"][hop]) for hop in HOPS]
+    rows += [_lane_row(hop, found) for hop in LANE_HOPS]
+    if not json_output:
+        print_rows(rows)
+    return rows
+
+
+def measure(
+    bench: str, designs: dict[str, Design], rate_hz: int, rounds: int, cpus: Sequence[int]
+) -> dict[str, dict[str, Histogram]]:
+    """Every design's hops, batches of ticks going to one after the other. Raises as `run`."""
     depth = depth_frames(None)
     folder = tempfile.mkdtemp(prefix="seawall-bench-", dir=_disk())
     print(
-        f"bench path: {rounds} x {TICKS_PER_BATCH} ticks at {rate_hz}/s for each design, "
+        f"bench {bench}: {rounds} x {TICKS_PER_BATCH} ticks at {rate_hz}/s for each design, "
         f"{depth.source} frames, commits below {folder}",
         file=sys.stderr,
     )
     running: list[Any] = []
     try:
-        designs = {}
-        for name, stages in DESIGNS.items():
+        started = {}
+        for name, design in designs.items():
             own = Path(folder) / name
             own.mkdir()
-            lane = new_lane() if name == LANE else None
-            designs[name] = _start(stages, str(own), depth, cpus, running, lane)
-        _measure(designs, rate_hz, rounds)
-        found = {name: _report(design) for name, design in designs.items()}
-        for design in designs.values():
-            for connection in design.values():
+            started[name] = _start(design, str(own), depth, cpus, running)
+        _measure(bench, started, rate_hz, rounds)
+        found = {name: _report(stages) for name, stages in started.items()}
+        for stages in started.values():
+            for connection in stages.values():
                 connection.send(None)
         for process in running:
             process.join(10)
@@ -83,12 +104,8 @@ def run(
             if process.is_alive():
                 process.kill()
         shutil.rmtree(folder, ignore_errors=True)
-    _require_all(found, rounds * TICKS_PER_BATCH)
-    rows = [_row(hop, found["seawall"][hop], found["naive"][hop]) for hop in HOPS]
-    rows += [_lane_row(hop, found) for hop in LANE_HOPS]
-    if not json_output:
-        print_rows(rows)
-    return rows
+    _require_all(bench, found, rounds * TICKS_PER_BATCH)
+    return found
 
 
 def _disk() -> Path:
@@ -98,27 +115,23 @@ def _disk() -> Path:
 
 
 def _start(
-    stages: dict[str, Callable[[Stage], None]],
-    folder: str,
-    depth: Any,
-    cpus: Sequence[int],
-    running: list[Any],
-    lane: PassedLane | None,
-) -> Design:
+    design: Design, folder: str, depth: Any, cpus: Sequence[int], running: list[Any]
+) -> Stages:
     """Starts three processes, binders first, and waits until they are ready."""
     spawn = multiprocessing.get_context("spawn")
-    design: Design = {}
+    lane = new_lane() if design.lane else None
+    started: Stages = {}
     for place, name in enumerate(("ingest", "route", "decide")):
         ours, theirs = spawn.Pipe()
         pin = (cpus[("ingest", "decide", "route").index(name) % len(cpus)],) if cpus else ()
         ticks = (depth.frames, depth.snapshot) if name == "ingest" else ([], b"")
-        stage = Stage(folder, theirs, *ticks, pin, lane)
-        process = spawn.Process(target=stages[name], args=(stage,), daemon=True)
+        stage = Stage(folder, theirs, *ticks, pin, lane, design.idle)
+        process = spawn.Process(target=design.stages[name], args=(stage,), daemon=True)
         process.start()
         running.append(process)
-        design[name] = ours
+        started[name] = ours
         _expect(ours, "ready", START_WITHIN_S, f"stage {place + 1}, {name},")
-    return design
+    return started
 
 
 def _expect(connection: Connection, word: str, within_s: float, who: str) -> None:
@@ -126,7 +139,7 @@ def _expect(connection: Connection, word: str, within_s: float, who: str) -> Non
         raise DeadlineError(f"bench path: {who} did not say {word} within {within_s:.0f} s")
 
 
-def _measure(designs: dict[str, Design], rate_hz: int, rounds: int) -> None:
+def _measure(bench: str, designs: dict[str, Stages], rate_hz: int, rounds: int) -> None:
     interval_ns = 1_000_000_000 // rate_hz
     first = 0
     for number in range(rounds + 1):
@@ -141,11 +154,11 @@ def _measure(designs: dict[str, Design], rate_hz: int, rounds: int) -> None:
             design["ingest"].send(Batch(first, count, start_ns, interval_ns))
             _expect(design["ingest"], "done", count / rate_hz + BATCH_SLACK_S, name)
         first += count
-        print(f"bench path: round {number} of {rounds}", file=sys.stderr)
+        print(f"bench {bench}: round {number} of {rounds}", file=sys.stderr)
     time.sleep(0.5)
 
 
-def _report(design: Design) -> dict[str, Histogram]:
+def _report(design: Stages) -> dict[str, Histogram]:
     found: dict[str, Histogram] = {}
     for name, connection in design.items():
         connection.send("report")
@@ -156,13 +169,13 @@ def _report(design: Design) -> dict[str, Histogram]:
     return found
 
 
-def _require_all(found: dict[str, dict[str, Histogram]], ticks: int) -> None:
+def _require_all(bench: str, found: dict[str, dict[str, Histogram]], ticks: int) -> None:
     """A tick that made no order would flatter the rest."""
     for name, hops in found.items():
         for hop in HOPS:
             count = hops[hop].count
             if count != ticks:
-                raise SeawallError(f"bench path: {name} counted {count} of {ticks} at {hop}")
+                raise SeawallError(f"bench {bench}: {name} counted {count} of {ticks} at {hop}")
 
 
 def _row(hop: str, ours: Histogram, naive: Histogram) -> dict[str, Any]:

@@ -55,6 +55,8 @@ class Stage(NamedTuple):
     cpus: tuple[int, ...]
     lane: PassedLane | None = None
     """The fast lane of quotes, in the design that has one."""
+    idle: str = ""
+    """What decide and route do between ticks: `warm`, or decide alone `spin`; else they sleep."""
 
 
 now = time.perf_counter_ns

@@ -36,6 +36,7 @@ from bench.path_common import (
 from core_ext.book import Book
 from core_ext.quote import pack_book, unpack
 from core_ext.scan import BinanceScanner
+from procs.runtime.idle import Idle
 from shared.bus.sockets import Link
 from shared.bus.topology import ACCOUNT, QUOTES
 from shared.clock import wall_ms
@@ -107,9 +108,14 @@ def ingest(stage: Stage) -> None:
 
 
 def _serve(
-    stage: Stage, hops: Hops, descriptors: tuple[int, ...], heard: Callable[[], None]
+    stage: Stage,
+    hops: Hops,
+    descriptors: tuple[int, ...],
+    heard: Callable[[], None],
+    rehearse: Callable[[], None],
+    may_spin: bool = False,
 ) -> None:
-    """Runs the engine's kind of loop until the parent ends it."""
+    """Runs the engine's kind of loop until the parent ends it, idle as the stage says."""
 
     async def live() -> None:
         loop = asyncio.get_running_loop()
@@ -124,14 +130,27 @@ def _serve(
             if not ended.done():
                 ended.set_exception(context.get("exception") or RuntimeError(context["message"]))
 
+        def failed(text: str) -> None:
+            ended.set_exception(RuntimeError(text))
+
+        def awake() -> None:
+            idle.turned()
+            heard()
+
         loop.set_exception_handler(broken)
+        idle = Idle(loop, failed)
         loop.add_reader(stage.orders.fileno(), word)
         for descriptor in descriptors:
-            loop.add_reader(descriptor, heard)
+            loop.add_reader(descriptor, awake)
         gc.freeze()
         stage.orders.send("ready")
         heard()
+        idle.begin(
+            rehearse if stage.idle == "warm" else None,
+            heard if stage.idle == "spin" and may_spin else None,
+        )
         await ended
+        idle.end()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(live())
@@ -153,9 +172,22 @@ def decide_stage(stage: Stage) -> None:
 
     lane = stage.lane.end_of("decide") if stage.lane is not None else None
     newest = 0
+    last = b""
+
+    def rehearse() -> None:
+        if last:
+            quote = unpack(last)
+            decide(
+                quote.bid_ticks * 0.01,
+                quote.ask_ticks * 0.01,
+                quote.bid_depth_quote,
+                quote.spread_bps,
+            )
+            encode(_intent(quote.sequence, quote.ask_ticks, quote.recv_ns, now()))
 
     def look(frame: bytes, heard_ns: int) -> None:
-        nonlocal newest
+        nonlocal newest, last
+        last = frame
         quote = unpack(frame)
         if quote.sequence <= newest:
             return  # It came the other way already.
@@ -182,7 +214,7 @@ def decide_stage(stage: Stage) -> None:
                 look(frame, heard_ns)
 
     descriptors = (quotes.descriptor,) if lane is None else (quotes.descriptor, lane.descriptor)
-    _serve(stage, hops, descriptors, heard)
+    _serve(stage, hops, descriptors, heard, rehearse, may_spin=True)
 
 
 def _intent(number: int, ask_ticks: int, quote_recv_ns: int, created_ns: int) -> EntryIntent:
@@ -209,13 +241,23 @@ def route_stage(stage: Stage) -> None:
     journal = Journal.open(Path(stage.folder) / "route.db", "route", AccountEvent)
     read = Reader(EntryIntent | Acknowledge).read
     hops = Hops(ROUTE_HOPS)
+    last = b""
+
+    def rehearse() -> None:
+        if last:
+            intent = read(last)
+            assert isinstance(intent, EntryIntent)
+            order = _submitted(intent, now())
+            builder.build(_request(intent, order.client_id), wall_ms())
 
     def heard() -> None:
+        nonlocal last
         while received := link.drain(1):
             heard_ns = now()
             intent = read(received[0][1])
             if isinstance(intent, Acknowledge):
                 continue
+            last = received[0][1]
             order = _submitted(intent, heard_ns)
             begun_ns = now()
             journal.append([Entry(journal.seq + 1, order, durable=True)], heard_ns)
@@ -229,7 +271,7 @@ def route_stage(stage: Stage) -> None:
             hops.record("tick_to_order", total_ns)
             hops.record("tick_to_order_without_commit", total_ns - (committed_ns - begun_ns))
 
-    _serve(stage, hops, (link.descriptor,), heard)
+    _serve(stage, hops, (link.descriptor,), heard, rehearse)
     journal.close()
     kernel.close()
 

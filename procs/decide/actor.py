@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from core_ext.quote import Quote
+from core_ext.quote import Quote, unpack
 from procs.follower import Follower
 from shared.domain.effects import Effect, Note, Say, SetTimer, TimerFired
 from shared.domain.guards import check, check_guards, refuse_if
@@ -37,7 +37,7 @@ from shared.messages.account import (
     IntentRefused,
     Welcomed,
 )
-from shared.messages.base import Amount, Message
+from shared.messages.base import Amount, Message, encode
 from shared.messages.control import (
     Drained,
     EngineStatus,
@@ -147,6 +147,7 @@ class Actor(Follower[State]):
         self._status_ns = 0
         self._stopping = False
         self._quotes = 0
+        self._newest: Quote | None = None
         self._number = 0
         """The highest number of this run that route knows of."""
 
@@ -219,6 +220,7 @@ class Actor(Follower[State]):
 
     def _quote(self, quote: Quote, now_ns: int) -> None:
         self._quotes += 1
+        self._newest = quote
         instrument = self.replica.instruments.get(quote.symbol)
         if instrument is None:
             return
@@ -235,42 +237,14 @@ class Actor(Follower[State]):
         self, quote: Quote, instrument: Instrument, signal: DropSignal, now_ns: int
     ) -> None:
         """One record with everything that was seen, and an intent when nothing refuses (E8)."""
-        held = self._equity()
-        size = position_size(self.policy.risk, held)
-        # A number is used up even by a refusal: the id names the record.
-        name = decision_id(self.run_id, max(self.state.number, self._number) + 1)
-        intent: EntryIntent | None = build_intent(
-            name,
-            quote,
-            instrument,
-            size,
-            self.policy.entry,
-            self.policy.protection,
-            self.policy.fee_pct,
-            now_ns,
-        )
-        assert intent is not None
-        fault = instrument.order_fault(intent.quantity, intent.ladder[0].price)
-        checks = (
-            *self._check_engine(now_ns),
-            *check_guards(
-                quote,
-                instrument,
-                self.policy.guards,
-                size,
-                self.replica.account.blocked.get(quote.symbol, 0),
-                now_ns,
-            ),
-            *check_risk(self._exposure(intent, held, now_ns), self.policy.risk, now_ns),
-            check("filters", fault or "ok", "", fault is None),
-        )
+        held, wanted, checks = self._judge(quote, instrument, now_ns)
         refusals = tuple(c.name for c in checks if not c.passed)
         if refusals and refusals == signal.refusals:
             return
         signal.refusals = refusals
         signal.spent = not refusals
-        if refusals:
-            intent = None
+        name = wanted.intent_id
+        intent = None if refusals else wanted
         mark = self.marks[quote.symbol]
         made = DecisionMade(
             decision_id=name,
@@ -299,6 +273,51 @@ class Actor(Follower[State]):
         self._effects.append(Note("decisions", event, fields))
         if intent is not None:
             self._effects.append(Say("route", intent))
+
+    def _judge(
+        self, quote: Quote, instrument: Instrument, now_ns: int
+    ) -> tuple[Decimal, EntryIntent, tuple[Check, ...]]:
+        """Equity, what would be bought for this quote, and whether it may be. Changes nothing."""
+        held = self._equity()
+        size = position_size(self.policy.risk, held)
+        # A number is used up even by a refusal: the id names the record.
+        name = decision_id(self.run_id, max(self.state.number, self._number) + 1)
+        intent = build_intent(
+            name,
+            quote,
+            instrument,
+            size,
+            self.policy.entry,
+            self.policy.protection,
+            self.policy.fee_pct,
+            now_ns,
+        )
+        fault = instrument.order_fault(intent.quantity, intent.ladder[0].price)
+        checks = (
+            *self._check_engine(now_ns),
+            *check_guards(
+                quote,
+                instrument,
+                self.policy.guards,
+                size,
+                self.replica.account.blocked.get(quote.symbol, 0),
+                now_ns,
+            ),
+            *check_risk(self._exposure(intent, held, now_ns), self.policy.risk, now_ns),
+            check("filters", fault or "ok", "", fault is None),
+        )
+        return held, intent, checks
+
+    def rehearse(self, now_ns: int) -> None:
+        """Judges the newest quote and writes its intent down, for nobody: what a decision needs
+        stays in the caches (`engine.warm`). Changes nothing, says nothing."""
+        quote = self._newest
+        if quote is None or not quote.ask_ticks or not self.replica.welcomed:
+            return
+        instrument = self.replica.instruments.get(quote.symbol)
+        if instrument is not None:
+            _, intent, _ = self._judge(unpack(quote.pack()), instrument, now_ns)
+            encode(intent)
 
     def _check_engine(self, now_ns: int) -> tuple[Check, ...]:
         state = self._status.state if self._status is not None else TradingState.REDUCING

@@ -18,9 +18,15 @@ class DecideShell(Shell):
 
     role: ClassVar[str] = "decide"
     journal_events: ClassVar[Any] = DecideEvent
+    rehearses: ClassVar[bool] = True
+    spins: ClassVar[bool] = True
 
     def build(self) -> LiveActor:
         """The actor of this run and incarnation."""
         launch = self.launch
         policy = policy_of(launch.settings, NO_FENCE_S, launch.config_hash)
         return Actor(policy, launch.run_id, launch.incarnation)
+
+    def rehearse(self, actor: Any, now_ns: int) -> None:
+        """A decision about the newest quote, for nobody."""
+        actor.rehearse(now_ns)

@@ -25,7 +25,14 @@ from shared.domain.effects import CallVenue
 from shared.domain.instrument import Instrument
 from shared.errors import ConfigError, VenueError
 from shared.messages.account import AccountEvent
-from shared.messages.venue import Outcome, VenueAnswered
+from shared.messages.venue import (
+    OrderKind,
+    Outcome,
+    PlaceOrder,
+    Side,
+    TimeInForce,
+    VenueAnswered,
+)
 from shared.venues.credentials import Credentials, load_credentials
 from shared.venues.native.signing import can_sign
 from shared.venues.port import VenuePort
@@ -55,6 +62,9 @@ class Venue(VenuePort, Protocol):
 
     def figures(self) -> dict[str, float]:
         """Counters for heartbeats."""
+
+    def rehearse(self, order: PlaceOrder) -> None:
+        """Makes the bytes of an order's request, for nobody; never raises for want of a way."""
 
 
 OpenVenue = Callable[[Access, EngineClock], Venue]
@@ -88,6 +98,7 @@ class RouteShell(Shell):
     role: ClassVar[str] = "route"
     journal_events: ClassVar[Any] = AccountEvent
     keeps_secrets: ClassVar[bool] = True
+    rehearses: ClassVar[bool] = True
 
     def __init__(self, launch: Launch, open_venue: OpenVenue | None = None) -> None:
         super().__init__(launch)
@@ -158,6 +169,10 @@ class RouteShell(Shell):
     def before_turn(self, actor: Any, now_ns: int) -> None:
         """In rescue mode nothing new is bought, whatever the latch says."""
         actor.latched = self._latched(self._runtime)
+
+    def rehearse(self, actor: Any, now_ns: int) -> None:
+        """The request of an order as decide's intents become them, for nobody."""
+        self._connected().rehearse(rehearsed_order(self._instruments[0]))
 
     async def perform_call(self, call: CallVenue, turn_began_ns: int) -> VenueAnswered:
         """Asks the venue, unless one of the last checks forbids it: then NOT_SENT says which."""
@@ -273,6 +288,19 @@ class RouteShell(Shell):
         name = f"{settings.venue.name} {settings.engine.mode} {credentials.api_key}"
         digest = hashlib.sha256(name.encode()).hexdigest()[:16]
         return take_lock(folder / f"account-{digest}.lock", f"route in {self.launch.userdir}")
+
+
+def rehearsed_order(instrument: Instrument) -> PlaceOrder:
+    """An order like a ladder's first, of one step at one tick; its id is none of ours."""
+    return PlaceOrder(
+        symbol=instrument.symbol,
+        client_id="rehearsed",
+        side=Side.BUY,
+        kind=OrderKind.LIMIT,
+        quantity=instrument.step_size,
+        time_in_force=TimeInForce.IOC,
+        price=instrument.tick_size,
+    )
 
 
 def lock_folder() -> Path:

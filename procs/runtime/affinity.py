@@ -48,6 +48,9 @@ LAYOUTS: Final[dict[int, dict[str, int]]] = {
 """By number of cores: the index of each process's core among those available. One core needs no
 layout; a number in between uses the next smaller one."""
 
+SPIN_CORES_MIN: Final = 4
+"""With fewer, the layout puts decide and route on one core."""
+
 
 def available_cpus() -> tuple[int, ...]:
     """The cores this process may use, which a container or taskset may have narrowed."""
@@ -66,8 +69,14 @@ def layout(cpus: Sequence[int]) -> dict[str, tuple[int, ...]]:
 def placements(settings: Settings, cpus: Sequence[int], *, automatic: bool) -> dict[str, Placement]:
     """Where every process goes: the configuration's word, else the layout, else everywhere.
 
-    Raises ConfigError for a core that does not exist or may not be used.
+    Raises ConfigError for a core that does not exist or may not be used, and for `engine.spin`
+    where decide would take the core from those who must answer it.
     """
+    if settings.engine.spin and len(cpus) < SPIN_CORES_MIN:
+        raise ConfigError(
+            f"engine.spin = true: needs {SPIN_CORES_MIN} cores or more, here are {len(cpus)}; "
+            "a process that never sleeps would take the time of the others"
+        )
     chosen = layout(cpus) if automatic else dict.fromkeys(PROCESS_NAMES, ())
     result: dict[str, Placement] = {}
     for name in PROCESS_NAMES:

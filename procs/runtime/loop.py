@@ -12,6 +12,7 @@ import asyncio
 import gc
 import signal
 from collections.abc import Coroutine, Iterable
+from functools import partial
 from typing import Any, Final
 
 import zmq
@@ -20,6 +21,7 @@ from core_ext.errors import RecordRefused
 from procs.runtime.blame import is_ours
 from procs.runtime.calls import Calls
 from procs.runtime.fate import Fate
+from procs.runtime.idle import Idle
 from procs.runtime.inbox import Inbox
 from procs.runtime.keeper import Keeper
 from procs.runtime.keeping import raises_risk
@@ -80,6 +82,7 @@ class Runtime:
         self._keeper: Keeper
         self._loop: asyncio.AbstractEventLoop
         self._ended: asyncio.Future[None]
+        self._idle: Idle
         self._tasks: set[asyncio.Task[None]] = set()
         self._started = False
         self._polled: list[int] = []
@@ -155,6 +158,7 @@ class Runtime:
         self._loop = asyncio.get_running_loop()
         self._ended = self._loop.create_future()
         self._loop.set_exception_handler(self._on_loop_error)
+        self._idle = Idle(self._loop, partial(self.note, "errors", "rehearsal_failed"))
         self._keeper = Keeper(
             launch.journal_path,
             launch.role,
@@ -189,6 +193,11 @@ class Runtime:
             self._spawn(task)
         gc.freeze()  # What exists now lives on: collections need not look at it again.
         self._turn()
+        engine, shell = self.launch.settings.engine, self.shell
+        self._idle.begin(
+            self._rehearse if engine.warm and shell.rehearses else None,
+            self._poll if engine.spin and shell.spins else None,
+        )
 
     async def _stop(self) -> None:
         """Stops reading, ends calls in flight, takes the last turns, stores all, says so."""
@@ -232,6 +241,7 @@ class Runtime:
             self._keeper.close()
 
     def _stop_reading(self) -> None:
+        self._idle.end()
         for descriptor in self._polled:
             self._loop.remove_reader(descriptor)
         self._polled = []
@@ -254,6 +264,7 @@ class Runtime:
         self._arm_timer()
 
     def _take(self, messages: list[Any], began_ns: int) -> None:
+        self._idle.turned()
         heard = [message for message in messages if not isinstance(message, StopProcess)]
         self.actor.latched = self.latched()
         self.shell.before_turn(self.actor, began_ns)
@@ -361,6 +372,7 @@ class Runtime:
             "timers": len(self.timers),
             "calls_in_flight": len(self.calls),
             "calls_stale": self.calls.stale,
+            "rehearsals": self._idle.rehearsals,
             "rss_mb": round(rss_mb(), 1),
             "cpu_s": round(cpu_s(), 2),
         }
@@ -380,6 +392,13 @@ class Runtime:
         except DiskError as error:
             self._keeper.refused(error)
             self.trip(f"disk: {error}")
+
+    def _rehearse(self) -> None:
+        self.shell.rehearse(self.actor, self.clock.now_ns())
+
+    def _poll(self) -> None:
+        if self.links.readable():
+            self._turn()
 
     # Tasks and failures.
 

@@ -43,6 +43,10 @@ class Shell:
     """What the role subscribes to on `quotes` at first; `runtime.links.quotes` can change it."""
     keeps_secrets: ClassVar[bool] = False
     """Whether its memory must not be looked into or dumped (L13)."""
+    rehearses: ClassVar[bool] = False
+    """Whether `rehearse` does anything (`engine.warm`)."""
+    spins: ClassVar[bool] = False
+    """Whether it may poll its quotes without sleeping (`engine.spin`)."""
 
     def __init__(self, launch: Launch) -> None:
         self.launch = launch
@@ -65,6 +69,10 @@ class Shell:
 
     def after_turn(self, actor: Any, now_ns: int) -> None:
         """Just after each turn's effects were performed."""
+
+    def rehearse(self, actor: Any, now_ns: int) -> None:
+        """A dry run of what must be quick, in idle time: pure functions alone, everything thrown
+        away. It journals nothing, says nothing, sends nothing and leaves every state as it was."""
 
     async def perform_call(self, call: CallVenue, turn_began_ns: int) -> VenueAnswered:
         """Asks the venue. The runtime has just checked the age of the turn (L7); a shell that waits

@@ -36,6 +36,12 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     fast_lane: Annotated[
         bool, Doc(description="quotes also through shared memory, beside ZeroMQ")
     ] = False
+    warm: Annotated[
+        bool, Doc(description="dry runs of decision and signature in idle time, sent nowhere")
+    ] = False
+    spin: Annotated[
+        bool, Doc(description="decide polls for quotes without sleeping; needs four cores")
+    ] = False
 
 
 class Venue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -44,6 +44,9 @@ class CcxtTransport:
         """See Transport."""
         self._exchange.options["timeDifference"] = -round(venue_ahead_ms)
 
+    def rehearse(self, call: WireCall) -> None:
+        """See Transport: nothing, a library signs and sends in one."""
+
     async def live(self) -> None:
         """See Transport; ccxt's session keeps a pool of its own."""
 

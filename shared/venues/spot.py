@@ -127,6 +127,10 @@ class BinanceSpot:
         """Delivers what happens to the account until cancelled."""
         raise NotImplementedError
 
+    def rehearse(self, order: PlaceOrder) -> None:
+        """Makes the bytes of an order's request, for nobody: they never come near a connection."""
+        self._transport.rehearse(requests.place_order(order))
+
     def _expect(self, client_ids: tuple[str, ...]) -> None:
         """The venue acknowledged these orders: they must be heard of soon."""
 

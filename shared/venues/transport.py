@@ -57,6 +57,10 @@ class Transport(Protocol):
     def set_clock(self, venue_ahead_ms: float) -> None:
         """The venue's clock minus ours: timestamps of requests are the venue's."""
 
+    def rehearse(self, call: WireCall) -> None:
+        """Builds and signs a request and throws it away; does nothing where that costs a library
+        more than it saves."""
+
     async def live(self) -> None:
         """Opens connections ahead of need, and renews them, until cancelled."""
 

@@ -22,7 +22,7 @@ def test_missing_orders_are_an_error_not_a_flattering_row():
     full.record(1000)
     found = {"seawall": dict.fromkeys(HOPS, full), "naive": dict.fromkeys(HOPS, empty)}
     with pytest.raises(SeawallError, match="naive counted 0 of 1"):
-        path._require_all(found, 1)
+        path._require_all("path", found, 1)
 
 
 def test_cores_are_numbers():

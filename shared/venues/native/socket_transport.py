@@ -86,6 +86,12 @@ class SocketTransport:
         self._venue_ahead_ms = round(venue_ahead_ms)
         self._http.set_clock(venue_ahead_ms)
 
+    def rehearse(self, call: WireCall) -> None:
+        """See Transport."""
+        method = METHODS.get(call.method)
+        if method is not None:
+            self._builder.build(method, call.params, "0", wall_ms() + self._venue_ahead_ms)
+
     async def live(self) -> None:
         """See Transport."""
         async with asyncio.TaskGroup() as group:

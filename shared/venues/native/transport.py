@@ -77,6 +77,10 @@ class NativeTransport:
         """See Transport."""
         self._venue_ahead_ms = round(venue_ahead_ms)
 
+    def rehearse(self, call: WireCall) -> None:
+        """See Transport."""
+        self._builder.build(call, wall_ms() + self._venue_ahead_ms)
+
     async def live(self) -> None:
         """See Transport."""
         while True:

@@ -150,6 +150,7 @@ class ToyShell(Shell):
 
     role = "decide"
     journal_events = DecideEvent
+    rehearses = True
 
     def build(self):
         if self.launch.config_hash == "impossible":
