@@ -27,6 +27,7 @@ from shared.domain.instrument import Instrument
 from shared.errors import ConfigError, DeadlineError, ExitCode
 from shared.units import NS_PER_MS, NS_PER_S, plain
 from shared.venues.feed.choose import LOCAL, feed_names, open_feed
+from shared.venues.feed.dialect import NATIVE
 from shared.venues.feed.port import FeedStart
 
 Row = dict[str, Any]
@@ -44,7 +45,7 @@ def register(subparsers: Any) -> None:
         help="a venue's market data, live; no keys, no orders",
         description="Starts the market data process alone and shows best prices, spread, depth "
         "within 0.5 %, drop from the anchor and age of each symbol, and how the feed is doing. "
-        f"Venues: {', '.join(feed_names())}.",
+        f"Natively: {', '.join(feed_names())}; every other venue through ccxt.",
     )
     parser.add_argument("venue", metavar="VENUE", help="such as binance, bybit, binanceusdm")
     parser.add_argument("symbols", nargs="+", metavar="SYMBOL", help="the venue's own names")
@@ -68,7 +69,9 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="seawall-feed-") as folder:
         child = FeedChild(Path(folder), start, symbols)
         try:
-            shown = _watch(child, instruments, args, stopping)
+            dialect = NATIVE.get(start.venue)
+            inverse = dialect is not None and dialect.inverse
+            shown = _watch(child, instruments, inverse, args, stopping)
             report = child.stop()
         finally:
             child.close()
@@ -113,6 +116,7 @@ class _Stopping:
 def _watch(
     child: FeedChild,
     instruments: Sequence[Instrument],
+    inverse: bool,
     args: argparse.Namespace,
     stopping: _Stopping,
 ) -> bool:
@@ -130,7 +134,7 @@ def _watch(
                 break
         _listen(child, left_s, stopping)
         now_ns = child.clock.now_ns()
-        rows = rows_of(instruments, child.quotes, now_ns)
+        rows = rows_of(instruments, child.quotes, now_ns, inverse)
         totals = rates.look(child.figures, child.figures_ns)
         synced = synced or any(row["ok"] for row in rows)
         if rows:
@@ -174,27 +178,38 @@ class Rates:
         }
 
 
-def rows_of(instruments: Sequence[Instrument], quotes: dict[str, Quote], now_ns: int) -> list[Row]:
+def rows_of(
+    instruments: Sequence[Instrument],
+    quotes: dict[str, Quote],
+    now_ns: int,
+    inverse: bool = False,
+) -> list[Row]:
     """One row for each symbol that was quoted, prices exact."""
     return [
-        row_of(instrument, quotes[instrument.symbol], now_ns)
+        row_of(instrument, quotes[instrument.symbol], now_ns, inverse)
         for instrument in instruments
         if instrument.symbol in quotes
     ]
 
 
-def row_of(instrument: Instrument, quote: Quote, now_ns: int) -> Row:
-    """A quote as a person reads it; `age_ms` is that of the symbol's last frame, None before it."""
+def row_of(instrument: Instrument, quote: Quote, now_ns: int, inverse: bool = False) -> Row:
+    """A quote as a person reads it; `age_ms` is that of the symbol's last frame, None before it.
+
+    Depths are in quote units; those of inverse contracts are contracts, to the half per cent that
+    they reach from the mid."""
     flags = QuoteFlag(quote.flags)
     tick = instrument.tick_size
+    per = float((quote.bid_ticks + quote.ask_ticks) * tick) / 2 if inverse else 1.0
+    unit = 1 / per if per else 0.0
     return {
         "symbol": instrument.symbol,
         "bid": plain(quote.bid_ticks * tick) if quote.bid_ticks else None,
         "ask": plain(quote.ask_ticks * tick) if quote.ask_ticks else None,
         "last": plain(quote.last_ticks * tick) if quote.last_ticks else None,
         "spread_bps": round(quote.spread_bps, 3),
-        "bid_depth": round(quote.bid_depth_quote, 2),
-        "ask_depth": round(quote.ask_depth_quote, 2),
+        "bid_depth": round(quote.bid_depth_quote * unit, 2),
+        "ask_depth": round(quote.ask_depth_quote * unit, 2),
+        "depth_unit": "contracts" if inverse else instrument.quote,
         "drop_pct": round(quote.drop_pct, 4),
         "volume_24h": round(quote.volume_quote_24h),
         "age_ms": (now_ns - quote.recv_ns) // NS_PER_MS if quote.recv_ns else None,

@@ -20,10 +20,13 @@ from shared.venues.binance_requests import TIME
 from shared.venues.credentials import Credentials
 from shared.venues.errors import Heard, judge
 from shared.venues.feed.budget import WeightBudget
+from shared.venues.feed.bybit_rest import BybitPublic
 from shared.venues.feed.dialect import BINANCE, BYBIT, FeedDialect
+from shared.venues.feed.futures_rest import UsdmPublic
 from shared.venues.feed.http import Answer, HttpError, read_answer
 from shared.venues.feed.instruments import read_instruments
 from shared.venues.feed.link import Link
+from shared.venues.feed.questions import Questions
 from shared.venues.feed.rest import BinancePublic
 from shared.venues.redirect import RecordedBinance, open_exchange
 from shared.venues.transport import Access, Exchanged
@@ -301,10 +304,53 @@ def _public() -> Iterator[Target]:
     ):
         yield Target(name=f"feed.{name}", samples=samples, read=asked(question))
     yield Target(name="feed.instruments", samples=text(INFO), read=read_instruments)
+    yield from _other_venues()
     yield _http()
     yield _paused()
     yield _control(BINANCE, *BINANCE_SAID)
     yield _control(BYBIT, *BYBIT_SAID)
+
+
+class _Answered(Questions):
+    """Any question, answered at once."""
+
+    body = b""
+
+    async def get(self, path: str, query: dict[str, str], weight: int) -> bytes:
+        return self.body
+
+
+def _other_venues() -> Iterator[Target]:
+    """What Bybit and Binance's futures answer."""
+    budget = WeightBudget(EngineClock())
+    questions = _Answered("http://127.0.0.1:1", budget, 1.0)
+    bybit = BybitPublic("bybit", "spot", questions)
+    usdm = UsdmPublic("http://127.0.0.1:1", budget)
+    usdm._questions = questions
+
+    def asked(question: Callable[[], Coroutine[Any, Any, Any]]) -> Callable[[bytes], Any]:
+        def read(data: bytes) -> Any:
+            questions.body = data
+            return _now(question())
+
+        return read
+
+    def said(*rows: Any) -> list[bytes]:
+        return text({"retCode": 0, "retMsg": "OK", "result": {"list": rows}})
+
+    lot = {"basePrecision": "0.1", "minOrderQty": "0.1", "minOrderAmt": "5", "qtyStep": "1"}
+    listed = {
+        "symbol": "BTCUSDT", "status": "Trading", "baseCoin": "BTC", "quoteCoin": "USDT",
+        "priceScale": "2", "lotSizeFilter": lot, "priceFilter": {"tickSize": "0.1"},
+    }  # fmt: skip
+    for name, samples, question in (
+        ("bybit.listings", said(listed), lambda: bybit.instruments((), "USDT")),
+        ("bybit.tickers", said({"symbol": "A", "turnover24h": "1"}), bybit.quote_volumes),
+        ("bybit.kline", said(["1", "1", "2", "1", "1"]), lambda: bybit.candles("A", 5)),
+        ("usdm.listings", text(INFO), lambda: usdm.instruments((), "USDT")),
+        ("usdm.volumes", text([{"symbol": "A", "quoteVolume": "1"}]), usdm.quote_volumes),
+    ):
+        yield Target(name=f"feed.{name}", samples=samples, read=asked(question))
 
 
 def _http() -> Target:

@@ -122,6 +122,9 @@ class FeedDialect(msgspec.Struct, frozen=True, kw_only=True):
     symbols_per_connection: int
     topics_per_message: int
     messages_per_s: float
+    inverse: bool = False
+    """Quantities are contracts worth a fixed amount of the quote asset: what a quote calls depth
+    in quote units is contracts times price there."""
     rotate_s: float = 23.5 * HOUR_S
     """Replaced at this age, before the venue cuts it."""
 
@@ -184,6 +187,7 @@ BINANCE_COINM: Final = FeedDialect(
     symbols_per_connection=60,
     topics_per_message=100,
     messages_per_s=5.0,
+    inverse=True,
 )
 BYBIT: Final = FeedDialect(
     name="bybit",

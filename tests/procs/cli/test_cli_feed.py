@@ -53,6 +53,15 @@ def test_a_row_has_exact_prices_and_the_age_of_the_last_frame():
     assert (row["ok"], row["flags"]) == (True, ["warm"])
 
 
+def test_depth_of_inverse_contracts_is_told_in_contracts():
+    said = quote(bid_ticks=19_999, ask_ticks=20_001, bid_depth_quote=300.0, ask_depth_quote=50.0)
+    row = row_of(MARKET, said, 6 * NS_PER_S, inverse=True)
+    assert (row["bid_depth"], row["ask_depth"], row["depth_unit"]) == (150.0, 25.0, "contracts")
+    row = row_of(MARKET, said, 6 * NS_PER_S)
+    assert (row["bid_depth"], row["depth_unit"]) == (300.0, "USDT")
+    assert row_of(MARKET, quote(), 0, inverse=True)["bid_depth"] == 0.0
+
+
 @pytest.mark.parametrize("flag", ["CROSSED", "GAPPED", "STALE", "HALTED"])
 def test_a_quote_that_is_not_to_be_trusted_says_why(flag: str):
     row = row_of(MARKET, quote(flags=int(QuoteFlag[flag])), 6 * NS_PER_S)

@@ -14,9 +14,10 @@ import pytest
 from aiohttp import web
 
 from shared.clock import EngineClock
-from shared.venues.feed.dialect import BYBIT, BYBIT_LINEAR
+from shared.venues.feed.choose import open_feed
+from shared.venues.feed.dialect import BYBIT, BYBIT_LINEAR, NATIVE
 from shared.venues.feed.link import FeedError
-from shared.venues.feed.port import FeedLimits
+from shared.venues.feed.port import FeedLimits, FeedStart, RestError
 from shared.venues.feed.stream import FeedStream
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -187,6 +188,36 @@ def test_a_successor_is_heard_from_its_snapshot_on_and_not_before_the_old_one_is
             assert (stream.rotations, stream.reconnects) == (1, 0)
             await new.send_str(bybit_book("AAAUSDT", "delta", 102, 102))
             await until(lambda: listener.told == [*expected, "delta 102"])
+
+    play(scene)
+
+
+def test_many_symbols_are_spread_over_connections_and_each_is_asked_on_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    row = msgspec.structs.replace(QUICK, symbols_per_connection=2)
+    monkeypatch.setitem(NATIVE, "bybit", row)
+
+    async def scene() -> None:
+        async with FeedServer() as server:
+            listener = Listener()
+            start = FeedStart(
+                venue="bybit", clock=EngineClock(), rest=server.rest, ws=server.ws, limits=PATIENT
+            )
+            feed = open_feed(start)
+            symbols = tuple(f"S{n}USDT" for n in range(5))
+            task = asyncio.create_task(feed.run(symbols, listener))
+            await until(lambda: listener.told.count("up") == 3)
+            assert len(server.links) == 3
+            await feed.resubscribe("S3USDT")
+            assert server.subscribed[-1] == ["orderbook.200.S3USDT"]
+            assert feed.figures() == {"rotations": 0, "stalls": 0}
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            await until(lambda: all(link.closed for link in server.links))
+            with pytest.raises(RestError, match="S3USDT: not connected"):
+                await feed.resubscribe("S3USDT")
 
     play(scene)
 
