@@ -21,7 +21,7 @@ from bench.feed_ends import BURST, CCXT, FIRST_ID, OURS, PEERS, serve
 from shared.errors import DeadlineError
 
 ROUNDS: Final = 7
-FRAMES: Final = {"bursts": 1_600, "steady": 600}
+FRAMES: Final = {"bursts": 1_600, "steady": 300}
 START_WITHIN_S: Final = 60
 PASS_WITHIN_S: Final = 60
 WANTED: Final = {"bursts": 20, "steady": 4}

@@ -18,9 +18,9 @@ from typing import Any, Final
 from bench.engine_process import running_engine
 
 SYMBOLS: Final = 100
-SETTLE_S: Final = 20.0
+SETTLE_S: Final = 12.0
 """Books in step, anchors seeded, the first checkpoint not yet due."""
-SAMPLES: Final = 20
+SAMPLES: Final = 10
 SAMPLE_S: Final = 0.5
 VENUE: Final = "localvenue"
 ROLES: Final = ("supervise", "ingest", "decide", "protect", "route", "observe")

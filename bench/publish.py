@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,10 @@ PEER_RESULTS = ROOT / "bench" / "results" / "peers.json"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- numbers: begin -->", "<!-- numbers: end -->"
 SEEDS = "0:2000"
+SPEEDS = ("hot", "feed", "hop", "path", "order")
+"""Benchmarks whose rows are times, with peers beside them."""
+SIZES = ("memory", "scale", "flat")
+"""Benchmarks whose rows have a bound of their own and no peer."""
 PEERS = ("ccxt", "sortedcontainers", "orjson", "pyzmq", "uvloop")
 
 
@@ -37,10 +42,7 @@ def measure() -> dict[str, Any]:
         "machine": f"{_cpu_model()}, {_cpu_count()} cores, Python {platform.python_version()}",
         "commit": _output(["git", "rev-parse", "--short", "HEAD"]).strip(),
         "versions": {name: version(name) for name in PEERS},
-        "hot": _seawall("bench", "hot", "--json"),
-        "path": _seawall("bench", "path", "--json"),
-        "order": _seawall("bench", "order", "--json"),
-        "venue": _seawall("bench", "venue", "--json"),
+        **{name: _seawall("bench", name, "--json") for name in (*SPEEDS, *SIZES, "venue")},
         "demo": demo,
         "calm": calm,
         # Exit code 1 says that laws were broken: README shows how many, rather than nothing.
@@ -58,10 +60,14 @@ def tables(results: dict[str, Any]) -> str:
         "| `seawall bench` | p50 | p99 | times as fast as (below 1: slower) |",
         "|---|---|---|---|",
     ]
-    for row in (*results["hot"], *results["path"], *results.get("order", ())):
-        peers = ", ".join(f"{n.replace('_', ' ')} {x:g}×" for n, x in row["ratio_to"].items())
+    for row in _rows_of(results, SPEEDS):
         figures = f"{row['p50']:g} {row['unit']} | {row['p99']:g} {row['unit']}"
-        lines.append(f"| {row['name'].replace('_', ' ')} | {figures} | {peers} |")
+        lines.append(f"| {row['name'].replace('_', ' ')} | {figures} | {_peers_of(row)} |")
+    sizes = _rows_of(results, SIZES)
+    if sizes:
+        names = ", ".join(f"`{name}`" for name in SIZES)
+        lines += ["", f"| `seawall bench` {names} | p50 | p99 | wanted at most | what |"]
+        lines += ["|---|---|---|---|---|", *map(_size_row, sizes)]
     if PEER_RESULTS.exists():
         lines += ["", *_peer_table(json.loads(PEER_RESULTS.read_text(encoding="utf-8")))]
     if "venue" in results:
@@ -79,6 +85,27 @@ def tables(results: dict[str, Any]) -> str:
         f"{len(simulated['violations'])} violations.",
     ]
     return "\n".join(lines)
+
+
+def _rows_of(results: dict[str, Any], benches: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows of some benchmarks; a result file that is older than one of them lacks its."""
+    return [row for name in benches for row in results.get(name, ())]
+
+
+def _peers_of(row: dict[str, Any]) -> str:
+    """Each peer's time as a multiple of ours, and what is wanted of it."""
+    wanted = row.get("wanted", {})
+    return ", ".join(
+        f"{peer.replace('_', ' ')} {times:g}×"
+        + (f" (wanted {wanted[peer]:g}×)" if peer in wanted else "")
+        for peer, times in row["ratio_to"].items()
+    )
+
+
+def _size_row(row: dict[str, Any]) -> str:
+    figures = f"{row['p50']:g} {row['unit']} | {row['p99']:g} {row['unit']}"
+    wanted = f"{row['wanted']:g} {row['unit']}" if "wanted" in row else "-"
+    return f"| {row['name'].replace('_', ' ')} | {figures} | {wanted} | {row['operation']} |"
 
 
 def _peer_table(results: dict[str, Any]) -> list[str]:
