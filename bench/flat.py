@@ -68,6 +68,7 @@ class Flow:
                 actor.flush(self.now_ns)
             if not number % watch_every:
                 actor.on(TimerFired(WATCH), self.now_ns)
+                actor.take_fetches()  # Nobody answers, so it asks again every minute.
             if actor.quotes:
                 self._take()
 
