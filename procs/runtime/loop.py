@@ -219,7 +219,7 @@ class Runtime:
             "slow_turns": self.watch.slow_turns,
         }
         lane = self.links.lane
-        counted = lane.figures() if lane is not None else {}
+        counted = {"rehearsals": self._idle.rehearsals, **(lane.figures() if lane else {})}
         self.note("system", "process_stopped", turns=self.watch.turns, **counted)
         until_ns = self.clock.now_ns() + LAST_WORD_MS * NS_PER_MS
         while not self._words.stopped(report) and self.clock.now_ns() < until_ns:
