@@ -2,7 +2,8 @@
 Bybit's v5 frames, the language that ingest reads for every foreign venue.
 
 Pure, and the one place that numbers frames: a delta follows the last number by one, and a number is
-left out where the venue's own sequence has a hole, so that the reader's rule finds it.
+left out where the venue's own sequence has a hole, so that the reader's rule finds it. Prices are
+the venue's own text; quantities are cut to whole lots.
 """
 
 from __future__ import annotations
@@ -204,7 +205,7 @@ class VenueBook:
         while not place or place < len(bids) or place < len(asks):
             first = snapshot and not place
             some = slice(place, place + half)
-            frames.append(self._frame(first, bids[some], asks[some], event_ms))
+            frames.append(self._frame(first, _cut(bids[some]), _cut(asks[some]), event_ms))
             place += half
         return frames
 
@@ -216,6 +217,20 @@ class VenueBook:
         data = {"s": self.symbol, "b": bids, "a": asks, "u": number, "seq": number}
         kind = "snapshot" if snapshot else "delta"
         return orjson.dumps({"topic": self._topic, "type": kind, "ts": event_ms, "data": data})
+
+
+def _cut(levels: Sequence[Level]) -> Sequence[Level]:
+    """Quantities in whole lots of 10^-8, rounded down. Old orders may rest in finer ones than the
+    venue takes today, and one of them deep in a book is no reason to have no book; a price that
+    lies between ticks stays as it is, and is refused by the reader."""
+    for _, quantity in levels:
+        if _is_fine(quantity):
+            return [(p, q[: q.index(".") + 9] if _is_fine(q) else q) for p, q in levels]
+    return levels
+
+
+def _is_fine(quantity: str) -> bool:
+    return len(quantity) > 10 and 0 <= quantity.find(".") < len(quantity) - 9
 
 
 def _best(levels: Sequence[Any]) -> dict[float, Any]:
