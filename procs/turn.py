@@ -64,6 +64,11 @@ class Batch(msgspec.Struct):
     notes: list[Note] = []
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to perform; notes are no deeds."""
+        return not (self.journal or self.timers or self.says or self.calls)
+
+    @property
     def durable(self) -> bool:
         """Whether the commit must survive a power cut (L1)."""
         return any(entry.durable for entry in self.journal)

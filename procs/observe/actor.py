@@ -76,7 +76,8 @@ class ObserveActor:
                 self.quotes[message.symbol] = message
             case Welcomed() | EventSaid() | Beat() | HelloRefused():
                 events, effects = self.replica.on(message, now_ns)
-                self.remember(event for event in events if isinstance(event, FillBooked))
+                if events:
+                    self.remember(event for event in events if isinstance(event, FillBooked))
                 for event in events:
                     self.activity.heard(event, self.replica.account, self.replica.instruments)
                 self.welcomes += isinstance(message, Welcomed)

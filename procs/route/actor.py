@@ -260,8 +260,9 @@ class Actor:
 
     def _say_drained(self, now_ns: int) -> None:
         """Nothing is under way, and the venue was asked once more since, whatever it said (R1)."""
-        leaving = any(position.exiting for position in self.account.open_positions())
-        if not self._stopping or self._drained or self.account.intents or leaving:
+        if not self._stopping or self._drained or self.account.intents:
+            return
+        if any(position.exiting for position in self.account.open_positions()):
             return
         if not self._at_rest_ns:
             self._at_rest_ns = now_ns

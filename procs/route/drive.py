@@ -67,8 +67,10 @@ class Drive:
     def run(self, conditions: Conditions, now_ns: int) -> None:
         """Drives everything, then says what stands behind each position."""
         paused = self._paused_until_ns
-        self._paused_until_ns = {d: until for d, until in paused.items() if until > now_ns}
-        self._repeat_cancels(now_ns)
+        if paused:
+            self._paused_until_ns = {d: until for d, until in paused.items() if until > now_ns}
+        if self._cancel_again_ns:
+            self._repeat_cancels(now_ns)
         for _ in range(PASSES_MAX):
             steps = self._next_steps(conditions, now_ns)
             if not steps:

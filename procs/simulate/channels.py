@@ -13,7 +13,7 @@ from typing import Any
 
 from core_ext.quote import Quote
 from procs.simulate.agenda import Agenda
-from procs.simulate.dice import Dice
+from procs.simulate.dice import Dice, drawn
 from procs.simulate.process import Process
 from shared.units import NS_PER_MS
 
@@ -121,7 +121,7 @@ class Channels:
             lane.batch.append(message)
             return
         batch = lane.batch = [message]
-        lane.due_ns = self._agenda.now_ns + self.random.randint(*LATENCY_NS)
+        lane.due_ns = self._agenda.now_ns + drawn(self.random, *LATENCY_NS)
 
         def arrive() -> None:
             lane.batch = None

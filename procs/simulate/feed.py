@@ -9,7 +9,7 @@ import msgspec
 
 from core_ext.quote import unpack
 from procs.ingest.heard import Fetch
-from procs.simulate.node import Node, Surroundings
+from procs.simulate.node import Node, Surroundings, steps_of
 from procs.turn import Batch
 from shared.units import NS_PER_MS
 
@@ -81,7 +81,7 @@ class IngestNode(Node):
 
     def _steps(self, batch: Batch) -> Sequence[Any]:
         actor = self.actor
-        steps = [*super()._steps(batch)]
+        steps = steps_of(batch)
         quotes = actor.take_quotes()
         if quotes:
             steps.append(Publish(_newest(quotes)))

@@ -205,7 +205,9 @@ class Node(Process):
             self.leave(asked.deadline_ms)
 
     def _steps(self, batch: Batch) -> Sequence[Any]:
-        return [batch, *batch.says, *batch.calls]
+        if batch.is_empty and not self.keeping.degraded:
+            return ()
+        return steps_of(batch)
 
     def _doing(self, steps: Sequence[Any]) -> str:
         batch: Batch = steps[0]
@@ -289,6 +291,9 @@ class Onlooker(Node):
 
     _about = ""
 
+    def _steps(self, batch: Batch) -> Sequence[Any]:
+        return steps_of(batch)
+
     def _judge(self, messages: list[Any], now_ns: int) -> Sequence[Any]:
         self._about = ""
         for message in messages:
@@ -299,6 +304,11 @@ class Onlooker(Node):
 
     def _doing(self, steps: Sequence[Any]) -> str:
         return f"{self.role} {self._about}" if self._about else ""
+
+
+def steps_of(batch: Batch) -> list[Any]:
+    """A batch in steps between which a process may die: the commit, then one by one."""
+    return [batch, *batch.says, *batch.calls]
 
 
 def _abandoned(request: VenueRequest) -> VenueAnswered:

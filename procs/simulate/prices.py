@@ -18,6 +18,8 @@ from shared.units import NS_PER_S, to_ticks
 
 DAY_VOLUME = 5e8
 WINDOW_NS = 3_600 * NS_PER_S
+FLAGS = int(QuoteFlag.WARM | QuoteFlag.SEEDED)
+CROSSED_FLAGS = int(FLAGS | QuoteFlag.CROSSED)
 
 
 class BooksMoved(msgspec.Struct, frozen=True):
@@ -101,9 +103,13 @@ class Prices:
         drop_pct = window.update(now_ns, mid)
         anchor = window.anchor() or mid
         near = float(bid) * 0.995
-        depth = sum(float(p) * float(q) for p, q in published.bids.levels(20) if float(p) >= near)
+        depth = 0.0
+        for level, quantity in published.bids.levels(20):
+            price = float(level)
+            if price < near:
+                break
+            depth += price * float(quantity)
         self._sequence += 1
-        crossed = QuoteFlag.CROSSED if bid >= ask else 0
         return Quote(
             symbol=symbol,
             sequence=self._sequence,
@@ -120,5 +126,5 @@ class Prices:
             bid_depth_quote=depth,
             ask_depth_quote=depth,
             volume_quote_24h=DAY_VOLUME,
-            flags=QuoteFlag.WARM | QuoteFlag.SEEDED | crossed,
+            flags=CROSSED_FLAGS if bid >= ask else FLAGS,
         )

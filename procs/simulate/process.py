@@ -199,7 +199,7 @@ class Process:
 
     def perform(self, steps: Sequence[Any]) -> None:
         """Step by step, with a death or a stop between any two."""
-        doing = self._doing(steps)
+        doing = self._doing(steps) if steps else ""
         death = held = None
         if doing:
             death = self._around.dies_at(self, doing, len(steps))

@@ -33,17 +33,16 @@ def judge(
     if stopping:
         reasons.append("stopping")
     for child in children:
-        reason = _missing(child, now_ns)
-        if reason:
-            reasons.append(reason)
+        if child.spec.needed:
+            reason = _missing(child, now_ns)
+            if reason:
+                reasons.append(reason)
     if reasons:
         state = max(state, TradingState.REDUCING)
     return state, tuple(reasons)
 
 
 def _missing(child: Child, now_ns: int) -> str:
-    if not child.spec.needed:
-        return ""
     if child.phase is not ProcessPhase.READY:
         return f"{child.spec.role} is {child.phase.value}"
     if child.rescue:

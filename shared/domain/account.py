@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from shared.domain.order import Order
+from shared.domain.order import FINAL, Order
 from shared.domain.position import Position, PositionStatus
 from shared.messages.account import (
     FillBooked,
@@ -85,7 +85,9 @@ class Account(msgspec.Struct, kw_only=True):
         return [
             order
             for order in self.orders.values()
-            if order.decision_id == position_id and order.side is Side.SELL and order.is_live
+            if order.decision_id == position_id
+            and order.side is Side.SELL
+            and order.status not in FINAL
         ]
 
     def order(self, client_id: str) -> Order | None:
@@ -102,7 +104,10 @@ class Account(msgspec.Struct, kw_only=True):
 
     def position_in(self, symbol: str) -> Position | None:
         """The position or the entry under way in a symbol, if any."""
-        return next((p for p in self.positions.values() if p.symbol == symbol), None)
+        for position in self.positions.values():
+            if position.symbol == symbol:
+                return position
+        return None
 
     def has_booked(self, symbol: str, trade_id: str, side: Side) -> bool:
         """Whether an execution is in the books (L3); snapshots of older versions kept no sides."""

@@ -165,7 +165,7 @@ def close_steps(
     """PositionClosed once nothing sellable is left and nothing can trade; the rest is dust."""
     if position.position_id in account.intents or not position.bought:
         return []
-    if any(o.decision_id == position.position_id for o in account.orders.values()):
+    if account.orders_of(position.position_id):
         return []
     price = mark.bid if mark is not None and mark.bid > ZERO else position.entry_price
     if not instrument.is_dust(sellable(account, position, instrument), price):

@@ -66,9 +66,10 @@ def sellable(account: Account, position: Position, instrument: Instrument) -> De
 
     An ended sale that still owes executions has sold them: they are not ours to sell again (L6).
     Of a buy that is only inferred nobody has said yet what it cost in the base asset."""
-    owed = sum(
-        (o.owed for o in account.orders_of(position.position_id) if o.side is Side.SELL), ZERO
-    )
+    owed = ZERO
+    for order in account.orders.values():
+        if order.decision_id == position.position_id and order.side is Side.SELL:
+            owed += order.owed
     for guess in account.inferred.values():
         if guess.decision_id == position.position_id and guess.side is Side.BUY:
             owed += guess.quantity * UNHEARD_FEE
@@ -88,9 +89,9 @@ def guard_steps(
         return []
     if position.protect_refusals >= 2:
         return [flatten(position, "stop_refused", Urgency.URGENT, now_ns)]
-    wanted = sellable(account, position, instrument)
-    guard = guard_of(position, instrument)
     if not sells:
+        wanted = sellable(account, position, instrument)
+        guard = guard_of(position, instrument)
         if instrument.is_dust(wanted, guard.stop_limit_price):
             return []
         return _place(position, guard, wanted, now_ns)
@@ -101,12 +102,15 @@ def guard_steps(
         return [flatten(position, "stop_limit_unfilled", Urgency.URGENT, now_ns)]
     if any(order.status is OrderStatus.SUBMITTED for order in sells):
         return []
+    if now_ns - position.last_fill_ns < policy.resize_ms * NS_PER_MS:
+        return []
+    wanted = sellable(account, position, instrument)
+    guard = guard_of(position, instrument)
     # A partly filled take profit loses its stop at the venue: that does not fit either. What is
     # left of it and too small for a new pair stays where it may still fill.
     stands = any(order.purpose is Purpose.STOP for order in sells)
     fits = stands and committed(sells) == wanted and _prices_fit(sells, guard)
-    settling = now_ns - position.last_fill_ns < policy.resize_ms * NS_PER_MS
-    if fits or settling or instrument.is_dust(wanted, guard.stop_limit_price):
+    if fits or instrument.is_dust(wanted, guard.stop_limit_price):
         return []
     return cancel(sells, "resize", now_ns, exit_priority=True)
 
@@ -225,15 +229,16 @@ def status_of(
     """What stands behind the position (L5): its status, whether it is bare, and why.
 
     `guarded` says that a fresh price and a live process watch it."""
-    quantity = sellable(account, position, instrument)
-    sells = account.live_sells(position.position_id)
     if position.status is PositionStatus.NEW:
         return ProtectionStatus.NONE, False, "nothing bought yet"
-    price = guard_of(position, instrument).stop_limit_price if position.bought else ZERO
-    if not sells and instrument.is_dust(quantity, price):
-        if position.position_id in account.intents:
-            return ProtectionStatus.LOCAL_GUARD, False, "below the minimum notional"
-        return ProtectionStatus.NONE, False, "dust"
+    quantity = sellable(account, position, instrument)
+    sells = account.live_sells(position.position_id)
+    if not sells:
+        price = guard_of(position, instrument).stop_limit_price if position.bought else ZERO
+        if instrument.is_dust(quantity, price):
+            if position.position_id in account.intents:
+                return ProtectionStatus.LOCAL_GUARD, False, "below the minimum notional"
+            return ProtectionStatus.NONE, False, "dust"
     if position.exiting:
         if position.exit_rearm_ns > now_ns:
             return ProtectionStatus.ALARM, True, "exit failed"

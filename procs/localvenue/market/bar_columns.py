@@ -96,8 +96,7 @@ class BarColumns:
             low[-1] = later.low
         close[-1] = later.close
         self._columns[TRADES][-1] += later.trades
-        self._grow(VOLUME, later.volume)
-        self._grow(TURNOVER, later.turnover)
+        self._grow(later.volume, later.turnover)
 
     def join_trade(self, price: int, quantity: int) -> None:
         """Takes one trade into the newest bar: `join_last` without a bar for it."""
@@ -112,17 +111,18 @@ class BarColumns:
             low[-1] = price
         close[-1] = price
         trades[-1] += 1
-        self._grow(VOLUME, quantity)
-        self._grow(TURNOVER, price * quantity)
+        self._grow(quantity, price * quantity)
 
-    def _grow(self, number: int, value: int) -> None:
-        """Adds to the newest bar's number in a column."""
-        column = self._columns[number]
-        total = column[-1] + value
-        try:
-            column[-1] = total
-        except OverflowError:
-            self._columns[number] = [*column[:-1], total]
+    def _grow(self, volume: int, turnover: int) -> None:
+        """Adds to what the newest bar traded."""
+        columns = self._columns
+        for number, value in ((VOLUME, volume), (TURNOVER, turnover)):
+            column = columns[number]
+            total = column[-1] + value
+            try:
+                column[-1] = total
+            except OverflowError:
+                columns[number] = [*column[:-1], total]
 
     def fill(self, end_ms: int, price: int) -> None:
         """Adds flat bars at this price until end_ms."""

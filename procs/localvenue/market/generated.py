@@ -106,16 +106,18 @@ class GeneratedMarket:
             said.extend(walk.whole_book(max(at_ms, 0)) for walk in self._walks)
         until_ms = now_ms - self._shift_ms
         count, random = len(self._walks), self._random
-        while (market_ms := self._market_ms(self._cursor)) <= until_ms:
-            place = self._cursor % count
+        while True:
+            step, place = divmod(self._cursor, count)
+            market_ms = (step + 1) * STEP_MS + place * STEP_MS // count
+            if market_ms > until_ms:
+                return said
             if place == 0 and self._profile.plan is not None:
                 self._plan_dips(self._profile.plan, market_ms)
             mood = None
             if self._tide is not None:
-                mood = self._tide.mood(place, (self._cursor // count + 1) * STEP_MS)
+                mood = self._tide.mood(place, (step + 1) * STEP_MS)
             self._walks[place].step(market_ms, market_ms + self._shift_ms, random, said, mood)
             self._cursor += 1
-        return said
 
     def _plan_dips(self, plan: DipPlan, market_ms: int) -> None:
         """Sends a rested symbol down when one is due; without a rested one the turn waits."""

@@ -111,7 +111,7 @@ class LadderBook:
 
     def quantity(self, random: Random, distance_bps: float) -> int:
         """What a new level holds, so far from the touch."""
-        # The logarithm is `expovariate(1.0)` written out: this is the most frequent draw of all.
+        # The logarithm is `expovariate(1.0)` written out, here and in `stir`: the commonest draws.
         weight = (0.15 - log(1.0 - random.random())) * (1 + distance_bps / 60)
         return 1 + int(self._level_steps * weight * (1.0 - THINNED * self.stress))
 
@@ -176,7 +176,7 @@ class LadderBook:
     def stir(self, price: float, random: Random) -> None:
         """A few orders come, change or go, mostly near the touch; under stress many thin out."""
         basis_point = price * 0.0001
-        for _ in range(1 + int(random.expovariate(1.0) * 1.4)):
+        for _ in range(1 - int(log(1.0 - random.random()) * 1.4)):
             side = self.bids if random.random() < 0.5 else self.asks
             ranks = side.ranks
             chance = random.random()
@@ -186,7 +186,7 @@ class LadderBook:
                 if side.sign > 0 or place < 0:
                     side.put(place, self.quantity(random, distance_bps))
                 continue
-            index = min(int(random.expovariate(1.0) * len(ranks) * 0.15), len(ranks) - 1)
+            index = min(int(-log(1.0 - random.random()) * len(ranks) * 0.15), len(ranks) - 1)
             place = ranks[index]
             if chance > 0.78 and index > 0 and len(ranks) > self.shape.levels_min:
                 side.remove(place)

@@ -28,6 +28,8 @@ class Money(Checker):
         self._opening: dict[str, Decimal] = {}
         self._moved: dict[str, Decimal] = {}
         self._judged = (0, 0, 0)
+        self._looked = (0, 0)
+        """At which event of which life of route the ledger was last looked at."""
         self._unopened = True
         self._strangers: dict[str, Decimal] = {}
         """What strangers had moved when the ledger was opened."""
@@ -37,8 +39,12 @@ class Money(Checker):
         if not node.alive:
             return
         if node.role == "route":
-            self._look_at_opening(node.actor.account)
-            self._ledger(node.actor.account)
+            account = node.actor.account
+            looked = (node.life, account.seq)
+            if looked != self._looked:
+                self._looked = looked
+                self._look_at_opening(account)
+                self._ledger(account)
         self._stakes()
 
     def _look_at_opening(self, account: Account) -> None:
