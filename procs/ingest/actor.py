@@ -229,6 +229,11 @@ class IngestActor:
         fetches, self.fetches = self.fetches, []
         return fetches
 
+    def waits_for(self, fetch: FetchDepth) -> bool:
+        """Whether the answer to a question is still wanted."""
+        market = self.markets[fetch.symbol]
+        return market.awaiting and market.generation == fetch.generation
+
     # ---- the rare things
 
     def _on_instruments(self, instruments: tuple[Instrument, ...], now_ns: int) -> None:

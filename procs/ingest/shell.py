@@ -216,9 +216,10 @@ class IngestShell(Shell):
                 await self._fetch_candles(fetch.symbol, fetch.minutes)
 
     async def _fetch_depth(self, fetch: FetchDepth) -> None:
-        """Asks until there is an answer, or until the actor asked anew or lost the stream."""
+        """Asks until there is an answer, or until the actor asked anew or lost the stream, or the
+        snapshot came by itself."""
         pause_s = RETRY_MIN_S
-        while self._actor.markets[fetch.symbol].generation == fetch.generation:
+        while self._actor.waits_for(fetch):
             try:
                 if self._feed.remedy is Remedy.SUBSCRIBE:
                     await self._feed.resubscribe(fetch.symbol)

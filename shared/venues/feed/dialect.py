@@ -122,6 +122,8 @@ class FeedDialect(msgspec.Struct, frozen=True, kw_only=True):
     symbols_per_connection: int
     topics_per_message: int
     messages_per_s: float
+    refuses_whole: bool = False
+    """One topic that does not exist makes the venue refuse all of a request."""
     inverse: bool = False
     """Quantities are contracts worth a fixed amount of the quote asset: what a quote calls depth
     in quote units is contracts times price there."""
@@ -204,6 +206,7 @@ BYBIT: Final = FeedDialect(
     symbols_per_connection=100,
     topics_per_message=10,
     messages_per_s=10.0,
+    refuses_whole=True,
 )
 BYBIT_LINEAR: Final = msgspec.structs.replace(
     BYBIT,

@@ -64,11 +64,11 @@ class FeedStream:
                 await asyncio.sleep(backoff_s)
                 backoff_s = min(backoff_s * 2, limits.backoff_max_s)
                 continue
-            self._handler.on_up(self.symbols)
-            link.release()
             opened_ns = self._clock.now_ns()
             self._link = link
             try:
+                self._handler.on_up(self.symbols)
+                link.release()
                 link, reason = await self._serve(link, stall_s)
             finally:
                 self._link.drop()
@@ -182,4 +182,25 @@ class FeedStream:
         for start in range(0, len(topics), size):
             if start:
                 await asyncio.sleep(1 / dialect.messages_per_s)
-            await link.ask(True, topics[start : start + size], self._limits.acknowledge_s)
+            some = topics[start : start + size]
+            try:
+                await link.ask(True, some, self._limits.acknowledge_s)
+            except RefusedError:
+                if not dialect.refuses_whole or len(some) == 1:
+                    raise
+                await self._subscribe_singly(link, some)
+
+    async def _subscribe_singly(self, link: Link, topics: list[str]) -> None:
+        """One request each, after one for all was refused: a market that is no longer listed must
+        not silence the others. Raises the last RefusedError when all are refused."""
+        agreed = 0
+        refusal = RefusedError("nothing to subscribe to")
+        for topic in topics:
+            await asyncio.sleep(1 / self._dialect.messages_per_s)
+            try:
+                await link.ask(True, [topic], self._limits.acknowledge_s)
+                agreed += 1
+            except RefusedError as error:
+                refusal = error
+        if not agreed:
+            raise refusal

@@ -103,3 +103,20 @@ def test_a_hot_process_imports_no_heavy_client():
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert said.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "venue", ["binance", "binanceusdm", "binancecoinm", "bybit", "bybitlinear"]
+)
+def test_a_native_feed_imports_no_exchange_library(venue: str):
+    program = (
+        "import sys; from shared.clock import EngineClock; "
+        "from shared.venues.feed.choose import open_feed; "
+        "from shared.venues.feed.port import FeedStart; "
+        f"open_feed(FeedStart(venue={venue!r}, clock=EngineClock())); "
+        "print(sorted({'ccxt', 'aiohttp', 'requests'} & set(sys.modules)))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (found.returncode, found.stdout) == (0, "[]\n"), found.stderr

@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -157,6 +158,48 @@ def test_a_topic_that_was_dropped_already_is_added_all_the_same():
             server.acknowledge = lambda said: None
             with pytest.raises(TimeoutError):
                 await stream.resubscribe("AAAUSDT")
+
+    play(scene)
+
+
+def test_a_market_that_is_gone_does_not_silence_the_others():
+    gone = "orderbook.200.GONEUSDT"
+
+    def acknowledge(said: dict[str, Any]) -> dict[str, Any]:
+        refused = any("GONE" in topic for topic in said["args"])
+        return {**(bybit_said(said) or {}), "success": not refused, "ret_msg": f"no {gone}"}
+
+    async def scene() -> None:
+        async with FeedServer() as server:
+            server.acknowledge = acknowledge
+            for symbols, told in ((("AAAUSDT", "GONEUSDT"), "up"), (("GONEUSDT",), "down")):
+                listener = Listener()
+                stream = FeedStream(QUICK, server.ws, symbols, listener, EngineClock(), PATIENT)
+                task = asyncio.create_task(stream.run())
+                await until(lambda heard=listener: heard.told)
+                assert listener.told[0].startswith(told)
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+            assert f"no {gone}" in listener.told[0]
+            assert server.subscribed[:5] == [
+                ["orderbook.200.AAAUSDT", "publicTrade.AAAUSDT", gone, "publicTrade.GONEUSDT"],
+                ["orderbook.200.AAAUSDT"], ["publicTrade.AAAUSDT"],
+                [gone], ["publicTrade.GONEUSDT"],
+            ]  # fmt: skip
+
+    play(scene)
+
+
+def test_a_handler_that_fails_at_up_leaves_no_connection():
+    async def scene() -> None:
+        async with FeedServer() as server:
+            listener = Listener()
+            listener.on_up = lambda symbols: 1 / 0  # type: ignore[assignment,method-assign]
+            stream = FeedStream(QUICK, server.ws, ("A",), listener, EngineClock(), PATIENT)
+            with pytest.raises(ZeroDivisionError):
+                await asyncio.wait_for(stream.run(), 3)
+            await until(lambda: server.links[0].closed)
 
     play(scene)
 
