@@ -10,7 +10,7 @@ from typing import Any
 from procs.cli.options import add_json, print_json
 from shared.errors import ConfigError, ExitCode
 
-BENCHES = ("hot", "feed", "hop", "path", "order", "memory", "scale", "flat", "venue")
+BENCHES = ("hot", "feed", "hop", "path", "warm", "order", "memory", "scale", "flat", "venue")
 """In the order of the data's walk; each is `bench/<name>.py` with `run(json_output) -> rows`."""
 
 
@@ -35,7 +35,7 @@ def register(subparsers: Any) -> None:
         "--pin",
         metavar="CORES",
         default="",
-        help="path only: cores of ingest, decide and route, such as 0,1,1",
+        help="path and warm only: cores of ingest, decide and route, such as 0,1,1",
     )
     add_json(parser)
 
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     cpus = cores(args.pin)
     rows: list[dict[str, Any]] = []
     for name in names:
-        more = {"cpus": cpus} if name == "path" else {}
+        more = {"cpus": cpus} if name in ("path", "warm") else {}
         module = importlib.import_module(f"bench.{name}")
         rows += module.run(json_output=args.json, **more)
     if args.json:
