@@ -204,19 +204,19 @@ def test_five_thousand_levels(sync):
     refuses(scanner, book, frame_of(dialect, too_many, "", 13, 14))
 
 
-def test_a_full_side_refuses_a_frame_as_a_whole():
-    book = Book("0.01")
-    levels = [(at + 1, 1) for at in range(MAX_LEVELS - 1)]
-    book.load_snapshot_ticks(10, levels, [])
+def test_a_full_side_refuses_a_frame_as_a_whole(sync):
+    dialect, scanner, book = sync
+    for at in range(MAX_LEVELS - 2):
+        book.apply_ticks(True, at + 1, 1)
     bids = '["61900.00","1"],["61901.00","1"]'
-    scanner = BinanceScanner()
-    refused = refuses(scanner, book, frame_of(Dialect.BINANCE_SPOT, "", bids), NumberRefused)
+    refused = refuses(scanner, book, frame_of(dialect, "", bids), NumberRefused)
     assert refused.place == "levels of a book side"
+    assert scanner.feed(book, frame_of(dialect, "", bids[:16])).outcome == Outcome.APPLIED
 
 
 def test_a_delta_before_its_snapshot(sync):
-    dialect, _, _ = sync
-    book = Book("0.01")
+    dialect, _, known = sync
+    book = Book("0.01", kind=known.kind)
     scanner = BybitScanner() if dialect == Dialect.BYBIT else BinanceScanner(dialect)
     outcome = scanner.feed(book, frame_of(dialect, GOOD)).outcome
     # Binance's is the first of a book, which the join holds back; Bybit's is never believed.

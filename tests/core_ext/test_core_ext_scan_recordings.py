@@ -23,7 +23,8 @@ from core_ext.scan import BinanceScanner, BybitScanner, kind_of, symbol_of
 
 DATA = Path(__file__).parents[3] / "shared/data"
 ANSWERS = DATA / "reference/book_checkpoints.csv.xz"
-TICK = "0.00000001"
+PRICE = re.compile(rb'\["[0-9]+\.?([0-9]*)","')
+"""The places of a level's price."""
 
 pytestmark = pytest.mark.skipif(not ANSWERS.exists(), reason="../shared/data is not at hand")
 
@@ -81,9 +82,18 @@ FILES = {
 }
 
 
-def new_join(dialect):
+def new_join(dialect, tick, kind):
     scanner = BybitScanner() if dialect == Dialect.BYBIT else BinanceScanner(dialect)
-    return DepthJoin(Book(TICK), scanner)
+    return DepthJoin(Book(tick, kind=kind), scanner)
+
+
+def ticks_of(lines):
+    """The finest tick of each symbol's prices: with a finer one a window would hold nothing."""
+    places = defaultdict(int)
+    for symbol, frame, _ in lines:
+        for price in PRICE.findall(frame):
+            places[symbol] = max(places[symbol], len(price.rstrip(b"0")))
+    return {symbol: f"1E-{count}" for symbol, count in places.items()}
 
 
 def check(book, row):
@@ -103,11 +113,16 @@ def check(book, row):
     assert depths[1] == pytest.approx(float(row["ask_ntl_50bp"]), rel=1e-12)
 
 
+LARGE = "book/binance_usdm-btcusdt_20240808"
+
+
+@pytest.mark.parametrize("kind", ["compact", "window"])
 @pytest.mark.parametrize("file", FILES)
-def test_a_recording_gives_the_exact_answers(file):
+def test_a_recording_gives_the_exact_answers(file, kind):
     dialect, lines = FILES[file]
     expected = answers(file)
-    joins = defaultdict(lambda: new_join(dialect))
+    ticks = {"BTCUSDT": "0.1"} if file == LARGE else ticks_of(lines())
+    joins = {symbol: new_join(dialect, tick, kind) for symbol, tick in ticks.items()}
     checked = 0
     kinds = defaultdict(int)
 
