@@ -25,6 +25,11 @@ INFER_AFTER_NS = 2 * NS_PER_S
 """Executions that are counted but not listed for this long are inferred (L3): the position they
 make must be protected within its bound, whenever the venue lists them (L5)."""
 
+ASK_INFERRED_NS = 3 * NS_PER_S
+"""Real executions are asked for so often: what they cost decides what is left to be sold (L5)."""
+INFERRED_PHASE_NS = 600 * NS_PER_S
+"""After that they come with a reconciliation, or never."""
+
 
 class Inquiries:
     """When each order was last asked about. Not journaled: after a crash all is asked again."""
@@ -36,6 +41,7 @@ class Inquiries:
         self._alarmed: set[str] = set()
         self._asked_ns: dict[str, int] = {}
         self._since_ns: dict[str, int] = {}
+        self._inferred_asked_ns: dict[str, int] = {}
 
     def due(self, account: Account, now_ns: int) -> list[Step]:
         """Queries to make now; forgets orders that need none."""
@@ -49,6 +55,19 @@ class Inquiries:
             if now_ns - self._asked_ns.get(order_id, 0) >= pause:
                 self._asked_ns[order_id] = now_ns
                 query = QueryOrder(symbol=order.symbol, client_id=order_id)
+                steps.append(Call(query, exit_priority=True))
+        return steps + self._inferred(account, now_ns)
+
+    def _inferred(self, account: Account, now_ns: int) -> list[Step]:
+        """Questions for the executions behind inferred ones (L3)."""
+        asked = self._inferred_asked_ns
+        self._inferred_asked_ns = {i: asked.get(i, f.at_ns) for i, f in account.inferred.items()}
+        steps: list[Step] = []
+        for order_id, guess in account.inferred.items():
+            pause_ns = now_ns - self._inferred_asked_ns[order_id]
+            if pause_ns >= ASK_INFERRED_NS and now_ns - guess.at_ns < INFERRED_PHASE_NS:
+                self._inferred_asked_ns[order_id] = now_ns
+                query = QueryOrder(symbol=guess.symbol, client_id=order_id)
                 steps.append(Call(query, exit_priority=True))
         return steps
 

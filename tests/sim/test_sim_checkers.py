@@ -3,11 +3,13 @@
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from procs.localvenue.matching.model import Balance
 from procs.simulate.past import Past
 from procs.simulate.questions import Questions
 from procs.simulate.world import World
+from shared.ids import client_id, decision_of
 from shared.messages.account import Hello
 from shared.messages.base import MESSAGE_VERSION
 from shared.messages.venue import (
@@ -250,8 +252,8 @@ def test_a_request_during_a_ban_is_named():
     assert told[1].endswith("before the end of a ban")
 
 
-def test_a_stop_that_is_gone_is_missed_within_three_seconds():
-    """L5, in a calm world: nobody was told, and the venue's side alone shows it."""
+def without_its_stop():
+    """A calm world in which a position's stop is gone: nobody was told."""
     world = running()
     stops = []
     while not stops:
@@ -266,11 +268,30 @@ def test_a_stop_that_is_gone_is_missed_within_three_seconds():
         world.venue.exchange.vanish(order.id, world.agenda.now_ns // 10**6)
         world.venue.push(silent=True)
         world.venue.vanished(order_now(world, order))
+    return world, stops[0]
+
+
+def test_a_stop_that_is_gone_is_missed_within_three_seconds():
+    """L5: the venue's side alone shows it."""
+    world, _ = without_its_stop()
     began_ns = world.agenda.now_ns
     while not said(world, "L5"):
         world.step()
         assert world.agenda.now_ns - began_ns < 4 * 10**9
     assert "no stop at the venue" in said(world, "L5")[0]
+
+
+@pytest.mark.parametrize(("status", "rests"), [("EXPIRED", True), ("PARTIALLY_FILLED", False)])
+def test_an_exit_that_found_no_taker_may_rest_before_it_is_tried_again(status, rests):
+    """P7: half a minute after its last attempt; while it lives it covers for itself."""
+    world, stop = without_its_stop()
+    decision = decision_of(stop.client_id)
+    sale = replace(order_now(world, stop), client_id=client_id(decision, "x", 9), status=status)
+    world.checkers.changed(sale)
+    began_ns = world.agenda.now_ns
+    while world.agenda.now_ns - began_ns < 4 * 10**9 and not said(world, "L5"):
+        world.step()
+    assert (said(world, "L5") == []) is rests
 
 
 def order_now(world, order):

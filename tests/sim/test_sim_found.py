@@ -27,6 +27,9 @@ FOUND = (
         "swarm", 1773, id="a wholly lost journal took its position for what the account began with"
     ),
     pytest.param(
+        "swarm", 3407, id="an execution was inferred, sold but for its fee, and not asked for again"
+    ),
+    pytest.param(
         "swarm", 7243, id="route said that it was drained once, and the word was lost on its way"
     ),
 )

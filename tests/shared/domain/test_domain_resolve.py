@@ -164,5 +164,21 @@ def test_owed_executions_are_inferred_after_two_seconds(at, inferred):
         assert overdue_fills(account, INSTRUMENTS, ns(99)) == []
 
 
+def test_the_real_executions_are_asked_for_until_they_come():
+    """L5: an inferred one does not say what it cost; what is left of the position may be bare."""
+    account = account_of(*BEGUN, acknowledged(), ended(filled="1", at=0.2))
+    [guess] = overdue_fills(account, INSTRUMENTS, ns(2.3))
+    evolve(account, guess)
+    inquiries = Inquiries(FENCE_NS)
+    asked = [at for at in range(3, 20) if inquiries.due(account, ns(at))]
+    assert asked == [6, 9, 12, 15, 18]
+    [question] = calls(inquiries.due(account, ns(21)))
+    assert question == QueryOrder(symbol="BTCUSDT", client_id=order_id())
+    assert inquiries.oldest_s(ns(21)) == 0, "nobody waits for the answer"
+    assert inquiries.due(account, ns(700)) == [], "they will come with a reconciliation"
+    evolve(account, filled("e1", "1"))
+    assert inquiries.due(account, ns(30)) == []
+
+
 def test_a_live_order_owes_nothing():
     assert overdue_fills(account_of(*BEGUN, acknowledged()), INSTRUMENTS, ns(99)) == []
