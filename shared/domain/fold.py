@@ -79,9 +79,18 @@ def _meet(account: Account, client_id: str, fact: OrderFact, at_ns: int) -> str 
             account.count(f"orders_{following}")
             if order.purpose in (Purpose.STOP, Purpose.TAKE_PROFIT):
                 _advance(account, order.decision_id, PositionFact.PROTECTION_LOST)
+            elif order.purpose is Purpose.EXIT and following is OrderStatus.FILLED:
+                _exit_went_well(account, order.decision_id)
     # After a fault too: it may have named or booked the executions that were owed.
     _file(account, order)
     return fault
+
+
+def _exit_went_well(account: Account, position_id: str) -> None:
+    """No failed attempt; what is left, or was bought since, starts at the same rung (P7)."""
+    position = account.positions.get(position_id)
+    if position is not None:
+        position.exits_tried = max(position.exits_tried - 1, 0)
 
 
 def _file(account: Account, order: Order) -> None:

@@ -30,6 +30,9 @@ FOUND = (
         "swarm", 3407, id="an execution was inferred, sold but for its fee, and not asked for again"
     ),
     pytest.param(
+        "swarm", 4289, id="sales that went well were counted among the attempts of an exit"
+    ),
+    pytest.param(
         "swarm", 7243, id="route said that it was drained once, and the word was lost on its way"
     ),
 )

@@ -13,6 +13,7 @@ from procs.simulate.books import Book
 from procs.simulate.checkers.base import Checker
 from procs.simulate.faults import NONE
 from shared.ids import decision_of, leg_of
+from shared.messages.venue import PlaceOrder, VenueRequest
 from shared.units import NS_PER_MS, NS_PER_S, ZERO
 
 BARE_BOUND_NS = 5 * NS_PER_S
@@ -23,8 +24,8 @@ CALM_STOPLESS_BOUND_NS = 3 * NS_PER_S
 """When every request is answered: L5's 2 s, and the resize of a position that fills bit by bit."""
 RESOLVED_WITHIN_NS = 22 * NS_PER_S
 """After healing every unknown outcome is proved within a fence and a few questions."""
-REARMED_AFTER_NS = 30 * NS_PER_S
-"""An exit that found no taker rests for so long after its last attempt (P7)."""
+REARMED_AFTER_NS = 35 * NS_PER_S
+"""An exit that failed is tried again 30 s after its last attempt, which a pause may follow (P7)."""
 TRIGGERED_COVERS_MS = 2_000
 """A triggered stop-limit that nobody takes is a stop for this long."""
 DUST_MARGIN = Decimal("0.9")
@@ -40,7 +41,7 @@ class Protection(Checker):
         super().__init__(checkers)
         self._bare_since_ns: dict[str, int] = {}
         self._stopless_since_ns: dict[str, int] = {}
-        self._untaken_ns: dict[str, int] = {}
+        self._tried_ns: dict[str, int] = {}
         faults = self.world.faults
         plain = faults == msgspec.structs.replace(
             NONE, refused=faults.refused, silent_protect=faults.silent_protect
@@ -48,12 +49,14 @@ class Protection(Checker):
         self._calm_from_ns = 0 if plain else self.world.heal_at_ns + RESOLVED_WITHIN_NS
 
     def changed(self, order: VenueSideOrder) -> None:
-        """A sale that the market did not take, or not whole."""
-        decision = decision_of(order.client_id)
-        if decision is None or order.is_open or leg_of(order.client_id) != "x":
-            return
-        if order.remaining:
-            self._untaken_ns[decision] = self.world.agenda.now_ns
+        """A sale went well: what is left of the position may be sold at once."""
+        if leg_of(order.client_id) == "x" and not order.is_open and not order.remaining:
+            self._tried_ns.pop(decision_of(order.client_id) or "", None)
+
+    def called(self, node: Any, request: VenueRequest) -> None:
+        """A sale is tried: the venue may refuse it, or the market not take it."""
+        if isinstance(request, PlaceOrder) and leg_of(request.client_id) == "x":
+            self._tried_ns[decision_of(request.client_id) or ""] = self.world.agenda.now_ns
 
     def moved(self) -> None:
         """How long something has been without a stop, and how long bare."""
@@ -66,8 +69,8 @@ class Protection(Checker):
             if self._is_covered(book, now_ns):
                 continue
             since_ns = stopless[decision] = self._stopless_since_ns.get(decision, now_ns)
-            untaken_ns = self._untaken_ns.get(decision, -REARMED_AFTER_NS)
-            calm_from_ns = max(since_ns, self._calm_from_ns, untaken_ns + REARMED_AFTER_NS)
+            tried_ns = self._tried_ns.get(decision, -REARMED_AFTER_NS)
+            calm_from_ns = max(since_ns, self._calm_from_ns, tried_ns + REARMED_AFTER_NS)
             calm_ns = now_ns - calm_from_ns
             if now_ns - since_ns > STOPLESS_BOUND_NS or calm_ns > CALM_STOPLESS_BOUND_NS:
                 self.say(f"{decision}: no stop at the venue for {(now_ns - since_ns) / 1e9:.1f} s")

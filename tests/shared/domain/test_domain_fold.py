@@ -571,6 +571,22 @@ def test_the_unprotected_clock_runs_while_bare():
     assert position_of(account).unprotected_s(ns(10)) == 5
 
 
+def test_an_exit_that_went_well_is_not_counted_among_the_attempts():
+    """P7: what a late fill adds may be tried as often as the first sale, from the same rung."""
+    account = account_of(*bought("2"), exit_wanted(), submitted("x1", quantity="1"))
+    assert position_of(account).exits_tried == 1
+    evolve(account, filled("x1", "1", trade="2"))
+    assert position_of(account).exits_tried == 0
+    for leg, end, tried in (
+        ("x2", OrderEnd.EXPIRED, 1),
+        ("x3", OrderEnd.FILLED, 1),
+        ("x4", OrderEnd.REJECTED, 2),
+    ):
+        evolve(account, submitted(leg, quantity="0.5"))
+        evolve(account, ended(leg, end))
+        assert position_of(account).exits_tried == tried
+
+
 def test_a_new_target_replaces_the_old_one():
     account = account_of(*bought(), exit_wanted(version=3))
     assert (position_of(account).version, position_of(account).exiting.reason) == (3, "test")
