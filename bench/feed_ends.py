@@ -113,8 +113,11 @@ class _Turn:
         self._told: asyncio.Queue[int] = asyncio.Queue()
         self.last_id = 0
         self._began_ns = 0
-        asyncio.get_running_loop().add_reader(pipe.fileno(), self._hear)
-        pipe.send("ready")
+
+    def ready(self) -> None:
+        """Passes may come."""
+        asyncio.get_running_loop().add_reader(self._pipe.fileno(), self._hear)
+        self._pipe.send("ready")
 
     def _hear(self) -> None:
         self.last_id = self._pipe.recv()
@@ -126,10 +129,9 @@ class _Turn:
         """Waits for the next pass."""
         await self._told.get()
 
-    def look(self, update_id: int) -> None:
-        """The book stands at this id; at the last one the pass is over."""
-        if update_id == self.last_id:
-            self._pipe.send(time.process_time_ns() - self._began_ns)
+    def end(self) -> None:
+        """The book stands at the last id."""
+        self._pipe.send(time.process_time_ns() - self._began_ns)
 
 
 def _market() -> Market:
@@ -150,9 +152,9 @@ def _market() -> Market:
 class _Ours:
     """Ingest's stream, and what is done with its frames."""
 
-    def __init__(self) -> None:
+    def __init__(self, turn: _Turn) -> None:
+        self.turn = turn
         self.snapshot = generated_frames().snapshot
-        self.turn: _Turn | None = None
         self.up = asyncio.Event()
 
     def on_data(self, frame: bytes, now_ns: int) -> None:
@@ -171,8 +173,8 @@ class _Ours:
 class _Statistics(_Ours):
     """Frame to book to statistics in one call."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, turn: _Turn) -> None:
+        super().__init__(turn)
         self._book, scanner = Book("0.01", kind="window"), BinanceScanner()
         scanner.load_snapshot(self._book, self.snapshot)
         self._feed = scanner.feed_stats
@@ -181,15 +183,15 @@ class _Statistics(_Ours):
         """See FeedHandler."""
         book = self._book
         self._feed(book, frame)
-        assert self.turn is not None
-        self.turn.look(book.last_update_id)
+        if book.last_update_id == self.turn.last_id:
+            self.turn.end()
 
 
 class _WholeMarket(_Ours):
     """All that ingest does with a frame short of saying a quote, and the statistics."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, turn: _Turn) -> None:
+        super().__init__(turn)
         self._market = _market()
         self._market.book.become("window")
 
@@ -203,21 +205,22 @@ class _WholeMarket(_Ours):
         """See FeedHandler."""
         market = self._market
         market.on_frame(frame, now_ns)
-        market.book.stats()
-        assert self.turn is not None
-        self.turn.look(market.book.last_update_id)
+        book = market.book
+        book.stats()
+        if book.last_update_id == self.turn.last_id:
+            self.turn.end()
 
 
 def seawall(pipe: Connection, port: int, kind: type[_Ours]) -> None:
     """FeedStream, and one of the above; books in tick windows, as priority symbols have them."""
 
     async def live() -> None:
-        ours = kind()
+        ours = kind(_Turn(pipe))
         stream = FeedStream(BINANCE, f"ws://127.0.0.1:{port}", (SYMBOL,), ours, EngineClock())
         async with asyncio.TaskGroup() as group:
             group.create_task(stream.run())
             await ours.up.wait()
-            ours.turn = _Turn(pipe)
+            ours.turn.ready()
 
     _run(live())
 
@@ -225,22 +228,23 @@ def seawall(pipe: Connection, port: int, kind: type[_Ours]) -> None:
 class _Idle(WSListener):  # type: ignore[misc, unused-ignore]
     """Finds the id in a frame, and nothing else."""
 
-    turn: _Turn | None = None
+    def __init__(self, turn: _Turn) -> None:
+        self.turn = turn
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         payload = frame.get_payload_as_bytes()
-        if self.turn is not None:
-            at = payload.find(b'"u":') + 4
-            self.turn.look(int(payload[at : payload.find(b",", at)]))
+        at = payload.find(b'"u":') + 4
+        if int(payload[at : payload.find(b",", at)]) == self.turn.last_id:
+            self.turn.end()
 
 
 def bare(pipe: Connection, port: int) -> None:
     """What the same library and loop need to deliver a frame to Python."""
 
     async def live() -> None:
-        _, listener = await ws_connect(_Idle, f"ws://127.0.0.1:{port}/stream")
-        assert isinstance(listener, _Idle)
-        listener.turn = _Turn(pipe)
+        turn = _Turn(pipe)
+        await ws_connect(lambda: _Idle(turn), f"ws://127.0.0.1:{port}/stream")
+        turn.ready()
         await asyncio.get_running_loop().create_future()
 
     _run(live())
@@ -284,13 +288,14 @@ def ccxt_pro(pipe: Connection, port: int, with_statistics: bool, on_uvloop: bool
         exchange.fetch_rest_order_book_safe = fetched
         book = await exchange.watch_order_book(UNIFIED)
         turn = _Turn(pipe)
+        turn.ready()
         while True:
             await turn.begun()
             while book["nonce"] < turn.last_id:
                 book = await exchange.watch_order_book(UNIFIED)
                 if with_statistics:
                     ccxt_statistics(book)
-            turn.look(book["nonce"])
+            turn.end()
 
     _run(live(), on_uvloop)
 
