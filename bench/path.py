@@ -13,7 +13,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,7 +48,7 @@ Stages = dict[str, Connection]
 class Design(NamedTuple):
     """How ticks become orders: a function for each process, and what they are given."""
 
-    stages: dict[str, Callable[[Stage], None]]
+    stages: Mapping[str, Callable[[Stage], None]]
     lane: bool = False
     idle: str = ""
 
@@ -125,7 +125,7 @@ def _start(
         ours, theirs = spawn.Pipe()
         pin = (cpus[("ingest", "decide", "route").index(name) % len(cpus)],) if cpus else ()
         ticks = (depth.frames, depth.snapshot) if name == "ingest" else ([], b"")
-        stage = Stage(folder, theirs, *ticks, pin, lane, design.idle)
+        stage = Stage(folder, theirs, ticks[0], ticks[1], pin, lane, design.idle)
         process = spawn.Process(target=design.stages[name], args=(stage,), daemon=True)
         process.start()
         running.append(process)

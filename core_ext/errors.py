@@ -21,8 +21,8 @@ class NumberRefused(ValueError):
         self.allowed = allowed
         self.frame = frame
 
-    def of_frame(self, frame: int) -> NumberRefused:
-        """The same, of a frame of a batch."""
+    def of_frame(self, frame: int | None) -> NumberRefused:
+        """The same, of a frame of a batch, or of one alone."""
         return type(self)(self.place, self.value, self.allowed, frame)
 
     def __reduce__(self) -> tuple[type[NumberRefused], tuple[str, object, str, int | None]]:
@@ -42,8 +42,8 @@ class FrameRefused(ValueError):
         self.offset = offset
         self.frame = frame
 
-    def of_frame(self, frame: int) -> FrameRefused:
-        """The same, of a frame of a batch."""
+    def of_frame(self, frame: int | None) -> FrameRefused:
+        """The same, of a frame of a batch, or of one alone."""
         return type(self)(self.reason, self.offset, frame)
 
     def __reduce__(self) -> tuple[type[FrameRefused], tuple[str, int, int | None]]:

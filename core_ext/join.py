@@ -9,15 +9,21 @@ that does not is a gap, and the join starts over. `resync` says so, and what to 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from enum import StrEnum
+from itertools import islice
+from struct import iter_unpack
 from typing import NamedTuple
 
 from core_ext.book import Book
-from core_ext.codes import Dialect, Kind, Outcome
+from core_ext.codes import FRAME_FORMAT, Dialect, FramesFed, FrameTold, Kind, Outcome
+from core_ext.errors import FrameRefused, NumberRefused
 from core_ext.scan import BinanceScanner, BybitScanner, ScanResult, kind_of
 
 WAITING_MAX = 8192
 """Frames kept while there is no snapshot (13 minutes at ten a second); older ones are dropped."""
+
+OUTCOME = FrameTold._fields.index("outcome")
 
 
 class Remedy(StrEnum):
@@ -83,6 +89,29 @@ class DepthJoin:
             if fetched:
                 self._waiting.append((frame, recv_ns))
         return result
+
+    def feed_many(self, arrived: Sequence[tuple[bytes, int]], rows: bytearray) -> FramesFed:
+        """As `feed` for frames with their receive times in one call, while the book is in sync.
+
+        `rows` and what is returned are those of Scanner.feed_many: behind the delta that is a gap
+        it stops, and the caller feeds the rest one by one. ValueError while `needs_snapshot`.
+        """
+        if self.needs_snapshot:
+            raise ValueError("a book without snapshot takes its frames one by one: see feed")
+        try:
+            fed = self.scanner.feed_many(self.book, [frame for frame, _ in arrived], rows)
+        except (FrameRefused, NumberRefused) as error:
+            before = islice(iter_unpack(FRAME_FORMAT, rows), error.frame)
+            outcomes = [row[OUTCOME] for row in before]
+            self.applied += outcomes.count(Outcome.APPLIED)
+            self.stale += outcomes.count(Outcome.STALE)
+            raise
+        self.applied += fed.applied
+        self.stale += fed.stale
+        if fed.lost:
+            # Read once more, alone: it says which ids do not follow, and the join starts over.
+            self.feed(*arrived[fed.read - 1])
+        return fed
 
     def snapshot(self, body: bytes) -> list[tuple[bytes, int]]:
         """Takes a REST snapshot; returns the kept (frame, recv_ns), which the caller feeds next.

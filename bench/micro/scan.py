@@ -202,6 +202,18 @@ def batches_us(feed: Callable[[list[bytes], bytearray], Any], all_: list[bytes],
     return pass_ns(work, len(all_)) / 1_000
 
 
+def tickers() -> Frames:
+    """Most frames of a stream are as short as these."""
+    rng = random.Random(3)
+    frames = [
+        b'{"stream":"btcusdt@bookTicker","data":{"u":%d,"s":"BTCUSDT","b":"60000.%02d000000",'
+        b'"B":"1.54698000","a":"60001.%02d000000","A":"3.78826000"}}'
+        % (last, rng.randrange(100), rng.randrange(100))
+        for last in range(FRAMES)
+    ]
+    return binance(LEVELS[0])._replace(frames=frames)
+
+
 def many_symbols(levels: int, symbols: int) -> dict[str, Frames]:
     """The frames of as many markets, few of each."""
     found = {}
@@ -316,6 +328,19 @@ def rows() -> list[dict[str, Any]]:
             )
             for name, frames in others
         ]
+    short = tickers()
+    found.append(
+        row(
+            "frame_ticker",
+            f"a bookTicker of spot, {AT_ONCE} in a call",
+            {
+                "seawall": seawall_batched(short, "window"),
+                "one_by_one": seawall(short, "window"),
+                "orjson": orjson_alone(short),
+            },
+            {},
+        )
+    )
     markets = many_symbols(LEVELS[0], SYMBOLS)
     found.append(
         row(

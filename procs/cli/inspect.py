@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
+from struct import calcsize, iter_unpack
 from typing import Any, Final
 
 import msgspec
 import orjson
 
 from core_ext.book import Book
-from core_ext.codes import Outcome
+from core_ext.codes import FRAME_FORMAT, FrameTold, Outcome
 from core_ext.errors import FrameRefused, NumberRefused
 from core_ext.join import DepthJoin
 from core_ext.scan import BinanceScanner
@@ -28,6 +30,8 @@ from shared.recordings.lines import Line, group_by_symbol, read_lines
 from shared.recordings.stylised import measure
 from shared.units import plain
 
+AT_ONCE: Final = 256
+"""Frames in one call."""
 SWEPT_QUOTE: Final = 10_000
 BANDS_BPS: Final = (10, 50, 100)
 
@@ -103,34 +107,94 @@ def inspect_symbol(
 
     RecordingError when a frame is unreadable or when there is no snapshot to start from.
     """
-    join = DepthJoin(Book(tick_size), BinanceScanner())
-    crossed = 0
-    joined = False
+    replay = Replay(symbol, tick_size, every, printer)
+    waiting: list[Line] = []
     for line in lines:
-        waiting = [(line.frame, line.recv_ns)]
-        try:
-            if line.is_snapshot:
-                waiting = join.snapshot(line.frame)
-                joined = True
-            for frame, recv_ns in waiting:
-                result = join.feed(frame, recv_ns)
-                if result is not None and result.outcome == Outcome.APPLIED:
-                    crossed += join.book.crossed()
-                    if join.applied % every == 0:
-                        printer(checkpoint(symbol, join.applied, recv_ns, join.book))
-        except (FrameRefused, NumberRefused) as error:
-            raise RecordingError(f"{line.place}: unreadable: {error}") from None
-    if not joined:
+        if line.is_snapshot:
+            replay.hear(waiting)
+            replay.snapshot(line)
+            waiting.clear()
+        else:
+            waiting.append(line)
+            if len(waiting) >= AT_ONCE:
+                replay.hear(waiting)
+                waiting.clear()
+    replay.hear(waiting)
+    join = replay.join
+    if not replay.joined:
         raise RecordingError(f"{symbol}: no order book snapshot in these files to start from")
     last = {
         "symbol": symbol,
         "applied": join.applied,
         "stale": join.stale,
         "gaps": join.gaps,
-        "crossed": crossed,
+        "crossed": replay.crossed,
     }
     printer(last)
     return last
+
+
+class Replay:
+    """One symbol's book while its recording runs through it, many frames at once."""
+
+    def __init__(self, symbol: str, tick_size: Decimal, every: int, printer: Printer) -> None:
+        self.join = DepthJoin(Book(tick_size), BinanceScanner())
+        self.joined = False
+        self.crossed = 0
+        self._symbol = symbol
+        self._every = every
+        self._printer = printer
+        self._rows = bytearray(AT_ONCE * calcsize(FRAME_FORMAT))
+
+    def snapshot(self, line: Line) -> None:
+        """A snapshot of the recording, and the deltas that waited for it."""
+        try:
+            kept = self.join.snapshot(line.frame)
+            self.joined = True
+            for frame, recv_ns in kept:
+                self._alone(frame, recv_ns)
+        except (FrameRefused, NumberRefused) as error:
+            raise RecordingError(f"{line.place}: unreadable: {error}") from None
+
+    def hear(self, lines: Sequence[Line]) -> None:
+        """At most AT_ONCE frames, no snapshot among them. RecordingError names a bad one's line."""
+        at = 0
+        while at < len(lines):
+            try:
+                if self.join.needs_snapshot:
+                    self._alone(lines[at].frame, lines[at].recv_ns)
+                    at += 1
+                else:
+                    at += self._together(lines[at : at + self._till_checkpoint])
+            except (FrameRefused, NumberRefused) as error:
+                place = lines[at + (error.frame or 0)].place
+                raise RecordingError(f"{place}: unreadable: {error.of_frame(None)}") from None
+
+    @property
+    def _till_checkpoint(self) -> int:
+        """So many frames cannot pass the next checkpoint, whatever they are."""
+        return self._every - self.join.applied % self._every
+
+    def _together(self, lines: Sequence[Line]) -> int:
+        before = self.join.applied
+        fed = self.join.feed_many([(line.frame, line.recv_ns) for line in lines], self._rows)
+        for row in islice(iter_unpack(FRAME_FORMAT, self._rows), fed.read):
+            told = FrameTold._make(row)
+            if told.outcome == Outcome.APPLIED:
+                self.crossed += 0 < told.ask_ticks <= told.bid_ticks
+        if self.join.applied > before:
+            self._look(lines[fed.read - 1].recv_ns)
+        return fed.read
+
+    def _alone(self, frame: bytes, recv_ns: int) -> None:
+        result = self.join.feed(frame, recv_ns)
+        if result is not None and result.outcome == Outcome.APPLIED:
+            self.crossed += self.join.book.crossed()
+            self._look(recv_ns)
+
+    def _look(self, recv_ns: int) -> None:
+        if self.join.applied % self._every == 0:
+            self._printer(checkpoint(self._symbol, self.join.applied, recv_ns, self.join.book))
 
 
 def checkpoint(symbol: str, n: int, t: int, book: Book) -> Row:

@@ -118,6 +118,17 @@ def test_what_cannot_be_replayed_is_one_line_and_an_exit_code(tmp_path, capsys):
     )
     assert main(["inspect", str(broken)]) == 1
     assert "line 2: unreadable: frame refused at byte" in capsys.readouterr().err
+    late = recording(
+        tmp_path / "c",
+        "X",
+        '{"lastUpdateId":1,"bids":[],"asks":[]}',
+        *(depth("BTCUSDT", at, at, '[["1.00","1"]]', "[]") for at in range(2, 700)),
+        depth("BTCUSDT", 700, 700, '[["1.001","1"]]', "[]"),
+    )
+    assert main(["inspect", str(late)]) == 1
+    said = capsys.readouterr()
+    assert "line 700: unreadable: frame refused at byte" in said.err
+    assert said.out.count("BTCUSDT n=") == 6
     assert main(["inspect", str(tmp_path / "none")]) == 2
     assert main(["inspect", str(broken), "--every", "0"]) == 1
 
