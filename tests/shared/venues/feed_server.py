@@ -101,7 +101,6 @@ class FeedServer:
             bybit_said(said) if "op" in said else binance_said(said)
         )
         self.on_subscribe: Callable[[web.WebSocketResponse, list[str]], Any] | None = None
-        self.on_connect: Callable[[web.WebSocketResponse], Any] | None = None
         self.refuse_connections = 0
         self._runner: web.AppRunner | None = None
         self.rest = self.ws = ""
@@ -153,8 +152,6 @@ class FeedServer:
         answer = self.acknowledge(said)
         if answer is not None:
             await link.send_str(json.dumps(answer))
-        if self.on_connect is not None:
-            await self.on_connect(link)
         if adds and self.on_subscribe is not None and answer is not None:
             await self.on_subscribe(link, topics)
 
