@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import json
 import lzma
 from collections import defaultdict
 from decimal import Decimal
@@ -16,7 +17,7 @@ from pathlib import Path
 from zlib import crc32
 
 import pytest
-from book_kinds import NATIVE
+from book_kinds import KINDS, NATIVE
 
 DATA = Path(__file__).parents[3] / "shared/data"
 ANSWERS = DATA / "reference/book_checkpoints.csv.xz"
@@ -166,3 +167,22 @@ def test_recorded_books_are_as_they_were(file):
         assert books[0].state_hash() == books[1].state_hash()
     assert met == len(expected)
     assert checksums > 250 or file != "capture/OKX"
+
+
+def test_a_whole_book_of_coinbase_is_the_same_in_all_kinds():
+    packed = next((DATA / "snapshot").glob("coinbase*.json.xz"))
+    whole = json.loads(lzma.decompress(packed.read_bytes()))
+    sides = [[level[:2] for level in whole[side]] for side in ("bids", "asks")]
+    assert sum(map(len, sides)) > 20_000
+    books = [make("0.01", "0.00000001") for make in KINDS.values()]
+    for book in books:
+        book.load_snapshot(1, *sides)
+        book.validate()
+    compact, window, plain = books
+    assert compact.state_hash() == window.state_hash() == plain.state_hash()
+    assert compact.stats() == window.stats() == plain.stats()
+    for bps in (10, 500, 9_999):
+        assert compact.depth_bps(bps) == window.depth_bps(bps) == plain.depth_bps(bps)
+    for side in ("bid", "ask"):
+        assert compact.levels(side) == window.levels(side) == plain.levels(side)
+        assert window.sweep(side, 1e6) == plain.sweep(side, 1e6)
