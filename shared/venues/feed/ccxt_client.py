@@ -37,7 +37,7 @@ class Tap(Protocol):
     def take(self, client: Any, message: Any, raw: str | bytes) -> bool:
         """Whether a message is dealt with; else ccxt handles it."""
 
-    def take_book(self, client: Any, book: Mapping[str, Any]) -> bool:
+    def take_book(self, client: Any, topic: str, book: Mapping[str, Any]) -> bool:
         """A book that ccxt made; True when nobody else waits for it."""
 
     def take_trades(self, client: Any, topic: str, trades: Any) -> None:
@@ -154,7 +154,7 @@ class _Tapped:
     def _resolve(self, client: Any, resolve: Callable[..., Any], result: Any, topic: str) -> Any:
         """What ccxt made of a message, before whoever waits for it."""
         if isinstance(result, OrderBook):
-            if self.tap.take_book(client, result):
+            if self.tap.take_book(client, topic, result):
                 return result
         elif isinstance(result, BaseCache):
             self.tap.take_trades(client, topic, result)

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import Any, Final
 
-from ccxt.base.errors import NotSupported
+from ccxt.base.errors import InvalidNonce, NotSupported
 
 from shared.units import NS_PER_S
 from shared.venues.feed.ccxt_book import VenueBook, VenueTrades
@@ -21,8 +21,8 @@ from shared.venues.feed.ccxt_dialects import Update, VenueRow, text_of_float
 from shared.venues.feed.port import FeedHandler, FeedStart
 
 LOOK_EVERY_S: Final = 0.25
-FIRST_BOOK_S: Final = 30.0
-"""A subscription that brought no book in so long is made again."""
+SUBSCRIPTION_S: Final = 0.25
+"""ccxt takes at most so long for each, to keep within a venue's limits."""
 FETCH_PAUSE_S: Final = 0.5
 RAW_MAX: Final = 512
 """So much of a malformed frame is handed on."""
@@ -42,7 +42,13 @@ class _Kept:
         self.client: Any = None
         """ccxt's connection that its book came through."""
         self.renewing = False
-        """Whether its watch is being made again, by itself."""
+        """Whether its watch is being made again, and no book has come since."""
+        self.dropped = False
+        """Whether we gave its watch up."""
+        self.told = False
+        """Whether the failure that its watch is about to hear of was told already."""
+        self.is_raw = False
+        """Whether its book is made of the venue's own messages, not of ccxt's."""
         self.fetching = False
         self.source: Any = None
         """The connection whose updates wait for a fetched snapshot."""
@@ -67,8 +73,12 @@ class CcxtStreams:
         """When a connection first and last brought data, by connection."""
         self._numbers: dict[Any, int] = {}
         self._stall_s = start.limits.stall_s
+        # Connecting, asking, and a snapshot by REST.
+        self._first_book_s = start.limits.connect_s + start.limits.acknowledge_s + start.timeout_s
         self._failure: BaseException | None = None
         self._woken = asyncio.Event()
+        self._refused: dict[str, list[str]] = {}
+        """Symbols that could not be watched by reason, until the next look."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -134,6 +144,7 @@ class CcxtStreams:
             if kept is None:
                 strange = True
                 continue
+            kept.is_raw = True
             try:
                 self._hand_on(kept, client, kept.book.take(update))
             except ValueError as error:
@@ -145,11 +156,15 @@ class CcxtStreams:
         # A market that we do not know by that name: ccxt may know which one it is.
         return not strange
 
-    def take_book(self, client: Any, book: Mapping[str, Any]) -> bool:
+    def take_book(self, client: Any, topic: str, book: Mapping[str, Any]) -> bool:
         """ccxt's unified book of a symbol that is watched."""
-        kept = self._kept.get(book.get("symbol") or "")
+        # A market with two names: the topic ends in the one that was asked for.
+        asked_for = topic.rsplit(":", 1)[-1]
+        kept = self._kept.get(book.get("symbol") or "") or self._kept.get(asked_for)
         if kept is None or self._handler is None:
             return False
+        if kept.is_raw:
+            return True
         event_ms = book.get("timestamp") or 0
         frames = kept.book.take_whole(book["bids"], book["asks"], int(event_ms))
         self._hand_on(kept, client, frames)
@@ -184,16 +199,10 @@ class CcxtStreams:
         self._say(MALFORMED + text.replace(b'"', b"'"))
 
     def down(self, client: Any, reason: str) -> None:
-        """All symbols of a connection are down; of one that never was, all that wait."""
+        """All symbols of a connection are down; those that never were say so by themselves."""
         self._data_ns.pop(client, None)
         self._numbers.pop(client, None)
-        lost = [kept for kept in self._kept.values() if kept.client is client]
-        if lost:
-            self._fall(lost, reason)
-        elif not client.isConnected and self._handler is not None:
-            waiting = tuple(kept.symbol for kept in self._kept.values() if not kept.up)
-            if waiting:
-                self._tell_down(waiting, f"not connected: {reason}")
+        self._fall([kept for kept in self._kept.values() if kept.client is client], reason)
 
     # ---- watching
 
@@ -210,10 +219,12 @@ class CcxtStreams:
                 # Subscribed anew at once: the venue answers with a snapshot.
                 await asyncio.sleep(0)
                 continue
-            if not kept.up:
-                self._tell_down((kept.symbol,), _said(error))
-            elif self._row is None:
-                # ccxt gave the book up; where we check ourselves, its watch says nothing of it.
+            if kept.told:
+                kept.told = False
+            elif not kept.up:
+                self._refused.setdefault(_said(error), []).append(kept.symbol)
+            elif isinstance(error, InvalidNonce) and not kept.is_raw:
+                # ccxt gave its book up; other refusals may be meant for other symbols.
                 kept.renewing = True
                 for frame in kept.book.lose(_said(error)):
                     self._say(frame)
@@ -225,13 +236,16 @@ class CcxtStreams:
     async def _watched(self, kept: _Kept, question: Awaitable[Any]) -> BaseException | None:
         """Waits until a watch of a book is over: why it failed, None when it did not."""
         watch = kept.watch = asyncio.ensure_future(question)
+        kept.dropped = False
         try:
-            while not (await asyncio.wait({watch}, timeout=FIRST_BOOK_S))[0]:
-                if not kept.up:
+            # ccxt paces subscriptions: the last of many is sent long after it was asked for.
+            patience_s = self._first_book_s + SUBSCRIPTION_S * len(self._kept)
+            while not (await asyncio.wait({watch}, timeout=patience_s))[0]:
+                if not kept.up or kept.renewing:
                     await self._unwatch(kept)
-                    return TimeoutError(f"no book within {FIRST_BOOK_S:.0f} s")
+                    return TimeoutError(f"no book within {patience_s:.0f} s")
             if watch.cancelled():
-                return None if kept.renewing else ConnectionError("closed by ccxt")
+                return None if kept.dropped else ConnectionError("closed by ccxt")
             watch.result()
         except RAISED as error:
             return error
@@ -272,9 +286,13 @@ class CcxtStreams:
             async with asyncio.timeout(self._limits.acknowledge_s):
                 await self._exchange.un_watch_order_book(kept.symbol)
         except RAISED as error:
-            if client is not None:
-                await end_connection(client, f"{kept.symbol} is subscribed anew: {_said(error)}")
+            reason = f"{kept.symbol} is subscribed anew: {_said(error)}"
+            # Without a book nobody knows which connection it is: one that never brought anything.
+            mute = [one for one in self._exchange.clients.values() if one not in self._data_ns]
+            for one in mute if client is None else [client]:
+                await end_connection(one, reason)
         if kept.watch is not None:
+            kept.dropped = True
             kept.watch.cancel()
 
     def _fetch_soon(self, kept: _Kept) -> None:
@@ -287,16 +305,20 @@ class CcxtStreams:
     async def _fetch(self, kept: _Kept) -> None:
         """Asks for a snapshot until one joins the updates that are held."""
         pause_s = FETCH_PAUSE_S
+        source = kept.source
         try:
-            while not kept.book.ready:
+            while source is kept.source and not kept.book.ready:
                 try:
                     book = await self._exchange.fetch_order_book(kept.symbol)
+                    if source is not kept.source:
+                        # Its stream has ended meanwhile; the next one asks for itself.
+                        return
                     frames = kept.book.join(_fetched(kept.symbol, book))
                 except RAISED as error:
                     self.malformed("", f"snapshot of {kept.symbol}: {_said(error)}")
                     frames = []
                 if kept.book.ready:
-                    self._hand_on(kept, kept.source, frames)
+                    self._hand_on(kept, source, frames)
                     return
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, self._limits.backoff_max_s)
@@ -304,8 +326,12 @@ class CcxtStreams:
             kept.fetching = False
 
     async def _look(self) -> None:
-        """Ends connections that bring nothing, whatever they answer to pings."""
+        """Ends connections that bring nothing, whatever they answer to pings, and says together
+        what failed together."""
         while self._failure is None:
+            refused, self._refused = self._refused, {}
+            for reason, symbols in refused.items():
+                self._tell_down(tuple(dict.fromkeys(symbols)), reason)
             now_ns = self._clock.now_ns()
             for client, (first_ns, last_ns) in list(self._data_ns.items()):
                 quiet_s = (now_ns - last_ns) / NS_PER_S
@@ -365,8 +391,10 @@ class CcxtStreams:
         for kept in lost:
             kept.book.restart()
             kept.client = kept.source = kept.last_trade = None
+            kept.renewing = False
             if kept.up:
                 kept.up = False
+                kept.told = True
                 was_up.append(kept.symbol)
         if was_up:
             self._tell_down(tuple(was_up), reason)

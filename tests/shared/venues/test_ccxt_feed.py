@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+import msgspec
 import pytest
 from okx_server import (
     QUICK,
@@ -29,6 +30,13 @@ TICKS = {BTC: "0.1", ETH: "0.01"}
 
 def first_book(name):
     return [book(name, "snapshot", [["100.1", "2"], ["100", "1"]], [["100.2", "3"]], 10)]
+
+
+async def ready_markets(start):
+    """The markets, asked with all patience."""
+    feed = open_feed(msgspec.structs.replace(start, timeout_s=10.0))
+    await feed.instruments((BTC,), "")
+    return feed._markets
 
 
 def gap_asks(feed, listener, tasks):
@@ -198,6 +206,96 @@ def test_a_connection_that_only_answers_pings_is_given_up():
     assert feed.figures()["stalls"] >= 1
     assert "no data for" in listener.downs[0][1]
     assert server.connections == 2
+
+
+def test_a_connection_that_never_brings_a_book_is_replaced():
+    limits = FeedLimits(backoff_min_s=0.05, connect_s=0.3, acknowledge_s=0.3)
+
+    async def play():
+        server = Okx()
+        server.on_books = first_book
+        server.mute = {"BTC-USDT"}
+        async with server.running():
+            start = msgspec.structs.replace(start_at(server, limits), timeout_s=0.2)
+            feed = open_feed(start)
+            feed._markets = await ready_markets(start)
+            listener = Listener(TICKS)
+            async with watching(feed, (BTC,), listener):
+                await until(lambda: listener.downs)
+                server.mute = set()
+                await until(lambda: listener.ups == [BTC])
+            return server, listener
+
+    server, listener = asyncio.run(play())
+    assert listener.downs[0] == ((BTC,), "TimeoutError: no book within 1 s")
+    assert server.connections == 2
+
+
+def test_a_server_that_is_away_is_said_once_for_all():
+    async def play():
+        server = Okx()
+        server.on_books = first_book
+        async with server.running():
+            start = start_at(server)
+            markets = await ready_markets(start)
+        feed = open_feed(start)
+        feed._markets = markets
+        listener = Listener(TICKS)
+        async with watching(feed, (BTC, ETH), listener) as task:
+            await until(lambda: len(listener.downs) >= 2)
+            assert not task.done()
+        return listener
+
+    listener = asyncio.run(play())
+    assert [sorted(symbols) for symbols, _ in listener.downs[:2]] == [[BTC, ETH]] * 2
+    assert all("NetworkError" in reason for _, reason in listener.downs)
+
+
+def test_where_ccxt_cannot_unsubscribe_the_connection_is_made_anew():
+    async def play():
+        server = Okx()
+        server.on_books = first_book
+        async with server.running():
+            feed = open_feed(start_at(server))
+            listener = Listener(TICKS)
+            async with watching(feed, (BTC, ETH), listener):
+                await until(lambda: len(listener.ups) == 2)
+                feed._exchange.has["unWatchOrderBook"] = None
+                await feed.resubscribe(BTC)
+                await until(lambda: len(listener.ups) == 4)
+            return server, listener
+
+    server, listener = asyncio.run(play())
+    assert [sorted(symbols) for symbols, _ in listener.downs] == [[BTC, ETH]]
+    assert "BTC/USDT is subscribed anew" in listener.downs[0][1]
+    assert server.connections == 2
+
+
+def test_a_resubscription_that_is_not_answered_is_made_again():
+    limits = FeedLimits(backoff_min_s=0.05, connect_s=0.3, acknowledge_s=0.3)
+
+    async def play():
+        server = Okx()
+        server.on_books = first_book
+        async with server.running():
+            start = msgspec.structs.replace(start_at(server, limits), timeout_s=0.2)
+            feed = open_feed(start)
+            feed._markets = await ready_markets(start)
+            listener = Listener(TICKS)
+            async with watching(feed, (BTC,), listener):
+                await until(lambda: listener.ups == [BTC])
+                server.on_books = lambda name: []
+                await feed.resubscribe(BTC)
+                await until(lambda: server.subscribed.count("BTC-USDT") == 2)
+                await feed.resubscribe(BTC)
+                server.on_books = first_book
+                await until(lambda: len(listener.outcomes[BTC]) == 2)
+            return server, listener
+
+    server, listener = asyncio.run(play())
+    assert server.unsubscribed == ["BTC-USDT", "BTC-USDT"]
+    assert listener.downs == []
+    assert server.connections == 1
 
 
 def test_one_symbol_that_the_venue_refuses_takes_nothing_from_the_others():
