@@ -18,6 +18,10 @@ from core_ext.join import Remedy
 HOUR_S: Final = 3600.0
 
 
+NEVER: Final = b"\x00"
+"""No JSON begins with it."""
+
+
 class Said(msgspec.Struct, frozen=True):
     """What a message told the stream that does not begin as data usually do."""
 
@@ -37,8 +41,8 @@ class Manners(msgspec.Struct, frozen=True, kw_only=True):
 
     data_prefix: bytes
     """How a data frame begins; everything else is read as control."""
-    announcement_mark: bytes
-    """What follows the prefix at once when it is an announcement after all; empty is none."""
+    announcement_prefix: bytes
+    """How what begins so is an announcement after all; no message begins with NEVER."""
     ping: bytes = b""
     """The application's ping; empty where the protocol's own is enough."""
     ping_s: float = 0.0
@@ -56,7 +60,7 @@ class BinanceManners(Manners, frozen=True, kw_only=True):
     """Combined streams: {"stream": …, "data": …}, answers by id, announcements from "!"."""
 
     data_prefix: bytes = b'{"stream":"'
-    announcement_mark: bytes = b"!"
+    announcement_prefix: bytes = b'{"stream":"!'
 
     def request(self, subscribe: bool, topics: list[str], number: int) -> bytes:
         """SUBSCRIBE or UNSUBSCRIBE."""
@@ -78,7 +82,7 @@ class BybitManners(Manners, frozen=True, kw_only=True):
     """{"topic": …, "type": …, "data": …}; answers by req_id; a ping that the client must send."""
 
     data_prefix: bytes = b'{"topic":"'
-    announcement_mark: bytes = b""
+    announcement_prefix: bytes = NEVER
     ping: bytes = b'{"op":"ping"}'
     ping_s: float = 20.0
 

@@ -46,10 +46,9 @@ class Link(WSListener):  # type: ignore[misc, unused-ignore]
         self._now_ns = clock.now_ns
         self._manners = manners
         self._prefix = manners.data_prefix
-        self._mark = manners.announcement_mark
-        self._mark_at = len(manners.data_prefix)
-        self._mark_end = self._mark_at + 1
-        self._kept: list[tuple[bytes, int]] | None = [] if keeps else None
+        self._announcement = manners.announcement_prefix
+        self._kept: list[tuple[bytes, int]] = []
+        self._sink = self._keep if keeps else on_data
         self._kept_bytes = 0
         self._transport: WSTransport | None = None
         self._parts: list[bytes] = []
@@ -61,7 +60,6 @@ class Link(WSListener):  # type: ignore[misc, unused-ignore]
         self.closed: asyncio.Future[str] = loop.create_future()
         """Why the connection ended, once it has."""
         self.opened_ns = self.data_ns = clock.now_ns()
-        self.data_frames = 0
         self.leaving = False
         """The venue announced that it will close this connection."""
         self.failure: Exception | None = None
@@ -94,6 +92,11 @@ class Link(WSListener):  # type: ignore[misc, unused-ignore]
 
     # ---- the stream's side
 
+    @property
+    def had_data(self) -> bool:
+        """Whether a data frame ever came."""
+        return self.data_ns > self.opened_ns
+
     async def ask(self, subscribe: bool, topics: list[str], timeout_s: float) -> None:
         """Adds or drops topics and waits for the answer. Raises RefusedError when it is refused,
         FeedError when the connection is gone, TimeoutError without an answer."""
@@ -121,9 +124,15 @@ class Link(WSListener):  # type: ignore[misc, unused-ignore]
 
     def release(self) -> None:
         """Hands on what was kept, in order, and from now on whatever comes."""
-        kept, self._kept = self._kept, None
-        for message, at_ns in kept or ():
-            self._hand_on(message, at_ns)
+        self._sink = self._on_data
+        kept, self._kept = self._kept, []
+        for message, at_ns in kept:
+            if self.closed.done():
+                return
+            try:
+                self._on_data(message, at_ns)
+            except Exception as error:  # noqa: BLE001
+                self._fail(error)
 
     async def woken(self, timeout_s: float) -> None:
         """Waits until the connection ends or is announced to, or the time is over."""
@@ -171,37 +180,29 @@ class Link(WSListener):  # type: ignore[misc, unused-ignore]
 
     def _take(self, message: bytes) -> None:
         now_ns = self._now_ns()
-        if (
-            message.startswith(self._prefix)
-            and message[self._mark_at : self._mark_end] != self._mark
-        ):
+        if message.startswith(self._prefix) and not message.startswith(self._announcement):
             self.data_ns = now_ns
-            self.data_frames += 1
         elif self._take_control(message):
             return
-        if self._kept is None:
-            self._hand_on(message, now_ns)
-        else:
-            self._keep(message, now_ns)
+        if self.closed.done():
+            return
+        try:
+            self._sink(message, now_ns)
+        except Exception as error:  # noqa: BLE001
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """Raised again by `FeedStream.run`: here it would only end in the library's log."""
+        self.failure = error
+        self.end("the handler failed")
 
     def _keep(self, message: bytes, at_ns: int) -> None:
-        assert self._kept is not None
         self._kept_bytes += len(message)
         if self._kept_bytes > KEPT_BYTES_MAX:
             self._kept.clear()
             self.end("more data than can be kept before it is up")
             return
         self._kept.append((message, at_ns))
-
-    def _hand_on(self, message: bytes, at_ns: int) -> None:
-        if self.closed.done():
-            return
-        try:
-            self._on_data(message, at_ns)
-        except Exception as error:  # noqa: BLE001
-            # Raised again by `FeedStream.run`: here it would only end in the library's log.
-            self.failure = error
-            self.end("the handler failed")
 
     def _take_control(self, message: bytes) -> bool:
         """Takes acknowledgements, refusals and announcements; False for anything else.
@@ -228,5 +229,4 @@ class Link(WSListener):  # type: ignore[misc, unused-ignore]
             return True
         if heard.what == "data":
             self.data_ns = self._now_ns()
-            self.data_frames += 1
         return heard.what == "pong"

@@ -78,7 +78,7 @@ class FeedStream:
             self.reconnects += 1
             self._handler.on_down(self.symbols, reason)
             # A market in which nothing happens is not cured by connecting again and again.
-            stall_s = limits.stall_s if link.data_frames else min(stall_s * 2, limits.stall_max_s)
+            stall_s = limits.stall_s if link.had_data else min(stall_s * 2, limits.stall_max_s)
             if self._clock.now_ns() - opened_ns >= limits.settled_s * NS_PER_S:
                 backoff_s = limits.backoff_min_s
             await asyncio.sleep(backoff_s)
