@@ -35,14 +35,15 @@ _PLAIN: Final = re.compile(
 )
 
 
-def decimal_from_text(text: str) -> Decimal:
+def decimal_from_text(text: str, kind: type[Decimal] = Decimal) -> Decimal:
     """The exact value of plain decimal text; refuses NaN, infinities, '_', spaces, other digits.
 
-    Raises NumberError. `Decimal(text)` alone accepts all of those (L15).
+    Raises NumberError. `Decimal(text)` alone accepts all of those (L15). `kind` is what is made of
+    it: Decimal, or a class of its own.
     """
     if not isinstance(text, str) or _PLAIN.fullmatch(text) is None:
         raise NumberError(f"not a plain decimal number: {text!r}")
-    value = Decimal(text)
+    value = kind(text)
     if abs(value) > MAX_MAGNITUDE:
         raise NumberError(f"number out of range: {text!r}, allowed up to {MAX_MAGNITUDE}")
     return value

@@ -77,7 +77,8 @@ class Dice:
             return False
         occasion = self._occasions[kind] = self._occasions.get(kind, 0) + 1
         if self._only is None:
-            if self._generator(kind).random() >= chance:
+            generator = self._generators.get(kind) or self._begun(kind)
+            if generator.random() >= chance:
                 return False
             hit = Hit(kind, occasion)
         else:
@@ -117,11 +118,10 @@ class Dice:
         """One more state × fault."""
         self.coverage[name] = self.coverage.get(name, 0) + 1
 
-    def _generator(self, kind: str) -> Random:
-        found = self._generators.get(kind)
-        if found is None:
-            found = self._generators[kind] = Random(f"{self._seed} {kind}")
-        return found
+    def _begun(self, kind: str) -> Random:
+        """The generator of a kind that was never drawn before."""
+        begun = self._generators[kind] = Random(f"{self._seed} {kind}")
+        return begun
 
     def _length(self, kind: str) -> Random:
         """A generator of each hit's own: without another hit, this one is as it was."""

@@ -8,7 +8,7 @@ takes back because nobody waited for them (L1, L11, L12).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from shared.domain.effects import Journal as JournalEffect
 from shared.journal.journal import DiskError, Recovered
@@ -19,6 +19,23 @@ RESERVED_ROWS: Final = 10_000
 
 Refusal = Callable[[str], str]
 """Asked before a write to `journal`, `mark`, `emergency` or `reserve`: why not, or empty."""
+
+
+class RowReader:
+    """Reads rows of a journal; one that was read before is the same frozen event again.
+
+    Each death and each start reads the whole journal, and most of it has been read already."""
+
+    def __init__(self, kind: Any) -> None:
+        self._reader = Reader(kind)
+        self._known: dict[bytes, Message] = {}
+
+    def read(self, row: bytes) -> Message:
+        """The event in a row. Raises MessageError."""
+        event = self._known.get(row)
+        if event is None:
+            event = self._known[row] = self._reader.read(row)
+        return event
 
 
 class Disk:
@@ -62,7 +79,7 @@ class Disk:
 class MemoryJournal:
     """A journal on a `Disk`; see `shared.journal.journal.Journal`, whose contract this is."""
 
-    def __init__(self, disk: Disk, reader: Reader, refusal: Refusal) -> None:
+    def __init__(self, disk: Disk, reader: RowReader, refusal: Refusal) -> None:
         self.failed = ""
         self.unsaved_rows = 0
         self.damaged = False

@@ -9,12 +9,11 @@ from typing import Any, Protocol
 from procs.runtime.keeping import Keeping, raises_risk
 from procs.runtime.readiness import is_unheard
 from procs.simulate.agenda import Agenda
-from procs.simulate.disks import Disk, MemoryJournal
+from procs.simulate.disks import Disk, MemoryJournal, RowReader
 from procs.simulate.process import LEFT, Around, Process
 from procs.turn import Batch, gather, take_turn
 from shared.domain.effects import CallVenue, CancelTimer, Say, SetTimer, TimerFired
 from shared.messages.account import EventSaid, Welcomed
-from shared.messages.base import Reader
 from shared.messages.control import (
     EngineStatus,
     Heartbeat,
@@ -76,7 +75,7 @@ class Node(Process):
         """Requests that are not answered yet."""
         self._surroundings = around
         self._build = build
-        self._reader = Reader(events) if events is not None else None
+        self._reader = RowReader(events) if events is not None else None
         self._timers: dict[str, int] = {}
         self._overdue: dict[str, int] = {}
         self._trip_said = False

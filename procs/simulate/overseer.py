@@ -26,6 +26,8 @@ from shared.units import NS_PER_MS
 TICK_NS = 200 * NS_PER_MS
 SAYING = "supervise says"
 """A turn that only tells everybody how things stand."""
+WORDS = (Say, Note)
+"""Steps that do nothing but tell."""
 SPECS = tuple(spec for spec in CHILD_SPECS if spec.role != "localvenue")
 
 
@@ -87,7 +89,7 @@ class Overseer(Process):
 
     def _doing(self, steps: Sequence[Any]) -> str:
         for step in steps:
-            if not isinstance(step, Say | Note):
+            if not isinstance(step, WORDS):
                 return f"supervise {type(step).__name__}"
         return SAYING if len(steps) > 1 else ""
 

@@ -40,7 +40,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
 def _read(kind: type, raw: Any) -> Any:
     if kind is Amount:
-        return Amount(decimal_from_text(raw))
+        return decimal_from_text(raw, Amount)
     raise NotImplementedError(f"no reader for {kind}")
 
 

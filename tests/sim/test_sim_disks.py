@@ -7,15 +7,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from procs.runtime.keeping import Keeping
-from procs.simulate.disks import Disk, MemoryJournal
+from procs.simulate.disks import Disk, MemoryJournal, RowReader
 from procs.turn import gather
 from shared.domain.effects import Journal as Entry
 from shared.journal import emergency, mark
 from shared.journal.journal import Journal
-from shared.messages.base import Reader
 from shared.messages.decision import DecideEvent, RouteMarked
 
-READER = Reader(DecideEvent)
+READER = RowReader(DecideEvent)
 
 
 class Folding:

@@ -48,6 +48,9 @@ ALL: tuple[type[Checker], ...] = (
 )
 
 
+FROM_THE_VENUE = (VenueAnswered, VenueReported)
+
+
 class Checkers:
     """Watches one world; the first violation ends it."""
 
@@ -86,7 +89,7 @@ class Checkers:
         if node.role == "route":
             told = self.world.venue.questions.told
             for message in messages:
-                if isinstance(message, VenueAnswered | VenueReported):
+                if isinstance(message, FROM_THE_VENUE):
                     told(message)
         for look in self._heard[node.role]:
             look(node, messages)
