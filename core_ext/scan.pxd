@@ -1,4 +1,4 @@
-"""The header of the scanners: how one frame is held while it is read."""
+"""The header of the scanners: what a frame said, and the classes that read it."""
 
 cimport cython
 from libc.stdint cimport int64_t
@@ -8,19 +8,24 @@ from core_ext.frame_levels cimport Levels
 from core_ext.frame_trades cimport Trades
 
 
+# Both enums are those of codes.py.
 cdef enum:
     KIND_OTHER = 0
     KIND_DEPTH = 1
     KIND_TRADE = 2
     KIND_TICKER = 3
     KIND_AGG_TRADE = 4
-    SYMBOL_ROOM = 20
 
 
 cdef enum:
     DIALECT_BINANCE_SPOT = 0
     DIALECT_BINANCE_FUTURES = 1
     DIALECT_BYBIT = 2
+
+
+cdef enum:
+    # Longest symbol, as in a quote.
+    SYMBOL_ROOM = 20
 
 
 @cython.final

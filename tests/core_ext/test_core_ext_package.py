@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +73,54 @@ def test_the_codes_are_those_of_the_extension():
     assert book.Book("1").admit(1, 1) == codes.Outcome.APPLIED
     assert scan.kind_of(b'"depthUpdate"') == codes.Kind.DEPTH
     assert quote.QUOTE_VERSION == 1
+
+
+def header(name):
+    return (ROOT / f"{name}.pxd").read_text()
+
+
+def struct_fields(text, name):
+    """The fields of a struct, in their order."""
+    body = re.search(rf"cdef struct {name}:\n(.*?)\n\n", text, re.DOTALL)[1]
+    return re.findall(r"^    \w+ (\w+)$", body, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("file", "prefix", "codes_of"),
+    [
+        ("scan", "KIND", codes.Kind),
+        ("scan", "DIALECT", codes.Dialect),
+        ("book", "OUTCOME", codes.Outcome),
+    ],
+)
+def test_headers_count_as_the_codes_do(file, prefix, codes_of):
+    numbers = dict(re.findall(rf"^    {prefix}_(\w+) = (\d+)$", header(file), re.MULTILINE))
+    assert numbers == {code.name: str(code.value) for code in codes_of}
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "limit"),
+    [
+        ("side", "LEVELS_MAX", codes.MAX_LEVELS),
+        ("frame_levels", "LEVELS_MAX_IN_FRAME", codes.MAX_FRAME_LEVELS),
+        ("frame_trades", "TRADES_MAX_IN_FRAME", codes.MAX_FRAME_TRADES),
+        ("number", "NUMBER_TEXT_MAX", codes.MAX_NUMBER_TEXT),
+        ("json_cursor", "JSON_NUMBER_MAX", codes.MAX_JSON_NUMBER),
+        ("json_cursor", "DEPTH_MAX", codes.MAX_DEPTH),
+        ("batch", "BATCH_MAX", codes.MAX_BATCH),
+    ],
+)
+def test_limits_of_the_headers_are_those_of_the_codes(file, name, limit):
+    assert int(re.search(rf"^    {name} = ([\d_]+)$", header(file), re.MULTILINE)[1]) == limit
+
+
+def test_what_is_written_out_has_the_fields_of_its_tuple():
+    top = struct_fields(header("look"), "Top")
+    row = struct_fields(header("frame_rows"), "FrameRow")
+    assert tuple(top) == codes.BookStats._fields
+    assert (*row[:-1], *top) == codes.FrameTold._fields
+    assert row[-1] == "top"
+    assert struct.calcsize(codes.STATS_FORMAT) == 8 * len(top)
 
 
 def test_errors_keep_their_parts_through_a_copy():
