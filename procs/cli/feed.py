@@ -21,7 +21,6 @@ import orjson
 from core_ext.codes import QuoteFlag
 from core_ext.quote import Quote
 from procs.cli._feed_child import FeedChild
-from procs.cli._table import Column, show_table
 from shared.clock import EngineClock, iso
 from shared.domain.instrument import Instrument
 from shared.errors import ConfigError, DeadlineError, ExitCode
@@ -227,25 +226,54 @@ def _show_json(rows: list[Row], totals: Row) -> None:
         print(orjson.dumps({**row, **totals}).decode(), flush=True)
 
 
-COLUMNS: Final = (
-    Column("symbol", "symbol"),
-    Column("bid", "bid", lambda value: value or "-", right=True),
-    Column("ask", "ask", lambda value: value or "-", right=True),
-    Column("spread bps", "spread_bps", lambda value: f"{value:.2f}", right=True),
-    Column("bid depth", "bid_depth", lambda value: f"{value:,.0f}", right=True),
-    Column("ask depth", "ask_depth", lambda value: f"{value:,.0f}", right=True),
-    Column("drop %", "drop_pct", lambda value: f"{value:.2f}", right=True),
-    Column("age ms", "age_ms", lambda value: "-" if value is None else str(value), right=True),
-    Column("state", "flags", lambda flags: " ".join(flags) or "cold"),
-)
+TITLES: Final = ("symbol", "bid", "ask", "bps", "bid depth", "ask depth", "drop %", "ms", "state")
+
+
+def lines_of(rows: Sequence[Row]) -> list[str]:
+    """The rows as aligned text that fits a narrow terminal; prices are never cut."""
+    table = [
+        TITLES,
+        *(
+            (
+                row["symbol"],
+                row["bid"] or "-",
+                row["ask"] or "-",
+                f"{row['spread_bps']:.2f}",
+                short(row["bid_depth"]),
+                short(row["ask_depth"]),
+                f"{row['drop_pct']:.2f}",
+                "-" if row["age_ms"] is None else str(row["age_ms"]),
+                " ".join(row["flags"]) or "cold",
+            )
+            for row in rows
+        ),
+    ]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    last = len(TITLES) - 1
+    return [
+        "  ".join(
+            text.ljust(width) if place in (0, last) else text.rjust(width)
+            for place, (text, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in table
+    ]
+
+
+def short(amount: float) -> str:
+    """An amount in at most five characters or so: 950, 12.3k, 4.56M, 1.20G."""
+    for least, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if amount >= least:
+            return f"{amount / least:.3g}{unit}"
+    return f"{amount:.3g}"
 
 
 def _show_text(rows: list[Row], totals: Row) -> None:
-    if sys.stdout.isatty():
-        print("\033[H\033[2J", end="")
-    show_table("feed", COLUMNS, rows)
     counters = ", ".join(f"{totals[name]} {name}" for name in COUNTERS)
-    print(f"{totals['frames_per_s']:.0f} frames/s, {counters}", flush=True)
+    text = [*lines_of(rows), f"{totals['frames_per_s']:.0f} frames/s, {counters}"]
+    if sys.stdout.isatty():
+        # Home and clear: each look in the place of the last one.
+        text.insert(0, "\033[H\033[2J")
+    print("\n".join(text), flush=True)
 
 
 def _tell_end(report: dict[str, Any], as_json: bool) -> None:

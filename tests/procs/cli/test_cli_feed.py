@@ -16,7 +16,7 @@ from aiohttp import web
 
 from core_ext.codes import QuoteFlag
 from core_ext.quote import Quote
-from procs.cli.feed import Rates, row_of, rows_of
+from procs.cli.feed import Rates, lines_of, row_of, rows_of, short
 from procs.cli.main import main
 from shared.domain.instrument import Instrument
 from shared.units import NS_PER_S
@@ -75,6 +75,18 @@ def test_rows_come_in_the_order_asked_for_and_only_of_what_was_heard():
     assert [row["symbol"] for row in rows_of([other, MARKET], {"AAAUSDT": quote()}, 0)] == [
         "AAAUSDT"
     ]
+
+
+def test_lines_are_narrow_and_cut_nothing():
+    said = quote(bid_ticks=644_440_300, ask_ticks=644_440_400, bid_depth_quote=5_325_659.0)
+    rows = [row_of(MARKET, said, 6 * NS_PER_S), {**row_of(MARKET, quote(), 0), "symbol": "B"}]
+    title, first, second = lines_of(rows)
+    assert title.split()[:3] == ["symbol", "bid", "ask"]
+    assert first.split()[:3] == ["AAAUSDT", "64444.03", "64444.04"]
+    assert "5.33M" in first
+    assert second.split()[:3] == ["B", "-", "-"]
+    assert max(map(len, (title, first, second))) <= 80
+    assert [short(n) for n in (0.0, 950.0, 12_345.0, 1.2e9)] == ["0", "950", "12.3k", "1.2G"]
 
 
 def test_rates_are_those_between_two_heartbeats_and_stay_until_there_is_another():
