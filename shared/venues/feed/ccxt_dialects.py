@@ -308,6 +308,11 @@ def _text(number: Any) -> str:
 def text_of_float(value: Any) -> str:
     """The plain decimal text of ccxt's number, exact to its own digits. NumberError for what is
     not finite; a number that a float cannot hold to the last digit is what ccxt made of it."""
+    if isinstance(value, float):
+        text = repr(value)
+        # As a price or a quantity mostly is; "n" is in nan and inf.
+        if "e" not in text and "n" not in text:
+            return text.removesuffix(".0")
     if isinstance(value, Decimal):
         return plain(value)
     return plain(decimal_from_text(repr(value) if isinstance(value, float) else str(value)))

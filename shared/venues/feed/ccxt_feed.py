@@ -129,7 +129,8 @@ class CcxtFeed:
             markets = await self._load(exchange)
             books = [self._book(exchange, markets, symbol) for symbol in symbols]
             trades = [VenueTrades(symbol) for symbol in symbols]
-            await self._streams.run(exchange, handler, books, trades)
+            self._streams.attach(exchange, handler, books, trades)
+            await self._streams.run()
         finally:
             self._exchange = None
             await exchange.close()

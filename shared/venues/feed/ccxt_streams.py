@@ -86,25 +86,28 @@ class CcxtStreams:
         """Holes found by our own checks."""
         return sum(kept.book.gaps for kept in self._kept.values())
 
-    async def run(
+    def attach(
         self,
         exchange: Any,
         handler: FeedHandler,
         books: Sequence[VenueBook],
         trades: Sequence[VenueTrades],
     ) -> None:
-        """Watches until cancelled. Raises only what the handler raised."""
+        """Whose messages are whose; nothing is watched yet."""
         self._exchange, self._handler = exchange, handler
         for book, its_trades in zip(books, trades, strict=True):
             kept = self._kept[book.symbol] = _Kept(book, its_trades)
             named_by_id = self._row is not None and self._row.names == "id"
             market = exchange.market(book.symbol)
             self._by_market[market["id"] if named_by_id else book.symbol] = kept
+
+    async def run(self) -> None:
+        """Watches what was attached until cancelled. Raises only what the handler raised."""
         try:
             async with asyncio.TaskGroup() as group:
                 for kept in self._kept.values():
                     group.create_task(self._keep(kept))
-                    if exchange.has.get("watchTrades"):
+                    if self._exchange.has.get("watchTrades"):
                         group.create_task(self._keep_trades(kept))
                 group.create_task(self._look())
         finally:
@@ -202,7 +205,8 @@ class CcxtStreams:
         """All symbols of a connection are down; those that never were say so by themselves."""
         self._data_ns.pop(client, None)
         self._numbers.pop(client, None)
-        self._fall([kept for kept in self._kept.values() if kept.client is client], reason)
+        kepts = self._kept.values()
+        self._fall([kept for kept in kepts if client in (kept.client, kept.source)], reason)
 
     # ---- watching
 
