@@ -45,6 +45,8 @@ class Reconciler:
         self._searched: reconcile.Differences = {}
         """What differed when history was last asked for; the same again is a person's matter."""
         self._search_began_ns = 0
+        self._read_back = False
+        """Where the ledger is open on trial: history was read, late enough that no list lagged."""
 
     def tick(self, now_ns: int) -> None:
         """Asks when it is time, or when the last question was never answered."""
@@ -117,18 +119,21 @@ class Reconciler:
             self.ask(now_ns)
 
     def _open_ledger(self, answer: VenueAnswered, still: bool, now_ns: int) -> None:
-        """After what was found of ours, so that the ledger holds it once. For good when nothing of
-        a lost journal can be in it: nothing is held, or history was read, late enough that no list
-        lagged, and nothing happened meanwhile (`still`)."""
+        """After what was found of ours, so that the ledger holds it once. For good when nothing is
+        held; else when history was read, nothing happened while the question was out (`still`), and
+        no execution is owed that would move the ledger again."""
         asked = answer.request
         assert isinstance(asked, TakeSnapshot)
         held = reconcile.held_symbols(answer.balances, self._instruments)
         late = asked.asked_ns - self._search_began_ns >= READ_LAG_NS
-        read = asked.history and late and still and held <= set(asked.symbols)
-        opened = LedgerOpened(
-            at_ns=now_ns, balances=answer.balances, provisional=bool(held) and not read
+        if asked.history and late and held <= set(asked.symbols):
+            self._read_back = True
+        account = self._recorder.account
+        owing = bool(account.inferred) or any(order.owed for order in account.orders.values())
+        done = not held or (self._read_back and still and not owing)
+        self._recorder.record(
+            LedgerOpened(at_ns=now_ns, balances=answer.balances, provisional=not done)
         )
-        self._recorder.record(opened)
 
     def _is_unexplained(
         self, asked: TakeSnapshot, found: reconcile.Comparison, now_ns: int
@@ -137,6 +142,9 @@ class Reconciler:
         account = self._recorder.account
         differing = reconcile.ledger_differences(account)
         held = reconcile.held_symbols(account.balances.values(), self._instruments)
+        if account.opening and self._read_back:
+            self._due_ns = now_ns + READ_LAG_NS
+            return False
         if account.opening and not asked.history:
             # Once, and late: a list may lag, and each symbol of it costs the venue's rate budget.
             self._search = held

@@ -33,6 +33,9 @@ FOUND = (
         "swarm", 4289, id="sales that went well were counted among the attempts of an exit"
     ),
     pytest.param(
+        "swarm", 5412, id="a ledger was opened while executions were owed, and booked them again"
+    ),
+    pytest.param(
         "swarm", 7243, id="route said that it was drained once, and the word was lost on its way"
     ),
 )

@@ -239,13 +239,33 @@ def test_a_death_before_the_history_was_read_forgets_nothing():
     assert history_of(scene, 1003.2).history
 
 
-def test_what_happens_while_history_is_read_is_read_again():
+def test_executions_that_are_owed_are_not_counted_twice():
+    """L15: what was sold is in the balances, and its trade is in no list yet."""
+    scene = without_a_journal(usdt="10003", btc_free="0.001")
+    history_of(scene, 1002.2)
+    sale = of_lost("x1", status=VenueStatus.FILLED, filled="1")
+    left = balances(usdt="10003", btc_free="0.001")
+    scene.reconcile(1002.3, orders=(ENTRY, sale), trades=(BOUGHT,), balances=left)
+    assert scene.account.opening
+    assert scene.actor._reconciler.unexplained == set(), "what is left may be protected"
+    sold = traded("x1", trade="2", client_id="", price=D(103), venue_order_id=sale.venue_order_id)
+    asked = [one for tenths in range(30) for one in scene.tick(1002.4 + tenths / 10)]
+    assert [one.history for one in asked if isinstance(one, TakeSnapshot)] == [False]
+    scene.reconcile(1005.4, trades=(sold,), balances=left)
+    assert scene.account.opening, "its inferred execution was booked meanwhile"
+    scene.tick(1007.5)
+    scene.reconcile(1007.6, balances=left)
+    assert not scene.account.opening
+    assert scene.account.ledger == {"BTC": D("0.001"), "USDT": 10003}
+
+
+def test_what_happens_while_history_is_read_is_compared_again():
     """Its balances may be older than what was heard meanwhile."""
     scene = without_a_journal(btc_free="1")
     history_of(scene, 1002.2)
     scene.give(VenueReported(balances=balances(btc_free="2")[:1]), 1002.25)
     scene.reconcile(1002.3, balances=balances(btc_free="1"))
     assert scene.account.opening
-    assert history_of(scene, 1003.4).history
-    scene.reconcile(1003.5, balances=balances(btc_free="2"))
+    assert not history_of(scene, 1004.4).history, "what is ours is known by now"
+    scene.reconcile(1004.5, balances=balances(btc_free="2"))
     assert (scene.account.opening, scene.account.ledger["BTC"]) == (False, 2)
