@@ -34,8 +34,8 @@ def journal_after_send(patch: Any) -> None:
     steps, doing = node.Node._steps, node.Node._doing
 
     def wrong(self, batch):
-        journal, *outward = steps(self, batch)
-        return [*outward, journal]
+        done = steps(self, batch)
+        return [*done[1:], *done[:1]]
 
     patch.setattr(node.Node, "_steps", wrong)
     patch.setattr(node.Node, "_doing", lambda self, done: doing(self, done[-1:] + done[:-1]))
