@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from procs.localvenue.matching.model import Balance
+from procs.simulate.checkers.l15_money import Money
 from procs.simulate.past import Past
 from procs.simulate.questions import Questions
 from procs.simulate.world import World
@@ -311,6 +312,41 @@ def test_money_from_nowhere_is_named_at_the_next_booking():
     while len(account.fills) == booked:
         world.step()
     assert any("its fills make it" in text for text in said(world, "L15"))
+
+
+@pytest.mark.parametrize(("behind", "strangers"), [(0, 1), (1, 0), (2, 1)])
+def test_strangers_may_trade_while_the_balances_are_on_their_way(behind, strangers):
+    """The ledger was opened without what they did since; no other difference is theirs."""
+    world = running()
+    route = world.nodes["route"]
+    account = route.actor.account
+    money = Money(world.checkers)
+    account.opening = True
+    money.turned(route)
+    world.venue.books.moved("BTC", ONE)
+    account.ledger["BTC"] -= behind
+    account.opening = False
+    account.seq += 1
+    money.turned(route)
+    assert money._strangers["BTC"] == strangers
+
+
+def test_a_cap_that_falls_takes_nothing_back_but_nothing_is_added_beyond_it():
+    world = running()
+    decide = world.nodes["decide"]
+    while not decide.actor.state.reservations:
+        world.step()
+    actor = decide.actor
+    [held] = actor.state.reservations.values()
+    ledger = actor.replica.account.ledger
+    ledger.update(dict.fromkeys(ledger, ONE))
+    actor.state.seq += 1
+    world.checkers.turned(decide)
+    assert said(world, "L15") == []
+    actor.state.reservations["t9-9"] = replace(held, intent_id="t9-9")
+    actor.state.seq += 1
+    world.checkers.turned(decide)
+    assert any("at stake" in text for text in said(world, "L15"))
 
 
 def test_a_row_that_readers_know_and_the_journal_lost_forbids_entries():

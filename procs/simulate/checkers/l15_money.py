@@ -28,11 +28,14 @@ class Money(Checker):
         self._opening: dict[str, Decimal] = {}
         self._moved: dict[str, Decimal] = {}
         self._judged = (0, 0, 0)
+        self._staked = ZERO
         self._looked = (0, 0)
         """At which event of which life of route the ledger was last looked at."""
         self._unopened = True
         self._strangers: dict[str, Decimal] = {}
         """What strangers had moved when the ledger was opened."""
+        self._seen: list[dict[str, Decimal]] = []
+        """What they had moved at each look until then."""
 
     def turned(self, node: Any) -> None:
         """Checks what this node's turn may have broken."""
@@ -50,13 +53,29 @@ class Money(Checker):
     def _look_at_opening(self, account: Account) -> None:
         """A journal that is wholly lost opens its ledger again, with all that was moved so far; on
         trial first, until the venue's history was read."""
-        if not account.ledger or account.opening:
-            self._unopened = True
-            self._opening = {}
-        elif self._unopened:
-            self._unopened = False
-            self._opening = {}
-            self._strangers = dict(self.books.foreign)
+        unopened = not account.ledger or account.opening
+        if not unopened and not self._unopened:
+            return
+        if not self._seen or self._seen[-1] != self.books.foreign:
+            self._seen.append(dict(self.books.foreign))
+        self._unopened = unopened
+        self._opening = {}
+        if not unopened:
+            self._strangers = self._moved_before(account)
+            self._seen = []
+
+    def _moved_before(self, account: Account) -> dict[str, Decimal]:
+        """What strangers had moved when the balances were read that the ledger was opened with:
+        the answer was on its way, and they may have traded meanwhile."""
+        foreign = self.books.foreign
+        before = dict(foreign)
+        for balance in self.world.venue.balances():
+            asset, theirs = balance.asset, balance.free + balance.locked
+            now = foreign.get(asset, ZERO)
+            then = now - (theirs - account.ledger.get(asset, ZERO))
+            if any(seen.get(asset, ZERO) == then for seen in self._seen):
+                before[asset] = then
+        return before
 
     def _ledger(self, account: Account) -> None:
         """At each booking: opened with, moved by every fill, is what the ledger holds."""
@@ -87,7 +106,10 @@ class Money(Checker):
                 )
 
     def _stakes(self) -> None:
-        """Reservations plus exposure stay within the cap, as decide sees it."""
+        """Reservations plus exposure stay within the cap, as decide sees it.
+
+        Nothing may be added beyond it: a cap that falls below what is at stake already, because
+        prices fell or are not known yet, takes nothing back."""
         decide = self.world.nodes["decide"]
         if not decide.alive or not decide.actor.replica.welcomed:
             return
@@ -98,7 +120,8 @@ class Money(Checker):
         self._judged = judged
         policy = decide.actor.policy
         staked = at_stake(account, state.reservations.values())
-        if staked == ZERO:
+        before, self._staked = self._staked, staked
+        if staked <= before:
             return
         cap = equity(account, policy.quote_asset, decide.actor.marks) * Decimal(
             str(policy.risk.max_exposure_pct)
