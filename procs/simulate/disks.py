@@ -46,6 +46,10 @@ class Disk:
         """Committed rows: each survives kill -9."""
         self.emergency: list[bytes] = []
         """Rows behind the last committed one."""
+        self.continued = 0
+        """The committed row that the emergency file stands behind."""
+        self.synced = 0
+        """Rows whose commit waited for the disk."""
         self.mark = 0
         """The highest row that was promised to survive a power cut."""
         self.unsaved: list[bytes] = []
@@ -60,11 +64,12 @@ class Disk:
 
     def cut_power(self, keep_rows: int) -> None:
         """Rows that nobody waited for may be gone; what the mark names is not."""
-        del self.rows[max(keep_rows, self.mark, 0) :]
+        del self.rows[max(keep_rows, self.mark, self.synced, 0) :]
 
     def lose(self, keep_rows: int, *, with_mark: bool) -> None:
         """Only a part of the journal is there; its mark tells, unless that is gone too."""
         del self.rows[keep_rows:]
+        self.synced = min(self.synced, keep_rows)
         self.emergency.clear()
         if with_mark:
             self.mark = min(self.mark, keep_rows)
@@ -72,6 +77,7 @@ class Disk:
     def cut_back(self, keep_rows: int) -> None:
         """Other files stand in place of these, as after a restore: the mark is theirs."""
         del self.rows[keep_rows:]
+        self.synced = min(self.synced, keep_rows)
         self.emergency.clear()
         self.mark = min(self.mark, len(self.rows))
 
@@ -85,8 +91,11 @@ class MemoryJournal:
         self.damaged = False
         self._disk = disk
         self._refusal = refusal
-        self.seq = len(disk.rows) + len(disk.emergency)
-        events: list[Message] = [reader.read(row) for row in (*disk.rows, *disk.emergency)]
+        self._hole = bool(disk.emergency) and len(disk.rows) < disk.continued
+        # The chain of checksums shows that rows are missing between the two files.
+        kept = disk.rows if self._hole else [*disk.rows, *disk.emergency]
+        self.seq = len(kept)
+        events: list[Message] = [reader.read(row) for row in kept]
         self.recovered = Recovered(None, events, self.seq, self._take_over())
 
     def salvage(self) -> None:
@@ -96,9 +105,10 @@ class MemoryJournal:
             self.failed = refused
             raise DiskError(refused)
         disk = self._disk
-        disk.rows += disk.emergency
+        if not self._hole:
+            disk.rows += disk.emergency
         disk.emergency.clear()
-        disk.mark = self.seq
+        disk.mark = disk.synced = self.seq
         self.damaged = False
 
     def append(self, entries: Sequence[JournalEffect], now_ns: int) -> None:
@@ -110,6 +120,7 @@ class MemoryJournal:
         self._disk.rows += rows
         self.seq += len(rows)
         if any(entry.durable for entry in entries):
+            self._disk.synced = self.seq
             self._set_mark()
 
     def append_emergency(self, entries: Sequence[JournalEffect], now_ns: int) -> bool:
@@ -119,6 +130,8 @@ class MemoryJournal:
         disk = self._disk
         full = len(disk.emergency) + len(rows) > RESERVED_ROWS
         if self.unsaved_rows == 0 and not full and not self._refusal("emergency"):
+            if not disk.emergency:
+                disk.continued = len(disk.rows)
             disk.emergency += rows
             if not self._refusal("mark"):
                 disk.mark = self.seq
@@ -140,6 +153,9 @@ class MemoryJournal:
         if self.seq < disk.mark:
             self.damaged = True
             return f"ends at row {self.seq}, but row {disk.mark} was seen"
+        if self._hole:
+            self.damaged = True
+            return f"ends at row {self.seq}, the emergency file begins behind row {disk.continued}"
         if disk.emergency:
             refused = self._refusal("journal")
             if refused:
@@ -147,6 +163,7 @@ class MemoryJournal:
                 return f"disk: {refused}"
             disk.rows += disk.emergency
             disk.emergency.clear()
+            disk.synced = self.seq
             refused = self._refusal("mark")
             if refused:
                 self.failed = refused

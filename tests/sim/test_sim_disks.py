@@ -167,3 +167,38 @@ def test_a_journal_shorter_than_its_mark_says_so():
     assert not again.damaged
     disk.lose(0, with_mark=True)
     assert MemoryJournal(disk, READER, lambda what: "").recovered.fault == ""
+
+
+def open_refusing(disk, *refused):
+    return MemoryJournal(disk, READER, lambda what: "gone" * (what in refused))
+
+
+def entry(seq, durable=False):
+    return Entry(seq, RouteMarked(seq=seq, at_ns=0), durable=durable)
+
+
+def test_rows_that_a_start_took_over_survive_a_power_cut_without_their_mark():
+    """The taking over waits for the disk, whether or not the mark beside it can be set."""
+    disk = Disk()
+    store = open_refusing(disk, "journal", "mark")
+    store.append_emergency([entry(1), entry(2)], 0)
+    open_refusing(disk, "mark").append_emergency([entry(3)], 0)
+    disk.cut_power(0)
+    again = open_refusing(disk)
+    assert (again.seq, again.recovered.fault) == (3, "")
+
+
+def test_an_emergency_file_behind_lost_rows_is_seen_and_left():
+    disk = Disk()
+    store = open_refusing(disk)
+    store.append([entry(1)], 0)
+    store.append([entry(2)], 0)
+    open_refusing(disk, "journal", "mark").append_emergency([entry(3)], 0)
+    disk.cut_power(1)
+    again = open_refusing(disk)
+    assert again.damaged
+    assert again.recovered.fault == "ends at row 1, the emergency file begins behind row 2"
+    assert again.seq == len(again.recovered.events) == 1
+    again.salvage()
+    again.append([entry(2)], 0)
+    assert (open_refusing(disk).seq, open_refusing(disk).recovered.fault) == (2, "")
