@@ -22,6 +22,7 @@ from shared.domain.effects import (
 )
 from shared.messages.base import Message
 from shared.messages.control import EngineStatus, StopEntries
+from shared.messages.venue import Outcome, VenueAnswered
 
 MAX_MESSAGES_PER_TURN = 256
 
@@ -96,7 +97,8 @@ def take_turn(actor: Actor, messages: Sequence[Any], now_ns: int) -> Batch:
     """One turn: every message is judged at the same instant, all effects come out in one batch.
 
     What forbids is heard before what might act: a late timer and the stop that came meanwhile
-    would otherwise send an entry and cancel it in one breath (L9)."""
+    would otherwise send an entry and cancel it in one breath (L9), an answer the next order of a
+    decision that was told to slow down (L10)."""
     if len(messages) == 1:
         return gather(actor.on(messages[0], now_ns))
     effects: list[Effect] = []
@@ -106,4 +108,6 @@ def take_turn(actor: Actor, messages: Sequence[Any], now_ns: int) -> Batch:
 
 
 def _rank(message: Any) -> bool:
+    if isinstance(message, VenueAnswered):
+        return message.outcome is not Outcome.THROTTLED
     return not isinstance(message, FORBIDDING)

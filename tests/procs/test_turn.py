@@ -16,7 +16,7 @@ from shared.domain.effects import (
 )
 from shared.messages.account import Alarmed
 from shared.messages.control import Drained, StopEntries
-from shared.messages.venue import QueryOrder
+from shared.messages.venue import Outcome, QueryOrder, VenueAnswered
 
 EVENT = Alarmed(at_ns=1, kind="x", symbol="", text="")
 EFFECTS = st.one_of(
@@ -80,3 +80,15 @@ def test_what_forbids_is_heard_first():
     actor, stop = Echo(), StopEntries(flatten=False)
     take_turn(actor, [TimerFired("rung"), "a", stop, "b"], 7)
     assert [message for message, _ in actor.heard] == [stop, TimerFired("rung"), "a", "b"]
+
+
+def test_a_throttled_answer_is_heard_before_another():
+    """The other would let the next order of the same decision leave (L10, swarm seed 1139)."""
+    request = QueryOrder(symbol="BTCUSDT", client_id="sw-t3uwow-1-e1")
+    fine, throttled = (
+        VenueAnswered(request=request, outcome=outcome)
+        for outcome in (Outcome.OK, Outcome.THROTTLED)
+    )
+    actor = Echo()
+    take_turn(actor, [fine, throttled], 7)
+    assert [message for message, _ in actor.heard] == [throttled, fine]
