@@ -70,6 +70,7 @@ BEAT_NS = 250 * NS_PER_MS
 STATUS_FRESH_NS = 1_500 * NS_PER_MS
 PROTECT_BEAT_MAX_MS = 1_000
 SAY_TRIP_AGAIN_NS = 1 * NS_PER_S
+MAY_NOT_HAVE_LEFT = (Outcome.THROTTLED, Outcome.NOT_SENT)
 
 
 class Actor:
@@ -377,6 +378,8 @@ class Actor:
             if order.quote_recv_ns:
                 self.tick_to_order.record(answer.sent_ns - order.quote_recv_ns)
         self._take(reading, order.decision_id if order is not None else "", now_ns)
+        if order is not None and not answer.sent_ns and answer.outcome in MAY_NOT_HAVE_LEFT:
+            self.trips.unsent(order.decision_id, 2 if isinstance(request, PlaceOco) else 1)
         if reading.refused is not None:
             benign = answer.meaning in (Meaning.WOULD_TRIGGER, Meaning.WOULD_MATCH)
             self.trips.answered(reading.refused and not benign)

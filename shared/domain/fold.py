@@ -80,14 +80,14 @@ def _meet(account: Account, client_id: str, fact: OrderFact, at_ns: int) -> str 
             if order.purpose in (Purpose.STOP, Purpose.TAKE_PROFIT):
                 _advance(account, order.decision_id, PositionFact.PROTECTION_LOST)
             elif order.purpose is Purpose.EXIT and following is OrderStatus.FILLED:
-                _exit_went_well(account, order.decision_id)
+                _exit_has_not_failed(account, order.decision_id)
     # After a fault too: it may have named or booked the executions that were owed.
     _file(account, order)
     return fault
 
 
-def _exit_went_well(account: Account, position_id: str) -> None:
-    """No failed attempt; what is left, or was bought since, starts at the same rung (P7)."""
+def _exit_has_not_failed(account: Account, position_id: str) -> None:
+    """It sold all it offered, or was never judged: the next starts at the same rung (P7)."""
     position = account.positions.get(position_id)
     if position is not None:
         position.exits_tried = max(position.exits_tried - 1, 0)
@@ -157,6 +157,8 @@ def _refused(account: Account, event: OrderRefused) -> str | None:
     position = account.positions.get(order.decision_id) if order is not None else None
     if order is not None and position is not None and order.purpose is Purpose.STOP:
         position.protect_refusals += event.meaning not in NOT_JUDGED
+    elif order is not None and order.purpose is Purpose.EXIT and event.meaning == Meaning.RATE:
+        _exit_has_not_failed(account, order.decision_id)
     return _meet(account, event.client_id, OrderFact.REFUSED, event.at_ns)
 
 

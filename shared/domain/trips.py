@@ -34,6 +34,18 @@ class Trips:
         if same > SAME_MAX:
             self._trip(f"repeated orders: {same} of {decision_id} within 10 s, allowed {SAME_MAX}")
 
+    def unsent(self, decision_id: str, orders: int) -> None:
+        """The latest orders of a decision never left: waiting for a pause or for a network to end
+        is no sign of running wild."""
+        kept: deque[tuple[int, str]] = deque()
+        while self._sent:
+            at_ns, other = self._sent.pop()
+            if other == decision_id and orders:
+                orders -= 1
+            else:
+                kept.appendleft((at_ns, other))
+        self._sent = kept
+
     def answered(self, refused: bool) -> None:
         """The venue judged an order."""
         self._answers.append(refused)

@@ -38,6 +38,10 @@ FOUND = (
     pytest.param(
         "swarm", 7243, id="route said that it was drained once, and the word was lost on its way"
     ),
+    pytest.param(
+        "swarm", 1037, id="sales that were held back for a pause were counted as attempts"
+    ),
+    pytest.param("swarm", 1787, id="a ban used up the attempts of an exit: idle for 30 s after it"),
 )
 
 

@@ -42,6 +42,7 @@ from shared.messages.venue import (
     QueryOrder,
     Side,
     TakeSnapshot,
+    VenueAnswered,
     VenueBalance,
     VenueReported,
     VenueStatus,
@@ -325,6 +326,39 @@ def test_an_oversold_exit_is_clamped_to_the_balance():
     balances = (VenueBalance(asset="BTC", free=D("0.9"), locked=D(0)), BALANCES[1])
     requests = scene.reconcile(1.3, balances=balances) + scene.tick(1.5)
     assert [r.quantity for r in requests if isinstance(r, PlaceOrder)] == [D("0.9")]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.THROTTLED, Outcome.NOT_SENT])
+def test_a_sale_that_cannot_leave_is_tried_until_it_can(outcome):
+    """Ten seconds without a network, or of a ban: neither idle for 30 s after it (P7), nor taken
+    for an engine that runs wild (L9)."""
+    scene = held()
+    scene.give(wanted("x", Urgency.MARKET), 0.5)
+    [sale] = end_both(scene, 0.6)
+    times = 0
+    at = 0.6
+    while at < 10:
+        assert isinstance(sale, PlaceOrder)
+        unsent = VenueAnswered(request=sale, outcome=outcome)
+        assert scene.give(unsent, at) == []
+        times += 1
+        at += 0.3
+        [sale] = (r for r in scene.tick(at) if isinstance(r, PlaceOrder))
+    assert times > 30
+    assert scene.actor.trips.tripped == ""
+    assert "exits_failed" not in scene.account.totals
+
+
+def test_orders_that_the_venue_throttles_over_and_over_trip():
+    """They did leave: who sends on is wild, however well paced (L9, L10)."""
+    scene = held()
+    scene.give(wanted("x", Urgency.MARKET), 0.5)
+    [sale] = end_both(scene, 0.6)
+    for number in range(1, 13):
+        at = 0.6 + 0.3 * number
+        scene.give(answer(sale, Outcome.THROTTLED, at=at - 0.3), at - 0.3)
+        [sale] = (r for r in scene.tick(at) if isinstance(r, PlaceOrder))
+    assert "repeated orders" in scene.actor.trips.tripped
 
 
 def test_a_price_without_a_position_is_no_turn():

@@ -33,7 +33,7 @@ from shared.domain.policy import ExitPolicy
 from shared.messages.account import ExitFailed, OrderEnd, PositionClosed
 from shared.messages.control import ASKED_BY_A_PERSON
 from shared.messages.protection import Exit, Urgency
-from shared.messages.venue import CancelOrder, OrderKind, PlaceOrder, TimeInForce
+from shared.messages.venue import CancelOrder, Meaning, OrderKind, PlaceOrder, TimeInForce
 
 POLICY = ExitPolicy()
 
@@ -223,6 +223,18 @@ def test_after_four_attempts_it_fails_aloud_and_rearms_doubling():
         at += pauses[-1]
     assert pauses == [30, 60, 120, 240, 480, 600, 600]
     assert account.totals["exits_failed"] == 7
+
+
+def test_a_ban_neither_climbs_the_ladder_nor_gives_up():
+    """However often nothing left: the sale after the ban is the first attempt (P7, L10)."""
+    account = leaving()
+    for number in range(1, 10):
+        evolve(account, events(steps_of(account, number))[0])
+        evolve(account, refused(f"x{number}", at=number, meaning=Meaning.RATE))
+    request = placed(account, 10.0)
+    assert (request.kind, request.time_in_force) == (LIMIT, IOC)
+    assert request.client_id == f"sw-{ID}-x10"
+    assert "exits_failed" not in account.totals
 
 
 def test_a_new_exit_request_arms_at_once():

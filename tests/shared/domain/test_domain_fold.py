@@ -587,6 +587,20 @@ def test_an_exit_that_went_well_is_not_counted_among_the_attempts():
         assert position_of(account).exits_tried == tried
 
 
+@pytest.mark.parametrize(
+    ("meaning", "tried"),
+    [(Meaning.RATE, 0), (Meaning.OTHER, 1), (Meaning.CLOCK, 1), (Meaning.NONE, 1)],
+)
+def test_a_sale_that_was_throttled_or_never_sent_is_no_attempt(meaning, tried):
+    """P7: a ban may not use up the attempts, or nothing is sold for 30 s after its end."""
+    account = account_of(*bought("2"), exit_wanted())
+    for leg in ("x1", "x2", "x3"):
+        evolve(account, submitted(leg, quantity="1"))
+        evolve(account, refused(leg, meaning=meaning))
+    assert position_of(account).exits_tried == 3 * tried
+    assert position_of(account).attempts == 3, "their numbers are used up all the same"
+
+
 def test_a_new_target_replaces_the_old_one():
     account = account_of(*bought(), exit_wanted(version=3))
     assert (position_of(account).version, position_of(account).exiting.reason) == (3, "test")

@@ -222,6 +222,21 @@ def test_one_decision_sent_over_and_over_trips():
     assert trips.tripped == first, "the first reason stays"
 
 
+def test_orders_that_never_left_are_not_counted():
+    """The latest of that decision alone: those before them, and others, did leave."""
+    trips = Trips()
+    for _ in range(SAME_MAX):
+        trips.sent("same", ns(0))
+    trips.sent("other", ns(1))
+    trips.unsent("same", 2)
+    trips.sent("same", ns(2))
+    trips.sent("same", ns(2))
+    assert trips.tripped == ""
+    trips.unsent("unheard of", 1)
+    trips.sent("same", ns(2))
+    assert "repeated orders" in trips.tripped
+
+
 @pytest.mark.parametrize(("refused", "tripped"), [(15, False), (16, True)])
 def test_a_row_of_refusals_trips(refused, tripped):
     trips = Trips()
