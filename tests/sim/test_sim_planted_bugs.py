@@ -7,9 +7,11 @@ from planted_bugs import BUGS, Planted
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.plant.__name__)
+@pytest.mark.parametrize(
+    "bug", [bug for bug in BUGS if not bug.rare], ids=lambda bug: bug.plant.__name__
+)
 def test_a_planted_bug_is_found(bug: Planted, capsys):
-    """And the engine without it passes the same seed."""
+    """And the engine without it passes the same seed. `make planted` looks for all."""
     row = prove.look_for(bug.plant.__name__, bug.within)
     with capsys.disabled():
         print(f"\n{row.bug:30} {row.profile:9} {row.seed} {row.law:4} {row.words}")

@@ -125,7 +125,9 @@ def test_a_running_bar_is_what_rest_says(venue):
             bar[key] for key in ("t", "o", "h", "l", "c", "v", "T", "q", "n", "V", "Q", "B")
         ]
         assert bar["t"] <= venue.time_ms <= bar["T"]
-        assert all(two["E"] - one["E"] >= 1_995 for one, two in itertools.pairwise(said))
+        # The end of a bar is said when it comes, whenever the last word was.
+        running = [one for one in said if not one["k"]["x"]]
+        assert all(two["E"] - one["E"] >= 1_995 for one, two in itertools.pairwise(running))
 
 
 def test_arrays_hold_only_what_has_changed(many):
