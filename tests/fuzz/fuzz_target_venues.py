@@ -406,7 +406,7 @@ def _control(dialect: FeedDialect, *said: Any) -> Target:
     def read(data: bytes) -> Any:
         heard.clear()
         link._answers = {1: loop.create_future()}
-        link._take(data)
+        link._take(data, 1)
         assert link.failure is None, f"the link failed: {link.failure}"
         return None
 
