@@ -25,6 +25,7 @@ from shared.messages.account import (
     PositionClosed,
     ProtectionChanged,
     ProtectionStatus,
+    Welcomed,
 )
 from shared.messages.base import encode
 from shared.messages.control import Heartbeat, ProcessReady, Tripped
@@ -34,7 +35,7 @@ from shared.messages.venue import Side
 for room in ("shared/journal", "e2e"):
     sys.path.insert(0, str(REPO / "tests" / room))
 from faulty_disk import FaultyDisk  # noqa: E402
-from venue_books import Books  # noqa: E402
+from venue_books import Books, assert_protected  # noqa: E402
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -102,6 +103,20 @@ def figure(scene, name: str) -> float:
     return beats[-1].figures.get(name, -1.0) if beats else -1.0
 
 
+def successor(scene) -> Welcomed:
+    """What the next process of route knows, when it is ready; the one before has ended."""
+    scene.process.stdout.close()
+    scene.heard.clear()
+    scene.start()
+    scene.until(lambda: scene.first(ProcessReady))
+    return scene.hello()
+
+
+def last_row(scene) -> int:
+    """The newest row that route has spoken of."""
+    return max(one.seq for one in scene.said if hasattr(one, "seq"))
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_disk_that_fails_under_a_position(scene, tmp_path, name):
     """Entries stop, the latch is set, the position is sold, nothing asks the journal's disk again,
@@ -126,27 +141,24 @@ def test_a_disk_that_fails_under_a_position(scene, tmp_path, name):
     assert disk.done()
     assert any(one.how == "failed" for one in disk.done())
     assert disk.after_failure() == [], "a disk that refused is asked nothing again"
-    seen = max(one.seq for one in scene.said if hasattr(one, "seq"))
+    seen = last_row(scene)
     scene.process.kill()
     scene.process.wait()
-    scene.process.stdout.close()
     disk.repair()
-    # The successor, on a healthy disk.
-    scene.heard.clear()
-    scene.start()
-    scene.until(lambda: scene.first(ProcessReady))
-    welcome = scene.hello()
+    welcome = successor(scene)
     assert welcome.seq >= seen
     assert f'"{position}"' not in bytes(welcome.account).decode().partition('"tombstones"')[0]
     assert scene.first(Tripped) is None, "nothing is missing, so nothing is doubted"
     assert (scene.folder / "data" / "KILL").exists(), "only a person opens it"
-    assert venue_holds(scene) <= Decimal("0.00002"), "sold but for what fees leave of a lot"
+    assert venue_books(scene).balance("BTC") <= Decimal("0.00002"), (
+        "sold but for what fees leave of a lot"
+    )
 
 
-def venue_holds(scene) -> Decimal:
-    """How much BTC the account holds, by the venue's own books."""
+def venue_books(scene) -> Books:
+    """What the account holds and offers, by the venue's own books."""
     info = scene.local.info
-    return Books(info["rest"], info["api_key"], info["api_secret"]).balance("BTC")
+    return Books(info["rest"], info["api_key"], info["api_secret"])
 
 
 @pytest.mark.parametrize("name", ["the third write", "the first sync"])
@@ -166,17 +178,16 @@ def test_a_stop_in_order_without_a_disk(scene, tmp_path, name):
         scene.pump()
         time.sleep(0.05)
     assert scene.process.poll() is None
-    scene.stop()
+    assert scene.stop() is not None
+    assert scene.process.returncode == 0
     assert disk.after_failure() == [], "a disk that refused is asked nothing again"
-    seen = max(one.seq for one in scene.said if hasattr(one, "seq"))
+    seen = last_row(scene)
     disk.repair()
-    scene.heard.clear()
-    scene.start()
-    scene.until(lambda: scene.first(ProcessReady))
-    welcome = scene.hello()
+    welcome = successor(scene)
     assert welcome.seq >= seen
-    assert f'"{position}"' in bytes(welcome.account).decode()
-    assert venue_holds(scene) > 0
+    assert f'"{position}"' in bytes(welcome.account).decode().partition('"tombstones"')[0]
+    books = venue_books(scene)
+    assert_protected(books, "BTCUSDT", books.balance("BTC"))
     assert (scene.folder / "data" / "KILL").exists(), "only a person opens it"
 
 
@@ -202,12 +213,8 @@ def test_a_file_size_limit_on_a_live_route(scene):
         scene.pump()
     assert figure(scene, "journal_unsaved_rows") == 0, "the reserve was there"
     assert scene.process.poll() is None
-    seen = max(one.seq for one in scene.said if hasattr(one, "seq"))
+    seen = last_row(scene)
     scene.process.send_signal(signal.SIGKILL)
     scene.process.wait()
-    scene.process.stdout.close()
-    scene.heard.clear()
-    scene.start()
-    scene.until(lambda: scene.first(ProcessReady))
-    assert scene.hello().seq >= seen
+    assert successor(scene).seq >= seen
     assert Path(data / "KILL").exists()
