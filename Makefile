@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
-COMPILED := $(addprefix core_ext.,book drop histogram quote ring scan steps table)
+COMPILED := $(patsubst core_ext/%.pyx,core_ext.%,$(wildcard core_ext/*.pyx))
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -72,7 +72,7 @@ fuzz: build ## a million mutations for each quick decoder, a minute for the othe
 	$(BIN)/python tests/fuzz/run.py --each 1000000 --seconds 60 --only config
 	$(BIN)/python tests/fuzz/run.py --each 1000000 --seconds 60 --only journal.archive
 
-asan: build ## five million mutated frames through the scanners under sanitizers
+asan: build ## a million mutated frames for each scanner, under sanitizers
 	$(BIN)/python tests/fuzz/sanitized.py --each 1000000
 
 security: build ## other users, keys, nasty files (root plays another user)
