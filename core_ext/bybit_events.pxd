@@ -353,7 +353,8 @@ cdef inline int read_bybit(
     if said.frame[FRAME_DATA].type == ABSENT:
         return fail(cursor, b"the data are missing")
     if said.frame[FRAME_DATA].type != LEVELS and said.frame[FRAME_DATA].type != TRADES:
-        cursor.at = said.frame[FRAME_DATA].start
+        # A string starts behind its quote: what it holds must not be taken for data.
+        cursor.at = said.frame[FRAME_DATA].start - (said.frame[FRAME_DATA].type == STRING)
         if scan_data(cursor, levels, trades, &said):
             return FAULT
     result.kind = said.kind
