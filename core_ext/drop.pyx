@@ -143,6 +143,9 @@ cdef class DropWindows:
                 raise NumberRefused("prices", row.len, f"{self.count} floats of 8 bytes")
             PyObject_GetBuffer(self.drops, &written, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
             try:
+                # The array is also its reader's, who may have made it longer or shorter.
+                if written.len != row.len:
+                    raise NumberRefused("drops", written.len, f"{row.len} bytes, as they were made")
                 self.take_row(ts_ns, <const double*>row.buf, <double*>written.buf)
             finally:
                 PyBuffer_Release(&written)

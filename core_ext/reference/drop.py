@@ -101,6 +101,9 @@ class DropWindows:
         row = memoryview(prices)
         if row.nbytes != 8 * len(self._each) or row.format != "d":
             raise NumberRefused("prices", row.nbytes, f"{len(self._each)} floats of 8 bytes")
+        size = 8 * len(self.drops)
+        if size != row.nbytes:
+            raise NumberRefused("drops", size, f"{row.nbytes} bytes, as they were made")
         for at, price in enumerate(row):
             if not (math.isfinite(price) and price > 0):
                 raise NumberRefused(f"price {at}", price, "a positive finite number")

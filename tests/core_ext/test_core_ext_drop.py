@@ -199,6 +199,17 @@ class TestDropWindowsContract:
         with pytest.raises(NumberRefused):
             make(2, 10).update(0, row)
 
+    @pytest.mark.parametrize("change", [array.pop, lambda drops: drops.append(0.0)])
+    def test_an_array_of_drops_that_its_reader_resized_is_not_written(self, make, change):
+        windows = make(2, 10)
+        windows.update(0, array("d", [5.0, 6.0]))
+        change(windows.drops)
+        left = windows.drops.tolist()
+        with pytest.raises(NumberRefused, match="drops"):
+            windows.update(1, array("d", [9.0, 9.0]))
+        assert windows.drops.tolist() == left
+        assert [windows.anchor(0), windows.anchor(1)] == [5.0, 6.0]
+
     def test_unknown_symbols_and_limits_are_refused(self, make):
         windows = make(2, 10)
         for act in (
