@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -59,16 +60,16 @@ def with_statistics(result: ScanResult, book: Book) -> ScanResult:
     return result._replace(**book.stats()._asdict())
 
 
-class Scanner:
+class Scanner(ABC):
     """See core_ext.scan.Scanner."""
 
     def __init__(self, dialect: int) -> None:
         self.dialect = int(dialect)
         self._trades: list[TradeSeen] = []
 
+    @abstractmethod
     def feed(self, book: Book, frame: bytes) -> ScanResult:
         """Reads one frame and applies what it says to its book."""
-        raise NotImplementedError
 
     def feed_stats(self, book: Book, frame: bytes) -> ScanResult:
         """As `feed`, with the book's statistics in a depth frame's result."""
