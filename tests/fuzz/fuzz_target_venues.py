@@ -5,11 +5,13 @@ import gzip
 import json
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
 from fuzz_engine import Target
 from fuzz_samples import samples_of
+from picows import WSMsgType
 
 from shared.clock import EngineClock
 from shared.errors import MessageError
@@ -406,7 +408,10 @@ def _control(dialect: FeedDialect, *said: Any) -> Target:
     def read(data: bytes) -> Any:
         heard.clear()
         link._answers = {1: loop.create_future()}
-        link._take(data, 1)
+        frame = SimpleNamespace(
+            msg_type=WSMsgType.TEXT, fin=True, get_payload_as_bytes=lambda: data
+        )
+        link.on_ws_frame(None, frame)
         assert link.failure is None, f"the link failed: {link.failure}"
         return None
 

@@ -74,30 +74,29 @@ class Link(WSListener):  # type: ignore[misc, unused-ignore]
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
         if kind == _TEXT and frame.fin:
-            # Nearly every frame: a call less for each.
             message = frame.get_payload_as_bytes()
-            now_ns = self._now_ns()
-            if message.startswith(self._prefix) and not message.startswith(self._announcement):
-                self.data_ns = now_ns
-                if self._is_open:
-                    try:
-                        self._sink(message, now_ns)
-                    except Exception as error:  # noqa: BLE001
-                        self._fail(error)
-            else:
-                self._take(message, now_ns)
         elif kind in (_TEXT, WSMsgType.CONTINUATION):
-            self._parts.append(frame.get_payload_as_bytes())
-            if sum(map(len, self._parts)) > MESSAGE_BYTES_MAX:
-                self._parts.clear()
-                self.end("a message that is too long")
-            elif frame.fin:
-                whole = b"".join(self._parts)
-                self._parts.clear()
-                self._take(whole, self._now_ns())
-        elif kind == WSMsgType.CLOSE:
-            code = frame.get_close_code()
-            self.end(f"closed by the venue ({getattr(code, 'value', code)})")
+            whole = self._joined(frame)
+            if whole is None:
+                return
+            message = whole
+        else:
+            if kind == WSMsgType.CLOSE:
+                code = frame.get_close_code()
+                self.end(f"closed by the venue ({getattr(code, 'value', code)})")
+            return
+        now_ns = self._now_ns()
+        if message.startswith(self._prefix) and not message.startswith(self._announcement):
+            self.data_ns = now_ns
+        elif self._take_control(message):
+            return
+        if not self._is_open:
+            return
+        try:
+            self._sink(message, now_ns)
+        except Exception as error:  # noqa: BLE001
+            # Whatever the handler raises: `FeedStream.run` raises it again, the library would not.
+            self._fail(error)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self.end("connection lost")
@@ -144,6 +143,7 @@ class Link(WSListener):  # type: ignore[misc, unused-ignore]
             try:
                 self._on_data(message, at_ns)
             except Exception as error:  # noqa: BLE001
+                # As in `on_ws_frame`: raised again by `FeedStream.run`, which watches its end.
                 self._fail(error)
 
     async def woken(self, timeout_s: float) -> None:
@@ -189,23 +189,24 @@ class Link(WSListener):  # type: ignore[misc, unused-ignore]
         try:
             await transport.wait_disconnected()
         except Exception as error:  # noqa: BLE001
+            # Whatever the library holds against the peer: it is told as the reason of the end.
             self.end(f"connection broken: {error or type(error).__name__}")
 
-    def _take(self, message: bytes, now_ns: int) -> None:
-        """A message that came in parts, or may be none of data."""
-        if message.startswith(self._prefix) and not message.startswith(self._announcement):
-            self.data_ns = now_ns
-        elif self._take_control(message):
-            return
-        if not self._is_open:
-            return
-        try:
-            self._sink(message, now_ns)
-        except Exception as error:  # noqa: BLE001
-            self._fail(error)
+    def _joined(self, frame: WSFrame) -> bytes | None:
+        """The message that its last part completes; None before, and when it is too long, which
+        ends the connection."""
+        self._parts.append(frame.get_payload_as_bytes())
+        if sum(map(len, self._parts)) > MESSAGE_BYTES_MAX:
+            self._parts.clear()
+            self.end("a message that is too long")
+        elif frame.fin:
+            whole = b"".join(self._parts)
+            self._parts.clear()
+            return whole
+        return None
 
     def _fail(self, error: Exception) -> None:
-        """Raised again by `FeedStream.run`: here it would only end in the library's log."""
+        """Raised again by `FeedStream.run`."""
         self.failure = error
         self.end("the handler failed")
 

@@ -153,7 +153,8 @@ class FeedStream:
         return successor
 
     async def _open(self) -> Link:
-        """A connected and subscribed link. Raises OSError (TimeoutError) or WSHandshakeError."""
+        """A connected and subscribed link, or one at whose data the handler failed meanwhile.
+        Raises OSError (TimeoutError) or WSHandshakeError."""
         limits = self._limits
         manners = self._dialect.manners
         secure = self._url.startswith("wss:")
@@ -170,6 +171,11 @@ class FeedStream:
             link.ping_every(self._ping_s)
         try:
             await self._subscribe(link)
+        except FeedError:
+            link.drop()
+            # To connect again and again would hide what the handler raised; `run` raises it.
+            if link.failure is None:
+                raise
         except BaseException:
             link.drop()
             raise

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from aiohttp import web
 
 from shared.clock import EngineClock
 from shared.venues.feed.dialect import BINANCE
@@ -60,9 +61,13 @@ class Listener:
 
 @contextlib.asynccontextmanager
 async def running(
-    server: FeedServer, limits: FeedLimits, symbols: tuple[str, ...] = ("AAAUSDT",)
+    server: FeedServer,
+    limits: FeedLimits,
+    symbols: tuple[str, ...] = ("AAAUSDT",),
+    fail_on: bytes | None = None,
 ) -> AsyncIterator[tuple[FeedStream, Listener, asyncio.Task[None]]]:
     listener = Listener()
+    listener.fail_on = fail_on
     stream = FeedStream(IN_FOURS, server.ws, symbols, listener, EngineClock(), limits)
     task = asyncio.create_task(stream.run())
     try:
@@ -230,5 +235,19 @@ def test_a_failing_handler_ends_the_stream_with_its_error():
             await server.links[0].send_str(depth("AAAUSDT", 1, 1))
             with pytest.raises(RuntimeError, match="a bug of the handler"):
                 await asyncio.wait_for(task, 2)
+
+    with_server(scene)
+
+
+def test_a_handler_that_fails_while_topics_are_still_asked_for_ends_the_stream_too():
+    async def scene(server: FeedServer) -> None:
+        async def tell(link: web.WebSocketResponse, topics: list[str]) -> None:
+            await link.send_str(depth("AAAUSDT", 1, 1))
+
+        server.on_subscribe = tell
+        async with running(server, PATIENT, ("AAAUSDT", "BBBUSDT"), b"AAAUSDT") as (*_, task):
+            with pytest.raises(RuntimeError, match="a bug of the handler"):
+                await asyncio.wait_for(task, 2)
+            assert len(server.links) == 1
 
     with_server(scene)
