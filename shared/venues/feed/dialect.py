@@ -178,21 +178,14 @@ BINANCE_USDM: Final = FeedDialect(
     topics_per_message=100,
     messages_per_s=5.0,
 )
-BINANCE_COINM: Final = FeedDialect(
+BINANCE_COINM: Final = msgspec.structs.replace(
+    BINANCE_USDM,
     name="binancecoinm",
     rest="https://dapi.binance.com",
-    testnet_rest="https://testnet.binancefuture.com",
     ws="wss://dstream.binance.com",
     testnet_ws="wss://dstream.binancefuture.com",
-    ws_path="/stream",
     # Single trades are no documented stream there; aggregates are.
     topics=("{lower}@depth@100ms", "{lower}@aggTrade", "{lower}@bookTicker"),
-    frames=Dialect.BINANCE_FUTURES,
-    remedy=Remedy.FETCH,
-    manners=BINANCE_MANNERS,
-    symbols_per_connection=60,
-    topics_per_message=100,
-    messages_per_s=5.0,
     inverse=True,
 )
 BYBIT: Final = FeedDialect(
