@@ -9,20 +9,19 @@ snapshot is given to it.
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import statistics
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
+from bench.child import child
 from bench.feed_ends import BURST, CCXT, FIRST_ID, OURS, PEERS, serve
 from shared.errors import DeadlineError
 
 ROUNDS: Final = 7
 FRAMES: Final = {"bursts": 1_600, "steady": 300}
-START_WITHIN_S: Final = 60
 PASS_WITHIN_S: Final = 60
 WANTED: Final = {"bursts": 20, "steady": 4}
 """How many times our CPU time ccxt.pro should need, at least."""
@@ -49,35 +48,17 @@ def run(json_output: bool = False, rounds: int = ROUNDS) -> list[dict[str, Any]]
         readers |= CCXT
     print(f"bench feed: {rounds} rounds, {len(readers)} readers", file=sys.stderr)
     with contextlib.ExitStack() as stack:
-        server = stack.enter_context(_process("the server", serve, list(readers)))
+        server = stack.enter_context(child("bench feed: the server", serve, list(readers)))
         ports = server.recv()
         ends = {}
         for name, reader in readers.items():
-            ends[name] = stack.enter_context(_process(name, reader, ports[name]))
+            ends[name] = stack.enter_context(child(f"bench feed: {name}", reader, ports[name]))
             ends[name].recv()
         spent = _measure(server, ends, rounds)
     rows = [_row(name, manner, spent[manner]) for name in OURS for manner in FRAMES]
     if not json_output:
         print_rows(rows)
     return rows
-
-
-@contextlib.contextmanager
-def _process(name: str, target: Callable[..., None], *args: Any) -> Iterator[Connection]:
-    """A process whose first word waits in the connection."""
-    spawn = multiprocessing.get_context("spawn")
-    ours, theirs = spawn.Pipe()
-    process = spawn.Process(target=target, args=(theirs, *args), daemon=True)
-    process.start()
-    theirs.close()
-    try:
-        if not ours.poll(START_WITHIN_S):
-            raise DeadlineError(f"bench feed: {name} is not ready after {START_WITHIN_S} s")
-        yield ours
-    finally:
-        process.kill()
-        process.join(5)
-        ours.close()
 
 
 def _measure(server: Connection, ends: dict[str, Connection], rounds: int) -> Spent:

@@ -8,22 +8,21 @@ hop is mostly wake-ups, and those are no CPU time of a thread.
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from bench.hop_c import CPair, bundled_libzmq, compiled
-from bench.hop_ends import BODY_BYTES, WAYS, End
+from bench.child import child
+from bench.hop_c import Ask, bundled_libzmq, c_pair, compiled
+from bench.hop_ends import BODY_BYTES, WAYS, End, run_end
 from shared.errors import DeadlineError
 
 ROUNDS: Final = 9
 TRIPS: Final = 2_000
 WARM_UP: Final = 500
-START_WITHIN_S: Final = 30
 ROUND_WITHIN_S: Final = 60
 IN_C: Final = "libzmq_c"
 USUAL: Final = "zmq_asyncio"
@@ -35,72 +34,44 @@ OPERATION: Final = {
 }
 
 
-class Pair(Protocol):
-    """Two processes, one of which echoes."""
+@contextlib.contextmanager
+def python_pair(name: str, way: Callable[[End], None], folder: str) -> Iterator[Ask]:
+    """Both ends as Python processes. Raises DeadlineError, also from what it gives."""
+    who = f"bench hop: {name}"
+    with (
+        child(who, run_end, way, folder, name, True) as echo,
+        child(who, run_end, way, folder, name, False) as asking,
+    ):
+        echo.recv()
+        asking.recv()
 
-    def ask(self, count: int) -> list[int]:
-        """So many round trips; nanoseconds of each."""
+        def ask(count: int) -> list[int]:
+            asking.send(count)
+            if not asking.poll(ROUND_WITHIN_S):
+                raise DeadlineError(f"{who} did not answer in {ROUND_WITHIN_S} s")
+            took: list[int] = asking.recv()
+            return took
 
-    def close(self) -> None:
-        """Ends both."""
-
-
-class PythonPair:
-    """Both ends as Python processes."""
-
-    def __init__(self, name: str, way: Callable[[End], None], folder: str) -> None:
-        spawn = multiprocessing.get_context("spawn")
-        self._name = name
-        self._processes: list[Any] = []
-        self._pipes = []
-        for echoes in (True, False):
-            self._ours, theirs = spawn.Pipe()
-            self._pipes.append(self._ours)
-            process = spawn.Process(
-                target=way, args=(End(folder, name, theirs, echoes),), daemon=True
-            )
-            process.start()
-            self._processes.append(process)
-            if not self._ours.poll(START_WITHIN_S):
-                self.close()
-                raise DeadlineError(f"bench hop: {name} did not start in {START_WITHIN_S} s")
-            self._ours.recv()
-
-    def ask(self, count: int) -> list[int]:
-        """See Pair. Raises DeadlineError."""
-        self._ours.send(count)
-        if not self._ours.poll(ROUND_WITHIN_S):
-            raise DeadlineError(f"bench hop: {self._name} did not answer in {ROUND_WITHIN_S} s")
-        took: list[int] = self._ours.recv()
-        return took
-
-    def close(self) -> None:
-        """See Pair."""
-        for process in self._processes:
-            process.kill()
-            process.join(5)
-        for pipe in self._pipes:
-            pipe.close()
+        yield ask
 
 
 def run(json_output: bool = False, rounds: int = ROUNDS) -> list[dict[str, Any]]:
     """Measures and returns the rows {name, unit, p50, p99, p999, ratio_to, wanted, operation}.
 
-    `times_peer` is our p50 over the peer's, what `wanted_at_most` bounds. Prints a table unless
-    json_output. Raises DeadlineError when a process does not answer.
+    `ratio_to` is the peer's p50 over ours, `wanted` how much that should be at least. Prints a
+    table unless json_output. Raises DeadlineError when a process does not answer.
     """
     print(f"bench hop: {rounds} x {TRIPS} round trips each way", file=sys.stderr)
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="seawall-hop-"))
-        pairs: dict[str, Pair] = {}
-        for name, way in WAYS.items():
-            pairs[name] = PythonPair(name, way, folder)
-            stack.callback(pairs[name].close)
+        pairs = {
+            name: stack.enter_context(python_pair(name, way, folder)) for name, way in WAYS.items()
+        }
         program = compiled(Path(folder), lambda text: print(f"bench hop: {text}", file=sys.stderr))
         library = bundled_libzmq()
         if program is not None and library is not None:
-            pairs[IN_C] = CPair(program, library, f"ipc://{folder}/c.sock", BODY_BYTES)
-            stack.callback(pairs[IN_C].close)
+            ends = c_pair(program, library, f"ipc://{folder}/c.sock", BODY_BYTES)
+            pairs[IN_C] = stack.enter_context(ends)
         taken = _measure(pairs, rounds)
     rows = [_row(name, taken) for name in OPERATION]
     if not json_output:
@@ -108,17 +79,17 @@ def run(json_output: bool = False, rounds: int = ROUNDS) -> list[dict[str, Any]]
     return rows
 
 
-def _measure(pairs: dict[str, Pair], rounds: int) -> dict[str, list[list[int]]]:
+def _measure(pairs: dict[str, Ask], rounds: int) -> dict[str, list[list[int]]]:
     """Durations of every round, ascending within a round."""
     names = list(pairs)
-    for pair in pairs.values():
-        pair.ask(WARM_UP)
+    for ask in pairs.values():
+        ask(WARM_UP)
     taken: dict[str, list[list[int]]] = {name: [] for name in names}
     for number in range(rounds):
         for place in range(len(names)):
             # The order turns, so that no pair always follows the same neighbour.
             name = names[(place + number) % len(names)]
-            taken[name].append(sorted(pairs[name].ask(TRIPS)))
+            taken[name].append(sorted(pairs[name](TRIPS)))
     return taken
 
 

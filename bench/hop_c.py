@@ -8,9 +8,10 @@ inside itself, there is nothing to compile or open, and the row says so by leavi
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -95,46 +96,44 @@ int main(int count, char **words) {
 """
 
 
-class CPair:
-    """Both ends as C programs, alive until closed."""
+Ask = Callable[[int], list[int]]
+"""Makes so many round trips between two processes; nanoseconds of each."""
 
-    def __init__(self, program: Path, library: Path, address: str, size: int) -> None:
-        self._ends = []
-        try:
-            for part in ("echo", "ask"):
-                end = subprocess.Popen(
-                    [str(program), str(library), part, address, str(size)],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                )
-                self._ends.append(end)
-                self._line(end)
-        except BaseException:
-            self.close()
-            raise
 
-    def ask(self, count: int) -> list[int]:
-        """So many round trips; nanoseconds of each."""
-        asking = self._ends[1]
-        assert asking.stdin is not None, "it was opened with a pipe"
-        asking.stdin.write(f"{count}\n")
-        asking.stdin.flush()
-        return [int(word) for word in self._line(asking).split()]
+@contextlib.contextmanager
+def c_pair(program: Path, library: Path, address: str, size: int) -> Iterator[Ask]:
+    """Both ends as C programs. Raises DeadlineError when one of them ends."""
+    with contextlib.ExitStack() as started:
+        for part in ("echo", "ask"):
+            end = subprocess.Popen(
+                [str(program), str(library), part, address, str(size)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            started.callback(_stop, end)
+            _line(end)
 
-    def close(self) -> None:
-        """Ends both programs."""
-        for end in self._ends:
-            end.kill()
-            end.communicate()
+        def ask(count: int) -> list[int]:
+            assert end.stdin is not None, "it was opened with a pipe"
+            end.stdin.write(f"{count}\n")
+            end.stdin.flush()
+            return [int(word) for word in _line(end).split()]
 
-    @staticmethod
-    def _line(end: subprocess.Popen[str]) -> str:
-        assert end.stdout is not None, "it was opened with a pipe"
-        line = end.stdout.readline()
-        if not line:
-            raise DeadlineError(f"bench hop: the C program ended with exit code {end.wait()}")
-        return line
+        yield ask
+
+
+def _stop(end: subprocess.Popen[str]) -> None:
+    end.kill()
+    end.communicate()
+
+
+def _line(end: subprocess.Popen[str]) -> str:
+    assert end.stdout is not None, "it was opened with a pipe"
+    line = end.stdout.readline()
+    if not line:
+        raise DeadlineError(f"bench hop: the C program ended with exit code {end.wait()}")
+    return line
 
 
 def bundled_libzmq() -> Path | None:

@@ -161,6 +161,13 @@ def _run(work: Any) -> None:
         runner.run(work)
 
 
+def run_end(
+    orders: Connection, way: Callable[[End], None], folder: str, name: str, echoes: bool
+) -> None:
+    """One end, as the first thing of its process."""
+    way(End(folder, name, orders, echoes))
+
+
 WAYS: Final[dict[str, Callable[[End], None]]] = {
     "blocking": blocking,
     "uvloop": polled,

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import multiprocessing
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +27,7 @@ import psutil
 import uvloop
 import zmq
 
+from bench.child import START_WITHIN_S, child
 from bench.frame_server import serve
 from bench.unpaced_ingest import MODULE
 from core_ext.codes import QuoteFlag
@@ -46,7 +46,6 @@ FRAMES_PER_SYMBOL_S: Final = 20
 SLICES: Final = 12
 SLICE_S: Final = 1.0
 WARM_UP_S: Final = 2.0
-START_WITHIN_S: Final = 60
 DRAINED: Final = 512
 WANTED_SHARE_PCT: Final = 60
 WANTED_AGE_MS: Final = 5
@@ -64,9 +63,9 @@ def run(
     print(f"bench scale: {symbols} symbols, {rate:,} frames/s", file=sys.stderr)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="seawall-scale-")))
-        server = stack.enter_context(_process(serve, symbols, rate))
+        server = stack.enter_context(child("bench scale: the server", serve, symbols, rate))
         rest_port, ws_port = server.recv()
-        reader = stack.enter_context(_process(_listen, str(folder / "run")))
+        reader = stack.enter_context(child("bench scale: the reader", _listen, str(folder / "run")))
         reader.recv()
         ingest = stack.enter_context(_ingest(folder, symbols, rest_port, ws_port))
         _await_sync(reader, symbols, ingest)
@@ -83,23 +82,6 @@ def run(
 
 
 # ---- the processes
-
-
-@contextlib.contextmanager
-def _process(target: Callable[..., None], *args: Any) -> Iterator[Connection]:
-    """A process of ours; what it says comes through the connection, and it has said it is there."""
-    spawn = multiprocessing.get_context("spawn")
-    ours, theirs = spawn.Pipe()
-    process = spawn.Process(target=target, args=(theirs, *args), daemon=True)
-    process.start()
-    try:
-        if not ours.poll(START_WITHIN_S):
-            raise DeadlineError(f"bench scale: {target.__name__} did not start")
-        yield ours
-    finally:
-        process.kill()
-        process.join(5)
-        ours.close()
 
 
 @contextlib.contextmanager
