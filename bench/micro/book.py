@@ -12,7 +12,8 @@ import statistics
 import struct
 import time
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from sortedcontainers import SortedDict
@@ -267,10 +268,17 @@ def rows(market: Market) -> list[dict[str, Any]]:
     ]
 
 
-def row(name: str, operation: str, routes: dict[str, Pass]) -> dict[str, Any]:
+def row(
+    name: str,
+    operation: str,
+    routes: dict[str, Pass],
+    unit: str = "ns",
+    wanted: Mapping[str, float] = MappingProxyType({}),
+) -> dict[str, Any]:
     """A row as `bench.hot` prints them, of the route "seawall" beside the others, in turns.
 
-    The percentiles are those of its passes: p99 and p999 are the slowest.
+    The percentiles are those of its passes, in `unit`: p99 and p999 are the slowest. `wanted` is
+    how many times our time a peer should need, at least.
     """
     ours, spent = routes["seawall"], list[float]()
 
@@ -282,12 +290,13 @@ def row(name: str, operation: str, routes: dict[str, Pass]) -> dict[str, Any]:
     mine = medians.pop("seawall")
     return {
         "name": name,
-        "unit": "ns",
+        "unit": unit,
         "operation": operation,
         "measured": MEASURED,
         "p50": round(mine, 3),
         "p99": round(max(spent), 3),
         "p999": round(max(spent), 3),
         "cpu": round(mine, 3),
-        "ratio_to": {peer: round(ns / mine, 1) for peer, ns in medians.items()},
+        "ratio_to": {peer: round(took / mine, 2) for peer, took in medians.items()},
+        "wanted": dict(wanted),
     }

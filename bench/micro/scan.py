@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from bench.micro.book import MEASURED, Pass, in_turns, pass_ns
+from bench.micro.book import MEASURED, Pass, pass_ns, row
 from core_ext.book import Book
 from core_ext.codes import FRAME_FORMAT, Dialect
 from core_ext.scan import BinanceScanner, BybitScanner, symbol_of
@@ -312,6 +312,7 @@ def rows() -> list[dict[str, Any]]:
                     "orjson": orjson_alone(spot),
                     "ccxt_pro": ccxt_pro(spot),
                 },
+                "us",
                 WANTED[levels],
             )
         )
@@ -324,6 +325,7 @@ def rows() -> list[dict[str, Any]]:
                 f"frame_{levels}_levels_{name}",
                 f"the same of {name}",
                 {"seawall": seawall(frames, "window"), "orjson": orjson_alone(frames)},
+                "us",
                 {"orjson": WANTED[levels]["orjson"]},
             )
             for name, frames in others
@@ -338,7 +340,7 @@ def rows() -> list[dict[str, Any]]:
                 "one_by_one": seawall(short, "window"),
                 "orjson": orjson_alone(short),
             },
-            {},
+            "us",
         )
     )
     markets = many_symbols(LEVELS[0], SYMBOLS)
@@ -347,36 +349,10 @@ def rows() -> list[dict[str, Any]]:
             f"frames_of_{SYMBOLS}_symbols",
             f"a spot frame of {LEVELS[0]} levels of one of {SYMBOLS} symbols, {AT_ONCE} in a call",
             {"seawall": table_batched(markets), "one_by_one": table_called(markets)},
-            {},
+            "us",
         )
     )
     return found
-
-
-def row(
-    name: str, operation: str, routes: dict[str, Pass], wanted: dict[str, int]
-) -> dict[str, Any]:
-    """The route "seawall" beside the others: its time, and how many times that they need."""
-    spent: list[float] = []
-
-    def noted() -> float:
-        spent.append(routes["seawall"]())
-        return spent[-1]
-
-    medians = in_turns(routes | {"seawall": noted})
-    mine = medians.pop("seawall")
-    return {
-        "name": name,
-        "unit": "us",
-        "operation": operation,
-        "measured": MEASURED,
-        "p50": round(mine, 3),
-        "p99": round(max(spent), 3),
-        "p999": round(max(spent), 3),
-        "cpu": round(mine, 3),
-        "ratio_to": {peer: round(us / mine, 2) for peer, us in medians.items()},
-        "wanted": wanted,
-    }
 
 
 def main() -> int:
