@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import struct
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from functools import partial
 from multiprocessing.connection import Connection
@@ -149,7 +150,7 @@ def _market() -> Market:
     return Market(instrument, MarketLimits(), 0)
 
 
-class _Ours:
+class _Ours(ABC):
     """Ingest's stream, and what is done with its frames."""
 
     def __init__(self, turn: _Turn) -> None:
@@ -157,9 +158,9 @@ class _Ours:
         self.snapshot = generated_frames().snapshot
         self.up = asyncio.Event()
 
+    @abstractmethod
     def on_data(self, frame: bytes, now_ns: int) -> None:
         """See FeedHandler."""
-        raise NotImplementedError
 
     def on_up(self, symbols: tuple[str, ...]) -> None:
         """See FeedHandler."""

@@ -160,7 +160,7 @@ class _Stream(WSListener):  # type: ignore[misc, unused-ignore]
 
 def serve(pipe: Connection, symbols: int, frames_per_s: int) -> None:
     """Says its ports through the pipe, pours once all symbols are subscribed, answers each word
-    with (symbols subscribed, frames sent), ends with its parent."""
+    with (symbols subscribed, frames sent), until it is killed."""
 
     async def live() -> None:
         loop = asyncio.get_running_loop()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.engine_process import running_engine
+from shared.errors import SeawallError
 
 SYMBOLS: Final = 100
 SETTLE_S: Final = 12.0
@@ -53,11 +54,11 @@ def run(json_output: bool = False, settle_s: float = SETTLE_S) -> list[dict[str,
 
 
 def pss_mb(pid: int) -> float:
-    """The proportional memory of a process now."""
+    """The proportional memory of a process now. Raises SeawallError when the kernel says none."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) / KB_PER_MB
-    return 0.0
+    raise SeawallError(f"bench memory: the kernel says nothing of the memory of process {pid}")
 
 
 def _row(name: str, samples: list[float]) -> dict[str, Any]:

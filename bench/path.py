@@ -136,7 +136,7 @@ def _start(
 
 def _expect(connection: Connection, word: str, within_s: float, who: str) -> None:
     if not connection.poll(within_s) or connection.recv() != word:
-        raise DeadlineError(f"bench path: {who} did not say {word} within {within_s:.0f} s")
+        raise DeadlineError(f"bench: {who} did not say {word} within {within_s:.0f} s")
 
 
 def _measure(bench: str, designs: dict[str, Stages], rate_hz: int, rounds: int) -> None:
