@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 import pytest
 from other_user import needs_nobody, try_all
-from venue_stub import Canned, StubVenue, refusal, running_stub
+from venue_stub import Canned, refusal, stub_in_a_thread
 
 from procs.cli.main import main
 from procs.runtime.launch import Launch, write_launch
@@ -35,29 +32,6 @@ def write_keys(folder: Path) -> Path:
     path.write_text(f'[local]\napi_key = "{KEY}"\napi_secret = "{SECRET}"\n')
     path.chmod(0o600)
     return path
-
-
-@contextlib.contextmanager
-def stub_in_a_thread():
-    """A scripted venue for a route that is a process of its own."""
-    made: list[StubVenue] = []
-    started, stopping = threading.Event(), threading.Event()
-
-    async def serve() -> None:
-        async with running_stub() as stub:
-            made.append(stub)
-            started.set()
-            while not stopping.is_set():
-                await asyncio.sleep(0.02)
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    assert started.wait(10)
-    try:
-        yield made[0]
-    finally:
-        stopping.set()
-        thread.join(10)
 
 
 def start_route(folder: Path, credentials: Path, port: int) -> subprocess.Popen[str]:

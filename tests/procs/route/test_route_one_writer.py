@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import json
 import os
@@ -10,7 +9,6 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 import time
 from contextlib import contextmanager
 from decimal import ROUND_CEILING, Decimal
@@ -20,7 +18,7 @@ from types import SimpleNamespace
 import pytest
 from route_recorder import Recorder
 from route_scene import REPO, Scene, running_scene
-from venue_stub import StubVenue, running_stub
+from venue_stub import stub_in_a_thread
 
 from procs.runtime.launch import Launch, write_launch
 from shared.bus.locks import prepare_run_dir
@@ -41,29 +39,6 @@ PAUSED_S = (1.2, 1.4)
 
 
 # ── a second one ────────────────────────────────────────────────────────────────────────────────
-
-
-@contextmanager
-def stub_in_a_thread():
-    """A scripted venue for processes of their own."""
-    made: list[StubVenue] = []
-    started, stopping = threading.Event(), threading.Event()
-
-    async def serve() -> None:
-        async with running_stub() as stub:
-            made.append(stub)
-            started.set()
-            while not stopping.is_set():
-                await asyncio.sleep(0.02)
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    assert started.wait(10)
-    try:
-        yield made[0]
-    finally:
-        stopping.set()
-        thread.join(10)
 
 
 class Lone:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections import deque
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -256,6 +258,29 @@ async def running_stub():
         yield stub
     finally:
         await runner.cleanup()
+
+
+@contextmanager
+def stub_in_a_thread() -> Iterator[StubVenue]:
+    """A stub for processes of their own."""
+    made: list[StubVenue] = []
+    started, stopping = threading.Event(), threading.Event()
+
+    async def serve() -> None:
+        async with running_stub() as stub:
+            made.append(stub)
+            started.set()
+            while not stopping.is_set():
+                await asyncio.sleep(0.02)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    assert started.wait(10)
+    try:
+        yield made[0]
+    finally:
+        stopping.set()
+        thread.join(10)
 
 
 def access(port: int, **changes: Any) -> Access:
