@@ -261,9 +261,12 @@ class Actor:
 
     def _say_drained(self, now_ns: int) -> None:
         """Nothing is under way, and the venue was asked once more since, whatever it said (R1)."""
-        if not self._stopping or self._drained or self.account.intents:
+        if not self._stopping:
             return
-        if any(position.exiting for position in self.account.open_positions()):
+        if self.account.intents or any(p.exiting for p in self.account.open_positions()):
+            self._at_rest_ns = 0  # What was compared before it says nothing of its end.
+            return
+        if self._drained:
             return
         if not self._at_rest_ns:
             self._at_rest_ns = now_ns

@@ -120,8 +120,8 @@ class Reconciler:
 
     def _open_ledger(self, answer: VenueAnswered, still: bool, now_ns: int) -> None:
         """After what was found of ours, so that the ledger holds it once. For good when nothing is
-        held; else when history was read, nothing happened while the question was out (`still`), and
-        no execution is owed that would move the ledger again."""
+        held or history was read, nothing happened while the question was out (`still`), and no
+        execution is owed that would move the ledger again."""
         asked = answer.request
         assert isinstance(asked, TakeSnapshot)
         held = reconcile.held_symbols(answer.balances, self._instruments)
@@ -130,7 +130,7 @@ class Reconciler:
             self._read_back = True
         account = self._recorder.account
         owing = bool(account.inferred) or any(order.owed for order in account.orders.values())
-        done = not held or (self._read_back and still and not owing)
+        done = still and not owing and (not held or self._read_back)
         self._recorder.record(
             LedgerOpened(at_ns=now_ns, balances=answer.balances, provisional=not done)
         )

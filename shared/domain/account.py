@@ -66,7 +66,7 @@ class Account(msgspec.Struct, kw_only=True):
     """Per order, what was topped up and not yet replaced by real executions."""
     ledger: dict[str, Amount] = {}
     opening: bool = False
-    """The ledger is a provisional one: what it starts from may be a lost journal's positions."""
+    """The ledger is missing, or a provisional one: what it starts from may be a lost journal's."""
     balances: dict[str, VenueBalance] = {}
     dust: dict[str, Amount] = {}
     blocked: dict[str, int] = {}

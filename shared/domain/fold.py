@@ -295,8 +295,7 @@ def _filled(account: Account, event: FillBooked) -> str | None:
     if order is None:
         order = account.orders[event.client_id] = found_order(event)
     if event.inferred:
-        before = account.inferred.get(event.client_id)
-        if before is not None:
+        if event.client_id in account.inferred:
             return f"a second inferred fill of {event.client_id}"
         account.inferred[event.client_id] = event
     else:
@@ -405,6 +404,7 @@ def _run_began(account: Account, event: RunBegan) -> None:
         account.run_id = event.run_id
         account.run_began_ns = event.at_ns
         account.totals = {}
+    account.opening |= account.seq == 1  # An execution may be heard of before any balance is.
     if event.incarnation:
         account.epochs[f"{event.run_id}.{event.incarnation}"] = account.seq
         if len(account.epochs) > EPOCHS_MAX:

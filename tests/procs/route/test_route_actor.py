@@ -479,6 +479,23 @@ def test_a_stop_that_flattens_sells_what_was_bought_since():
     assert scene.said(Drained) == []
 
 
+def test_what_comes_after_the_stop_was_at_rest_is_compared_once_more_too():
+    """R1: the last comparison is younger than the last sale."""
+    scene = held()
+    scene.give(StopEntries(flatten=False), 5.0)
+    scene.reconcile(5.1, balances=scene.explained(), orders=(said("s1"), said("t1")))
+    assert len(scene.said(Drained)) == 1
+    scene.give(StopEntries(flatten=True), 6.0)
+    end_both(scene, 6.1)
+    done = said("x3", VenueStatus.FILLED, filled="1", quantity="1")
+    scene.give(VenueReported(order=done, trade=traded("x3", trade="9")), 6.2)
+    assert scene.account.positions == {}
+    assert len(scene.said(Drained)) == 1, "not by the comparison from before the sale"
+    scene.tick(7.3)
+    scene.reconcile(7.4, balances=scene.explained())
+    assert len(scene.said(Drained)) == 2
+
+
 def test_a_refused_intent_is_not_taken_on_when_its_copy_comes_late():
     """L8: its reservation is gone; meanwhile the engine is active again."""
     scene = active()

@@ -269,3 +269,19 @@ def test_what_happens_while_history_is_read_is_compared_again():
     assert not history_of(scene, 1004.4).history, "what is ours is known by now"
     scene.reconcile(1004.5, balances=balances(btc_free="2"))
     assert (scene.account.opening, scene.account.ledger["BTC"]) == (False, 2)
+
+
+def test_an_execution_that_is_heard_before_the_first_balances_does_not_open_the_ledger():
+    """A stop of the lost journal fills while route starts: what it holds is not known by that."""
+    scene = Scene()
+    scene.start(1000.0)
+    sale = said("s1", VenueStatus.FILLED, client_id=order_id("s1", LOST), filled="1")
+    scene.give(
+        VenueReported(order=sale, trade=traded("s1", client_id=order_id("s1", LOST))), 1000.05
+    )
+    left = balances(usdt="10003")
+    scene.reconcile(1000.1, balances=left)
+    assert scene.account.opening, "its balances may be older than what was heard"
+    scene.tick(1002.2)
+    scene.reconcile(1002.3, balances=left)
+    assert (scene.account.opening, scene.account.ledger) == (False, {"BTC": 0, "USDT": 10003})
