@@ -7,6 +7,7 @@ is written down and never met is said at the end of a campaign.
 from __future__ import annotations
 
 from procs.simulate.channels import PAIRS
+from procs.simulate.overseer import SAYING
 
 PLACEMENTS = ("PlaceOrder", "PlaceOco")
 WRITES = (*PLACEMENTS, "CancelOrder")
@@ -38,8 +39,9 @@ JOURNALS = ("route", "decide", "protect")
 CHILDREN = ("route", "protect", "ingest", "decide", "observe")
 ROUTE_WRITES = """
     RunBegan LedgerOpened BalancesSeen IntentAccepted IntentRefused IntentEnded OrderSubmitted
-    OrderAcknowledged OrderRefused OrderDoubted OrderAdopted OrderEnded CancelAsked FillBooked
-    ProtectionAccepted ProtectionChanged PositionClosed Reconciled QueryOrder TakeSnapshot
+    OrderAcknowledged OrderTriggered OrderRefused OrderDoubted OrderAdopted OrderEnded CancelAsked
+    FillBooked ProtectionAccepted ProtectionChanged PositionClosed Reconciled
+    QueryOrder TakeSnapshot
 """
 """What a turn of route begins with: its first event, or its first request."""
 TURNS = (
@@ -53,8 +55,19 @@ TURNS = (
 
 STEERING = tuple(
     f"supervise {first}"
-    for first in ("Spawn", "Signal", "WriteLatch", "RemoveLatch", "RememberOperator", "Finish")
+    for first in (
+        "Spawn",
+        "Signal",
+        "WriteLatch",
+        "RemoveLatch",
+        "RememberOperator",
+        "Reply",
+        "Finish",
+    )
 )
+FEEDING = ("ingest Quote",)
+WATCHING = ("observe EventSaid", "observe Welcomed")
+ANY_TURN = (*TURNS, *STEERING, SAYING, *FEEDING, *WATCHING)
 
 DECLARED: dict[str, tuple[str, ...]] = {
     "lost_request": REQUESTS,
@@ -84,11 +97,11 @@ DECLARED: dict[str, tuple[str, ...]] = {
     "doubled_say": SAYS,
     "lost_quote": READERS,
     "crash": TURNS,
-    "crash_pair": TURNS,
+    "crash_pair": ANY_TURN,
     "crash_supervise": STEERING,
-    "crash_saying": ("supervise says",),
-    "crash_ingest": ("ingest Quote",),
-    "crash_observe": ("observe EventSaid", "observe Welcomed"),
+    "crash_saying": (SAYING,),
+    "crash_ingest": FEEDING,
+    "crash_observe": WATCHING,
     "failed_start": CHILDREN,
     "lost_frame": STREAMS,
     "doubled_frame": STREAMS,
@@ -104,14 +117,14 @@ DECLARED: dict[str, tuple[str, ...]] = {
     "disk_error": JOURNALS,
     "power_cut": ("machine",),
     "lost_journal": JOURNALS,
-    "stopped": ("ACTIVE", "REDUCING"),
+    "stopped": ("ACTIVE", "REDUCING", "HALTED"),
     "silent_protect": ("protect",),
     "unlisted_trade": ("BUY", "SELL"),
     "sold_by_hand": ("ACTIVE", "REDUCING", "HALTED"),
     "held_by_hand": ("ACTIVE",),
     "cut_channel": tuple(" and ".join(pair) for pair in PAIRS),
     "paused": ("supervise", *CHILDREN),
-    "paused_turn": (*TURNS, *STEERING, "ingest Quote"),
+    "paused_turn": ANY_TURN,
     "suspended": ("machine",),
     "starved": ("supervise", *CHILDREN),
 }

@@ -90,6 +90,7 @@ def test_a_campaign_tells_its_coverage(capsys):
     assert main(["simulate", "--seeds", "0:2", "--workers", "1", "--json"]) == ExitCode.OK
     report = json.loads(capsys.readouterr().out)
     assert report["seeds"] == 2
+    assert report["undeclared"] == []
     for kind in set(report["faults"]) & set(DECLARED):
         pairs = [n for pair, n in report["coverage"].items() if pair.endswith(f" × {kind}")]
         assert sum(pairs) == report["faults"][kind], f"each {kind} in the state that it met"
