@@ -15,6 +15,9 @@ from shared.domain.instrument import Instrument
 from shared.ids import decision_of, leg_of
 from shared.units import ZERO
 
+DUST_MARGIN = Decimal("0.9")
+"""What was closed as dust may be worth a little more later."""
+
 
 class Book:
     """What one decision's orders did at the venue, and may still do."""
@@ -40,6 +43,10 @@ class Book:
     def held(self) -> Decimal:
         """Bought, less sold, less fees in base."""
         return self.bought - self.sold - self.base_fees
+
+    def may_be_dust(self, best: Decimal) -> bool:
+        """Whether what is held, at the best bid, is too little to sell or was so a moment ago."""
+        return self.instrument.is_dust(self.held, best * DUST_MARGIN)
 
     def may_buy(self) -> Decimal:
         """What its live buys can still execute."""

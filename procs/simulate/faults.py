@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from random import Random
 
 import msgspec
@@ -124,12 +125,15 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
 NONE = Faults()
 
 
+def _some(random: Random, most: float) -> float:
+    """A fault is off in half of the seeds, so that none hides what another shows."""
+    return random.random() * most if random.random() < 0.5 else 0.0
+
+
 def swarm(random: Random) -> Faults:
-    """Each fault is off in half of the seeds, so that no fault hides what another shows."""
+    """Everything at once: nearly each fault is off in half of the seeds, a few in most."""
 
-    def some(most: float) -> float:
-        return random.random() * most if random.random() < 0.5 else 0.0
-
+    some = partial(_some, random)
     return Faults(
         lost_request=some(0.25),
         lost_answer=some(0.25),
@@ -229,9 +233,7 @@ def restored(random: Random) -> Faults:
 def venue(random: Random) -> Faults:
     """The machine is well but for a death now and then; venue and network do their worst."""
 
-    def some(most: float) -> float:
-        return random.random() * most if random.random() < 0.5 else 0.0
-
+    some = partial(_some, random)
     return Faults(
         lost_request=some(0.15),
         lost_answer=some(0.15),

@@ -224,6 +224,46 @@ def test_a_request_that_breaks_a_law_is_named(law, request_of, text):
     assert any(text in one for one in said(world, law)), world.checkers.violations
 
 
+@pytest.mark.parametrize("degraded", [False, True])
+def test_a_sale_whose_row_a_power_cut_could_take_back_is_named(degraded):
+    """L1; only a disk that has refused already excuses it (L11)."""
+    world = running()
+    route = world.nodes["route"]
+    [submitted, *_] = route.actor.account.orders
+    route.disk.mark = 0
+    route.keeping._store.failed = "disk: full" if degraded else ""
+    world.checkers.called(route, replace(bought(submitted), side=Side.SELL))
+    told = [text for text in said(world, "L1") if text.endswith("could not take its row back")]
+    assert bool(told) is not degraded
+    world.checkers.called(route, replace(bought("sw-t9-1-x1"), side=Side.SELL))
+    assert "sw-t9-1-x1 left before it was on disk" in said(world, "L1")
+
+
+@pytest.mark.parametrize(("worth", "dust"), [("1.10", True), ("1.12", False)])
+def test_what_could_still_be_sold_without_doubt_is_no_dust(worth, dust):
+    """A tenth above the minimum it may have been dust a moment ago, when its price was lower."""
+    [book, *_] = running().venue.books.held.values()
+    instrument = book.instrument
+    sellable = instrument.quantity_down(book.held)
+    assert book.may_be_dust(instrument.min_notional * Decimal(worth) / sellable) is dust
+
+
+def test_a_position_that_the_engine_forgot_or_knows_wrongly_is_named_at_the_end():
+    world = running()
+    account = world.nodes["route"].actor.account
+    while not account.fills:
+        world.step()
+    [(name, position), *_] = account.positions.items()
+    assert position.quantity
+    held = world.venue.books.of[name].held
+    account.positions[name] = replace(position, bought=position.bought + ONE)
+    world.checkers.at_rest()
+    assert f"{name}: engine {held + ONE}, venue {held}" in said(world, "L3")
+    del account.positions[name]
+    world.checkers.at_rest()
+    assert f"{name}: {held} at the venue, no position in the engine" in said(world, "L3")
+
+
 def test_a_second_attempt_and_a_second_sending_are_named():
     world = running()
     route = world.nodes["route"]

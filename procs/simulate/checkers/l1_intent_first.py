@@ -38,6 +38,7 @@ class IntentFirst(Checker):
             if place is None:
                 self.say(f"{client_id} left before it was on disk")
             elif place > node.disk.mark and not node.keeping.degraded:
+                # A disk that refuses promises nothing; sales go on without it all the same (L11).
                 self.say(f"{client_id} left before a power cut could not take its row back")
 
     def died(self, node: Any) -> None:

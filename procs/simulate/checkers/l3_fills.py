@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from itertools import islice
 from typing import Any
 
 from procs.simulate.checkers.base import Checker
 
 INFERRED = ":inferred:"
-DUST_MARGIN = Decimal("0.9")
-"""What was closed as dust may be worth a little more later."""
 
 
 class Fills(Checker):
@@ -53,5 +50,5 @@ class Fills(Checker):
                     self.say(f"{decision}: engine {position.quantity}, venue {book.held}")
                 continue
             best = published[book.symbol].bids.best()
-            if best is not None and not book.instrument.is_dust(book.held, best * DUST_MARGIN):
+            if best is not None and not book.may_be_dust(best):
                 self.say(f"{decision}: {book.held} at the venue, no position in the engine")

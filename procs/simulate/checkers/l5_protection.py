@@ -28,8 +28,6 @@ REARMED_AFTER_NS = 35 * NS_PER_S
 """An exit that failed is tried again 30 s after its last attempt, which a pause may follow (P7)."""
 TRIGGERED_COVERS_MS = 2_000
 """A triggered stop-limit that nobody takes is a stop for this long."""
-DUST_MARGIN = Decimal("0.9")
-"""What was closed as dust may be worth a little more later."""
 
 
 class Protection(Checker):
@@ -89,7 +87,7 @@ class Protection(Checker):
         if covered >= wanted:
             return True
         best = self.world.venue.exchange.published[book.symbol].bids.best() or ZERO
-        return book.instrument.is_dust(book.held, best * DUST_MARGIN)
+        return book.may_be_dust(best)
 
     def _covered(self, book: Book, now_ms: int) -> Decimal:
         covered = ZERO
