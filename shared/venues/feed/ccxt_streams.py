@@ -18,6 +18,7 @@ from shared.units import NS_PER_S
 from shared.venues.feed.ccxt_book import VenueBook, VenueTrades
 from shared.venues.feed.ccxt_client import RAISED, end_connection, is_unsubscribed
 from shared.venues.feed.ccxt_dialects import Update, VenueRow, text_of_float
+from shared.venues.feed.pauses import Pauses
 from shared.venues.feed.port import FeedHandler, FeedStart
 
 LOOK_EVERY_S: Final = 0.25
@@ -212,9 +213,8 @@ class CcxtStreams:
 
     async def _keep(self, kept: _Kept) -> None:
         """Watches one book for as long as the feed runs."""
-        limits = self._limits
         depth = (self._row.depth if self._row is not None else 0) or None
-        pause_s = limits.backoff_min_s
+        pauses = Pauses(self._limits)
         while True:
             began_ns = self._clock.now_ns()
             question = self._exchange.watch_order_book(kept.symbol, depth)
@@ -232,10 +232,7 @@ class CcxtStreams:
                 kept.renewing = True
                 for frame in kept.book.lose(_said(error)):
                     self._say(frame)
-            if self._clock.now_ns() - began_ns >= limits.settled_s * NS_PER_S:
-                pause_s = limits.backoff_min_s
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, limits.backoff_max_s)
+            await pauses.after(self._clock.now_ns() - began_ns)
 
     async def _watched(self, kept: _Kept, question: Awaitable[Any]) -> BaseException | None:
         """Waits until a watch of a book is over: why it failed, None when it did not."""
@@ -260,8 +257,7 @@ class CcxtStreams:
 
     async def _keep_trades(self, kept: _Kept) -> None:
         """Watches one market's trades; without them there are no bars, but there is a book."""
-        limits = self._limits
-        pause_s = limits.backoff_min_s
+        pauses = Pauses(self._limits)
         while True:
             began_ns = self._clock.now_ns()
             watch = asyncio.ensure_future(self._exchange.watch_trades(kept.symbol))
@@ -274,10 +270,7 @@ class CcxtStreams:
                     raise error
                 if isinstance(error, NotSupported):
                     return
-            if self._clock.now_ns() - began_ns >= limits.settled_s * NS_PER_S:
-                pause_s = limits.backoff_min_s
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, limits.backoff_max_s)
+            await pauses.after(self._clock.now_ns() - began_ns)
 
     async def _unwatch(self, kept: _Kept) -> None:
         """Ends a subscription, so that the next watch is a new one; where ccxt cannot, or the venue
@@ -358,12 +351,14 @@ class CcxtStreams:
     # ---- telling
 
     def _tell(self, what: Callable[[FeedHandler], None]) -> None:
-        """Calls the handler. What it raises ends `run`: inside ccxt's loop it would be lost."""
+        """Calls the handler."""
         if self._handler is None or self._failure is not None:
             return
         try:
             what(self._handler)
         except Exception as error:  # noqa: BLE001
+            # Whatever the handler raises: `_look` raises it again and so ends `run`; here it would
+            # count as a frame that cannot be read, or end ccxt's receive loop.
             self._failure = error
             self._woken.set()
 

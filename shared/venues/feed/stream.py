@@ -20,6 +20,7 @@ from shared.units import NS_PER_S
 from shared.venues.feed.dialect import FeedDialect
 from shared.venues.feed.http import tls_context
 from shared.venues.feed.link import MESSAGE_BYTES_MAX, FeedError, Link, RefusedError
+from shared.venues.feed.pauses import Pauses
 from shared.venues.feed.port import FeedHandler, FeedLimits
 
 
@@ -54,15 +55,14 @@ class FeedStream:
     async def run(self) -> None:
         """Keeps the stream up until cancelled. Raises only what the handler raised."""
         limits = self._limits
-        backoff_s = limits.backoff_min_s
+        pauses = Pauses(limits)
         stall_s = limits.stall_s
         while True:
             try:
                 link = await self._open()
             except (FeedError, OSError, WSHandshakeError) as error:
                 self._handler.on_down(self.symbols, f"not connected: {error or type(error)}")
-                await asyncio.sleep(backoff_s)
-                backoff_s = min(backoff_s * 2, limits.backoff_max_s)
+                await pauses.after()
                 continue
             opened_ns = self._clock.now_ns()
             self._link = link
@@ -79,10 +79,7 @@ class FeedStream:
             self._handler.on_down(self.symbols, reason)
             # A market in which nothing happens is not cured by connecting again and again.
             stall_s = limits.stall_s if link.had_data else min(stall_s * 2, limits.stall_max_s)
-            if self._clock.now_ns() - opened_ns >= limits.settled_s * NS_PER_S:
-                backoff_s = limits.backoff_min_s
-            await asyncio.sleep(backoff_s)
-            backoff_s = min(backoff_s * 2, limits.backoff_max_s)
+            await pauses.after(self._clock.now_ns() - opened_ns)
 
     async def resubscribe(self, symbol: str) -> None:
         """Drops and adds the topic of one symbol's book: the venue answers with a snapshot. Raises
