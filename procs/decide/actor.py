@@ -389,7 +389,12 @@ class Actor(Follower[State]):
         for intent_id, known in account.intents.items():
             if intent_id not in self.state.reservations:
                 self._record(ReservationFound(intent=known.intent, at_ns=now_ns))
-        for name in (*account.intents, *account.ended_intents, *account.positions):
+        for name in (
+            *account.intents,
+            *account.ended_intents,
+            *account.refused_intents,
+            *account.positions,
+        ):
             run, _, number = name.rpartition("-")
             if run == self.run_id:
                 self._number = max(self._number, int(number))

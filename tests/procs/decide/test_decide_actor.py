@@ -12,6 +12,7 @@ from domain_scene import (
     ended,
     ended_intent,
     filled,
+    intent_refused,
     ns,
     opened,
     quote,
@@ -455,6 +456,12 @@ def test_what_a_lost_journal_no_longer_knows_is_taken_from_route():
     assert refused.decision_id == "run1-2"
     after.route_says(IntentEnded(at_ns=ns(6), intent_id=ID, symbol="BTCUSDT", reason="gone"), 6)
     assert after.actor.state.reservations == {}
+
+
+def test_the_number_of_an_intent_that_route_refused_does_not_come_again():
+    """Route takes none on that it has refused before, and says nothing of it (L8)."""
+    after = Scene(opened(), intent_refused(), at=5.0).well(5.0)
+    assert after.price(5.1).intent.intent_id == "run1-2"
 
 
 def test_a_crossing_that_bought_nothing_may_speak_again():
