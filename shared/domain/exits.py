@@ -15,6 +15,7 @@ from shared.domain.order import Order, OrderStatus
 from shared.domain.policy import ExitPolicy
 from shared.domain.position import Position
 from shared.domain.protection import committed, sellable
+from shared.domain.resolve import INFERRED_PHASE_NS
 from shared.domain.steps import Call, Step, cancel
 from shared.ids import client_id
 from shared.messages.account import (
@@ -170,9 +171,13 @@ def close_steps(
     price = mark.bid if mark is not None and mark.bid > ZERO else position.entry_price
     if not instrument.is_dust(sellable(account, position, instrument), price):
         return []
-    guessed = any(g.decision_id == position.position_id for g in account.inferred.values())
+    guessed = any(
+        guess.decision_id == position.position_id and now_ns - guess.at_ns < INFERRED_PHASE_NS
+        for guess in account.inferred.values()
+    )
     if guessed and not instrument.is_dust(position.quantity, price):
-        # What is kept back for an unheard fee may be sold once the execution is listed (L5).
+        # What is kept back for an unheard fee may be sold once the execution is listed (L5). One
+        # that is asked for no more holds up neither its symbol nor a stop of the engine (R1).
         return []
     reason = position.exiting.reason if position.exiting else _venue_exit(account, position)
     return [

@@ -30,10 +30,12 @@ from domain_scene import (
 from shared.domain.exits import close_steps, exit_steps, join
 from shared.domain.fold import evolve
 from shared.domain.policy import ExitPolicy
+from shared.domain.resolve import INFERRED_PHASE_NS
 from shared.messages.account import ExitFailed, OrderEnd, PositionClosed
 from shared.messages.control import ASKED_BY_A_PERSON
 from shared.messages.protection import Exit, Urgency
 from shared.messages.venue import CancelOrder, Meaning, OrderKind, PlaceOrder, TimeInForce
+from shared.units import NS_PER_S
 
 POLICY = ExitPolicy()
 
@@ -330,6 +332,9 @@ def test_what_an_unheard_fee_keeps_back_is_no_dust():
     account.inferred = {guess.client_id: guess}
     assert position_of(account).quantity == D(1)
     assert closing(account) is None
+    asked_s = (guess.at_ns - ns(0) + INFERRED_PHASE_NS) / NS_PER_S
+    assert closing(account, at=asked_s - 0.1) is None
+    assert closing(account, at=asked_s).dust_quantity == 1, "nobody lists it any more"
     account.inferred = {}
     assert kinds(steps_of(account, at=5))[0] == "OrderSubmitted"
 
