@@ -367,9 +367,9 @@ def fold_wal(path: Path) -> None:
     try:
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
     except sqlite3.Error as error:
+        leave_open(connection)
         raise DiskError(f"{path}: {error}") from error
-    finally:
-        connection.close()
+    connection.close()
 
 
 def _read(connection: sqlite3.Connection, path: Path, role: str) -> Survey:

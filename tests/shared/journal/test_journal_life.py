@@ -8,7 +8,7 @@ import pytest
 
 from shared.domain.effects import Journal as Entry
 from shared.errors import JournalError, NotFoundError
-from shared.journal.journal import Journal, fold_wal, mark_path
+from shared.journal.journal import DiskError, Journal, fold_wal, mark_path
 from shared.journal.mark import read_mark
 from shared.journal.reader import JournalReader
 from shared.messages.account import AccountEvent, Alarmed
@@ -222,6 +222,24 @@ def test_folding_the_log_loses_nothing(path):
     journal.append([entry(50)], 0)
     with JournalReader(path) as reader:
         assert reader.last_seq() == 50
+
+
+def test_a_log_that_could_not_be_folded_is_not_folded_by_closing(path, monkeypatch):
+    """L11: a sync that succeeds after one that failed has lost what lay between."""
+
+    class Refusing:
+        closed = False
+
+        def execute(self, statement):
+            raise sqlite3.OperationalError("disk I/O error")
+
+        def close(self):
+            Refusing.closed = True
+
+    monkeypatch.setattr("shared.journal.journal.connect", lambda path: Refusing())
+    with pytest.raises(DiskError, match="disk I/O error"):
+        fold_wal(path)
+    assert not Refusing.closed
 
 
 def test_a_reader_beside_the_writer_pages_and_finds(path):
