@@ -6,10 +6,11 @@ instant loses nothing that a client was told. A lock file keeps a second venue o
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -153,9 +154,7 @@ class VenueJournal:
         without an event, as it is after all events."""
         if not self._lasts:
             return
-        execute = self._db.execute
-        execute("begin immediate")
-        try:
+        with self._transaction():
             for event in events:
                 if isinstance(event, OrderUpdated):
                     self._write_update(event)
@@ -171,24 +170,28 @@ class VenueJournal:
                 else:
                     self._write_list(one)
             self._write_books(counters, ledger)
-        except BaseException:
-            execute("rollback")
-            raise
-        execute("commit")
 
     def open_accounts(
         self, balances: dict[str, dict[str, Balance]], counters: Counters, ledger: Ledger
     ) -> None:
         """Commits the first balances of new accounts, and the ledger that they were put in."""
-        self._db.execute("begin immediate")
-        try:
+        with self._transaction():
             for account, one in balances.items():
                 self._write_balances(account, one)
             self._write_books(counters, ledger)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Commits what is written inside, or nothing of it; whatever ended it is raised on."""
+        self._db.execute("begin immediate")
+        try:
+            yield
+            self._db.execute("commit")
         except BaseException:
-            self._db.execute("rollback")
+            # A full disk makes SQLite roll back by itself.
+            if self._db.in_transaction:
+                self._db.execute("rollback")
             raise
-        self._db.execute("commit")
 
     def _write_update(self, event: OrderUpdated) -> None:
         execute = self._db.execute
