@@ -25,6 +25,7 @@ from shared.clock import EngineClock, iso
 from shared.domain.instrument import Instrument
 from shared.errors import ConfigError, DeadlineError, ExitCode
 from shared.units import NS_PER_MS, NS_PER_S, plain
+from shared.venues.feed.ccxt_dialects import checks_of
 from shared.venues.feed.choose import LOCAL, feed_names, open_feed
 from shared.venues.feed.dialect import NATIVE
 from shared.venues.feed.port import FeedStart
@@ -64,6 +65,13 @@ def run(args: argparse.Namespace) -> int:
     start, symbols = _asked(args)
     feed = open_feed(start)
     instruments = asyncio.run(feed.instruments(symbols, ""))
+    if start.venue not in feed_names():
+        checked = checks_of(start.venue)
+        print(
+            f"seawall: {start.venue} through ccxt; checked of its books: {checked}",
+            file=sys.stderr,
+            flush=True,
+        )
     stopping = _Stopping()
     with tempfile.TemporaryDirectory(prefix="seawall-feed-") as folder:
         child = FeedChild(Path(folder), start, symbols)

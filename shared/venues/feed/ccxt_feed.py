@@ -18,7 +18,7 @@ from shared.domain.instrument import Instrument
 from shared.errors import ConfigError, VenueError
 from shared.venues.feed.ccxt_book import VenueBook, VenueTrades
 from shared.venues.feed.ccxt_client import RAISED, may_ask_again, open_client, redirected
-from shared.venues.feed.ccxt_dialects import ROWS, checks_of
+from shared.venues.feed.ccxt_dialects import ROWS
 from shared.venues.feed.ccxt_listings import (
     candles_of,
     find_market,
@@ -55,11 +55,6 @@ class CcxtFeed:
     def remedy(self) -> Remedy:
         """Snapshots come as frames, whether the venue streams them or we fetch them."""
         return Remedy.SUBSCRIBE
-
-    @property
-    def checks(self) -> str:
-        """What of the venue's books is checked by us, in words."""
-        return checks_of(self._start.venue)
 
     # ---- questions
 

@@ -35,6 +35,7 @@ def test_a_venue_behind_ccxt_is_shown_by_the_verb():
 
     code, rows, told = asyncio.run(look())
     assert code == 0, told
+    assert "okx through ccxt; checked of its books: prevSeqId" in told
     last = rows[-1]
     assert (last["symbol"], last["bid"], last["ask"]) == ("BTC/USDT", "30000.1", "30000.3")
     assert last["last"] == "30000.2"
