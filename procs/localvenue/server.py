@@ -67,7 +67,7 @@ class VenueServer:
             )
             if options.audit is not None:
                 self.venue.keep_audit(open_audit(options, options.audit, market, journal))
-        except BaseException:
+        except BaseException:  # Raised on, whatever it is: only the lock is let go first.
             journal.close()
             raise
         self.port = 0

@@ -56,7 +56,9 @@ class Shell:
         go out, nothing is read yet. Raises SeawallError to end the process."""
 
     def build(self) -> LiveActor:
-        """The actor, before recovery. Raises ConfigError for what makes a start impossible."""
+        """The actor, before recovery. Raises ConfigError for what makes a start impossible.
+
+        Every role has its own; only a shell written without one, a bug, gets here."""
         raise NotImplementedError(f"the shell of {self.role} builds no actor")
 
     def tasks(self, runtime: Runtime) -> Iterable[Coroutine[Any, Any, None]]:

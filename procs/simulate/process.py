@@ -6,6 +6,7 @@ SIGSTOP or a starved processor stop it: what it has done stays done, the rest co
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -77,7 +78,7 @@ class _Turn(NamedTuple):
     death: int | None
 
 
-class Process:
+class Process(ABC):
     """One role's place on the machine: at most one process of it lives at a time (L7)."""
 
     def __init__(self, role: str, agenda: Agenda, around: Around) -> None:
@@ -234,17 +235,17 @@ class Process:
         self._ended()
         self._around.turned(self)
 
+    @abstractmethod
     def _judge(self, messages: list[Any], now_ns: int) -> Sequence[Any]:
         """What follows from messages, in the order in which it is done."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _doing(self, steps: Sequence[Any]) -> str:
         """What a turn is about; empty for one in which a death would change nothing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _do(self, step: Any, began_ns: int) -> None:
         """Performs one step."""
-        raise NotImplementedError
 
-    def _ended(self) -> None:
+    def _ended(self) -> None:  # noqa: B027 - a hook that most roles leave empty
         """All steps are done."""

@@ -39,7 +39,7 @@ class Listening:
         try:
             self._control.open()
             self._steer.open()
-        except BaseException:
+        except BaseException:  # Raised on, whatever it is: nothing may stay bound behind it.
             self.close()
             raise
 

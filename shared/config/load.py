@@ -272,6 +272,8 @@ def _list_of_text(item: type, given: _Given) -> Any:
 
 
 def _keep_amount(kind: type, value: Any) -> Any:
+    """msgspec's hook for kinds it does not know: `_as_kind` has made Amounts of numbers and refused
+    the rest. Only a knob that is declared wrong gets further; that is a bug with a traceback."""
     if kind is Amount and isinstance(value, Decimal):
         return value
     raise NotImplementedError(f"no reader for {kind}")

@@ -39,12 +39,15 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 def _read(kind: type, raw: Any) -> Any:
+    """msgspec's hook for kinds it does not know. Only a field that is declared wrong gets another
+    kind here, no input does: the error is a bug and keeps its traceback."""
     if kind is Amount:
         return decimal_from_text(raw, Amount)
     raise NotImplementedError(f"no reader for {kind}")
 
 
 def _write(value: Any) -> Any:
+    """msgspec's hook for values it does not know; the error is a bug as in `_read`."""
     if isinstance(value, Decimal):
         return str(value)
     raise NotImplementedError(f"no writer for {type(value)}")
