@@ -2,7 +2,9 @@
 
 All pairs of processes live all the time and take turns at so many round trips of a quote's length
 over `ipc://`, one after the other; a pair that waits sleeps in its read. Figures are wall times: a
-hop is mostly wake-ups, and those are no CPU time of a thread.
+hop is mostly wake-ups, and those are no CPU time of a thread. So all is measured twice, on cores
+that sleep when they have nothing to do and on cores that are kept awake, and two rows show what a
+wake-up costs by itself: libzmq without Python, and a socket without libzmq.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from bench.awake import AWAKE, SLEEPING, cores, named
 from bench.child import child
 from bench.hop_c import Ask, bundled_libzmq, c_pair, compiled
 from bench.hop_ends import BODY_BYTES, WAYS, End, run_end
@@ -28,9 +31,12 @@ IN_C: Final = "libzmq_c"
 USUAL: Final = "zmq_asyncio"
 WANTED: Final = {IN_C: 1.15, USUAL: 0.6}
 """Our p50 as a multiple of the peer's, at most."""
+OURS: Final = ("blocking", "uvloop")
 OPERATION: Final = {
     "blocking": f"{BODY_BYTES} bytes there and back, raw sockets that sleep in their read",
     "uvloop": f"{BODY_BYTES} bytes there and back, the engine's links in uvloop's poller",
+    IN_C: f"{BODY_BYTES} bytes there and back, libzmq without Python",
+    "unix_socket": f"{BODY_BYTES} bytes there and back, a blocking Unix socket without ZeroMQ",
 }
 
 
@@ -58,8 +64,9 @@ def python_pair(name: str, way: Callable[[End], None], folder: str) -> Iterator[
 def run(json_output: bool = False, rounds: int = ROUNDS) -> list[dict[str, Any]]:
     """Measures and returns the rows {name, unit, p50, p99, p999, ratio_to, wanted, operation}.
 
-    `ratio_to` is the peer's p50 over ours, `wanted` how much that should be at least. Prints a
-    table unless json_output. Raises DeadlineError when a process does not answer.
+    `ratio_to` is the peer's p50 over the row's, `wanted` how much that should be at least, for our
+    own rows. Prints a table unless json_output. Raises DeadlineError when a process does not
+    answer.
     """
     print(f"bench hop: {rounds} x {TRIPS} round trips each way", file=sys.stderr)
     with contextlib.ExitStack() as stack:
@@ -72,8 +79,11 @@ def run(json_output: bool = False, rounds: int = ROUNDS) -> list[dict[str, Any]]
         if program is not None and library is not None:
             ends = c_pair(program, library, f"ipc://{folder}/c.sock", BODY_BYTES)
             pairs[IN_C] = stack.enter_context(ends)
-        taken = _measure(pairs, rounds)
-    rows = [_row(name, taken) for name in OPERATION]
+        rows = []
+        for state in (SLEEPING, AWAKE):
+            with cores(state):
+                taken = _measure(pairs, rounds)
+            rows += [_row(name, taken, state) for name in OPERATION if name in taken]
     if not json_output:
         print_rows(rows)
     return rows
@@ -99,19 +109,19 @@ def _figure(rounds: list[list[int]], percent: float) -> float:
     return statistics.median(found) / 1e3
 
 
-def _row(name: str, taken: dict[str, list[list[int]]]) -> dict[str, Any]:
+def _row(name: str, taken: dict[str, list[list[int]]], state: str = SLEEPING) -> dict[str, Any]:
     ours = taken[name]
-    peers = [peer for peer in WANTED if peer in taken]
+    peers = [peer for peer in WANTED if peer in taken and peer != name]
     p50, p99, p999 = (_figure(ours, percent) for percent in (50, 99, 99.9))
     return {
-        "name": f"round_trip_{name}",
+        "name": named(f"round_trip_{name}", state),
         "unit": "us",
         "p50": round(p50, 2),
         "p99": round(p99, 2),
         "p999": round(p999, 2),
         "ratio_to": {peer: round(_figure(taken[peer], 50) / p50, 2) for peer in peers},
         "ratio_p99_to": {peer: round(_figure(taken[peer], 99) / p99, 2) for peer in peers},
-        "wanted": {peer: round(1 / WANTED[peer], 2) for peer in peers},
+        "wanted": {peer: round(1 / WANTED[peer], 2) for peer in peers if name in OURS},
         "operation": OPERATION[name],
         "samples": sum(map(len, ours)),
     }
@@ -120,14 +130,15 @@ def _row(name: str, taken: dict[str, list[list[int]]]) -> dict[str, Any]:
 def print_rows(rows: Iterable[dict[str, Any]]) -> None:
     """A plain table."""
     print(
-        f"{'round trip, us':22} {'p50':>8} {'p99':>8} {'p99.9':>9}  peers' time over ours (wanted)"
+        f"{'round trip, us':29} {'p50':>8} {'p99':>8} {'p99.9':>9}  peers' time over ours (wanted)"
     )
     for row in rows:
+        wanted = {peer: f" ({times:g})" for peer, times in row["wanted"].items()}
         ratios = ", ".join(
-            f"{peer} {times:g}x ({row['wanted'][peer]:g}), p99 {row['ratio_p99_to'][peer]:g}x"
+            f"{peer} {times:g}x{wanted.get(peer, '')}, p99 {row['ratio_p99_to'][peer]:g}x"
             for peer, times in row["ratio_to"].items()
         )
-        print(f"{row['name']:22} {row['p50']:8g} {row['p99']:8g} {row['p999']:9g}  {ratios}")
+        print(f"{row['name']:29} {row['p50']:8g} {row['p99']:8g} {row['p999']:9g}  {ratios}")
         print(f"  {row['operation']}")
 
 

@@ -1,15 +1,17 @@
-"""The ends of a round trip in Python, each in its own process: ours in two ways, and the usual.
+"""The ends of a round trip in Python, each in its own process: ours in two ways, and two others.
 
 Nobody ends by itself: the parent kills what it started. Ours are the engine's `Link`s: raw sockets,
 in a blocking read, or with their descriptor in uvloop's poller, drained and asked again because
-that descriptor is edge-triggered. The usual way is `zmq.asyncio` on uvloop. All are one DEALER to
-another, so that one frame is one message.
+that descriptor is edge-triggered. The usual way is `zmq.asyncio` on uvloop. These are one DEALER to
+another, so that one frame is one message. The bare way is a Unix socket without ZeroMQ: two wakes
+of a process and nothing else, the floor of anything that sleeps between messages.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -58,6 +60,41 @@ def _channel(name: str) -> Channel:
     )
 
 
+def bare(end: End) -> None:
+    """A connected Unix socket, without threads, frames or queues."""
+    address = str(Path(end.folder) / f"{end.name}.sock")
+    if end.echoes:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(address)
+            server.listen(1)
+            _ready(end)
+            peer, _ = server.accept()
+        while body := peer.recv(BODY_BYTES):
+            peer.sendall(body)
+        return
+    near = socket.socket(socket.AF_UNIX)
+    near.connect(address)
+
+    def trip(body: bytes) -> None:
+        near.sendall(body)
+        near.recv(BODY_BYTES)
+
+    _ask(end, trip)
+
+
+def _ask(end: End, trip: Callable[[bytes], None]) -> None:
+    """Times so many trips as are asked for, for ever."""
+    _ready(end)
+    body = bytes(BODY_BYTES)
+    while True:
+        took = []
+        for _ in range(end.orders.recv()):
+            began_ns = now()
+            trip(body)
+            took.append(now() - began_ns)
+        end.orders.send(took)
+
+
 def _link(end: End) -> Link:
     role = "route" if end.echoes else "decide"
     link = Link(zmq.Context(), _channel(end.name), role, Path(end.folder))
@@ -72,20 +109,17 @@ def _ready(end: End) -> None:
 
 def blocking(end: End) -> None:
     """A raw socket that sleeps in its read."""
-    socket = _link(end)._socket
-    _ready(end)
+    link = _link(end)._socket
     if end.echoes:
+        _ready(end)
         while True:
-            socket.send(socket.recv())
-    body = bytes(BODY_BYTES)
-    while True:
-        took = []
-        for _ in range(end.orders.recv()):
-            began_ns = now()
-            socket.send(body)
-            socket.recv()
-            took.append(now() - began_ns)
-        end.orders.send(took)
+            link.send(link.recv())
+
+    def trip(body: bytes) -> None:
+        link.send(body)
+        link.recv()
+
+    _ask(end, trip)
 
 
 def polled(end: End) -> None:
@@ -133,23 +167,23 @@ def usual(end: End) -> None:
     """`zmq.asyncio` on uvloop."""
 
     async def live() -> None:
-        socket = zmq.asyncio.Context().socket(zmq.DEALER)
+        link = zmq.asyncio.Context().socket(zmq.DEALER)
         address = _channel(end.name).address(Path(end.folder))
         if end.echoes:
-            socket.bind(address)
+            link.bind(address)
         else:
-            socket.connect(address)
+            link.connect(address)
         _ready(end)
         if end.echoes:
             while True:
-                await socket.send(await socket.recv())
+                await link.send(await link.recv())
         body = bytes(BODY_BYTES)
         while True:
             took = []
             for _ in range(await asyncio.to_thread(end.orders.recv)):
                 began_ns = now()
-                await socket.send(body)
-                await socket.recv()
+                await link.send(body)
+                await link.recv()
                 took.append(now() - began_ns)
             end.orders.send(took)
 
@@ -172,4 +206,5 @@ WAYS: Final[dict[str, Callable[[End], None]]] = {
     "blocking": blocking,
     "uvloop": polled,
     "zmq_asyncio": usual,
+    "unix_socket": bare,
 }
