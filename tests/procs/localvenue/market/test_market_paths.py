@@ -1,11 +1,11 @@
 """The profiles with a path keep what their docstrings promise: crash, chop, illiquid."""
 
-import time
 from itertools import combinations, pairwise
 from math import log
 from statistics import correlation, mean
 
 import pytest
+from market_cost import Cost
 
 from procs.localvenue.market.events import Traded
 from procs.localvenue.market.profiles import build_market
@@ -55,14 +55,11 @@ class Seen:
 def watch(profile, seed, minutes, symbols=None):
     market = build_market(profile, seed, START_MS, symbols)
     seen = {one.symbol: Seen() for one in market.instruments}
-    spent_s = 0.0
+    cost = Cost()
     for now_ms in range(START_MS, START_MS + minutes * MINUTE_MS + 1, 500):
-        before_s = time.process_time()
-        events = market.advance(now_ms)
-        spent_s += time.process_time() - before_s
-        for event in events:
+        for event in cost.advance(market, now_ms):
             seen[event.symbol].see(event)
-    return market, seen, spent_s / (minutes * 60)
+    return market, seen, cost.ratio()
 
 
 def between(rows, from_ms, to_ms):
@@ -257,5 +254,5 @@ def test_illiquid_prices_jump(illiquid):
 
 @pytest.mark.parametrize("name", ["crash", "chop", "illiquid"])
 def test_the_path_profiles_are_cheap(name, request):
-    _, _, share = request.getfixturevalue(name)
-    assert share < 0.08
+    _, _, cost = request.getfixturevalue(name)
+    assert cost < 12
