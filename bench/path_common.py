@@ -98,11 +98,8 @@ class Hops:
         self._histograms[name].record(max(duration_ns, 0))
 
     def send(self, connection: Connection) -> None:
-        """Hands everything over."""
+        """Hands everything over, and counts anew."""
         connection.send({name: each.to_bytes() for name, each in self._histograms.items()})
-
-    def clear(self) -> None:
-        """Forgets what was counted (the warm-up)."""
         for each in self._histograms.values():
             each.clear()
 
@@ -132,8 +129,6 @@ class Kernel:
 def listen(stage: Stage, hops: Hops) -> bool:
     """Reads one word of the parent; False at the end."""
     word: Any = stage.orders.recv()
-    if word == "clear":
-        hops.clear()
-    elif word == "report":
+    if word == "report":
         hops.send(stage.orders)
     return word is not None

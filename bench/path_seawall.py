@@ -84,7 +84,7 @@ def ingest(stage: Stage) -> None:
         if batch is None:
             return
         if not isinstance(batch, Batch):
-            hops.clear() if batch == "clear" else hops.send(stage.orders)
+            hops.send(stage.orders)
             continue
         for number in range(batch.count):
             intended_ns = batch.start_ns + number * batch.interval_ns

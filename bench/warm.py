@@ -40,8 +40,8 @@ def run(
     return rows
 
 
-def _row(hop: str, idle: str, found: dict[str, dict[str, Histogram]]) -> dict[str, Any]:
-    ours, usual = found[idle][hop], found[USUAL][hop]
+def _row(hop: str, idle: str, found: path.Found) -> dict[str, Any]:
+    ours, usual = found[idle][hop].whole, found[USUAL][hop].whole
     figures = {f"p{str(p).replace('.', '')}": ours.percentile(p) / 1e3 for p in (50, 99, 99.9)}
     return {
         "name": f"{hop}_{idle}",

@@ -17,9 +17,29 @@ def test_the_decision_guards_and_sizes():
     assert decide(50.0, 100.0, 1e6, 6666.0) is None
 
 
+def counted(*durations_ns):
+    found = Histogram()
+    for duration_ns in durations_ns:
+        found.record(duration_ns)
+    return found
+
+
+def test_a_tail_is_judged_in_the_best_round_beside_the_median_of_the_other_design():
+    ours, naive = path.Rounds(), path.Rounds()
+    for one in (counted(*[1_000] * 9, 900_000), counted(*[1_000] * 9, 4_000)):
+        ours.add(one)
+        naive.add(counted(*[8_000] * 10))
+    row = path._row("tick_to_order", ours, naive, "awake")
+    assert row["name"] == "tick_to_order_awake"
+    assert row["p99"] > 800
+    assert row["ratio_to"]["naive"] == pytest.approx(8, rel=0.05)
+    assert row["ratio_to"][path.TAIL] == pytest.approx(2, rel=0.05)
+    assert row["wanted"].keys() == row["ratio_to"].keys()
+
+
 def test_missing_orders_are_an_error_not_a_flattering_row():
-    full, empty = Histogram(), Histogram()
-    full.record(1000)
+    full, empty = path.Rounds(), path.Rounds()
+    full.add(counted(1000))
     found = {"seawall": dict.fromkeys(HOPS, full), "naive": dict.fromkeys(HOPS, empty)}
     with pytest.raises(SeawallError, match="naive counted 0 of 1"):
         path._require_all("path", found, 1)
@@ -42,7 +62,8 @@ def test_both_designs_make_an_order_of_every_tick(monkeypatch):
     monkeypatch.setattr(path, "WARM_UP_TICKS", 10)
     rows = path.run(json_output=True, rate_hz=50, rounds=1)
     by_lane = [f"{hop}_by_fast_lane" for hop in path.LANE_HOPS]
-    assert [row["name"] for row in rows] == [*HOPS, *by_lane]
+    woken = [f"{name}_awake" for name in (*path.WOKEN_HOPS, *by_lane)]
+    assert [row["name"] for row in rows] == [*HOPS, *by_lane, *woken]
     for row in rows:
         assert row["samples"] == row["naive_samples"] == 30
         assert 0 < row["p50"] <= row["p99"] <= row["p999"]
