@@ -19,9 +19,10 @@ from shared.clock import EngineClock
 from shared.units import NS_PER_S
 from shared.venues.feed.dialect import FeedDialect
 from shared.venues.feed.http import tls_context
-from shared.venues.feed.link import MESSAGE_BYTES_MAX, FeedError, Link, RefusedError
+from shared.venues.feed.link import FeedError, Link, RefusedError
 from shared.venues.feed.pauses import Pauses
 from shared.venues.feed.port import FeedHandler, FeedLimits
+from shared.venues.feed.websocket import MESSAGE_BYTES_MAX
 
 
 class FeedStream:

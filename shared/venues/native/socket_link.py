@@ -9,24 +9,16 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from picows import (
-    WSCloseCode,
-    WSError,
-    WSFrame,
-    WSListener,
-    WSMsgType,
-    WSTransport,
-    ws_connect,
-)
+from picows import WSError, WSFrame, WSMsgType, WSTransport, ws_connect
 
 from shared.errors import MessageError
 from shared.venues.feed.http import HttpError, tls_context
+from shared.venues.feed.websocket import MESSAGE_BYTES_MAX, WebSocketEnd
 from shared.venues.native.socket_requests import ENVELOPE, Envelope
 from shared.venues.transport import Access
 
 CONNECT_S: Final = 5.0
 PING_S: Final = 5.0
-MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024
 
 ADDRESSES: Final = {
     "live": "wss://ws-api.binance.com:443/ws-api/v3",
@@ -37,7 +29,7 @@ Push = Callable[[Envelope, bytes], None]
 """Called with what a frame says and the frame itself, when it answers no request of ours."""
 
 
-class SocketLink(WSListener):  # type: ignore[misc, unused-ignore]
+class SocketLink(WebSocketEnd):
     """An open connection, until `closed` says why it is none any more."""
 
     def __init__(
@@ -46,17 +38,14 @@ class SocketLink(WSListener):  # type: ignore[misc, unused-ignore]
         on_malformed: Callable[[str], None],
         on_touched: Callable[[], None],
     ) -> None:
+        super().__init__()
         self._loop = asyncio.get_running_loop()
         self._on_push = on_push
         self._on_malformed = on_malformed
         self._on_touched = on_touched
-        self._transport: WSTransport | None = None
-        self._parts: list[bytes] = []
         self._answers: dict[str, asyncio.Future[Envelope]] = {}
         self._number = 0
         self._ping: asyncio.TimerHandle | None = None
-        self._last_word: asyncio.Task[None] | None = None
-        self.closed: asyncio.Future[str] = self._loop.create_future()
 
     def next_id(self) -> str:
         """The id of the next request."""
@@ -67,10 +56,10 @@ class SocketLink(WSListener):  # type: ignore[misc, unused-ignore]
         """Sends a request; the future gives its answer, or HttpError when the connection ends.
 
         Raises HttpError when surely nothing was sent."""
-        if self._transport is None or self.closed.done():
+        if (transport := self._usable) is None:
             raise HttpError("the socket is not connected")
         self._answers[number] = answer = self._loop.create_future()
-        self._transport.send(WSMsgType.TEXT, frame)
+        transport.send(WSMsgType.TEXT, frame)
         return answer
 
     async def answer(
@@ -89,54 +78,26 @@ class SocketLink(WSListener):  # type: ignore[misc, unused-ignore]
         """Whether an answer is still to come."""
         return bool(self._answers)
 
-    def drop(self) -> None:
-        """Closes the connection from our side."""
-        if self._transport is not None and not self.closed.done():
-            self._transport.send_close(WSCloseCode.OK)
-        self.end("closed by us")
+    # ---- picows
 
-    def end(self, reason: str) -> None:
-        """Notes why the connection is over, the first reason counts, and lets go of it."""
-        if self.closed.done():
-            return
-        self.closed.set_result(reason)
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        super().on_ws_connected(transport)
+        self._ping = self._loop.call_later(PING_S, self._ping_again)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        self._on_touched()
+        message = self._message(frame)
+        if message is not None:
+            self._take(message)
+
+    # ---- inside
+
+    def _let_go(self, reason: str) -> None:
         if self._ping is not None:
             self._ping.cancel()
         for answer in self._answers.values():
             if not answer.done():
                 answer.set_exception(HttpError(f"the socket ended without an answer: {reason}"))
-        if self._transport is not None:
-            self._transport.disconnect()
-
-    # ---- picows
-
-    def on_ws_connected(self, transport: WSTransport) -> None:
-        self._transport = transport
-        self._last_word = self._loop.create_task(self._hear_the_end(transport))
-        self._ping = self._loop.call_later(PING_S, self._ping_again)
-
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        self._on_touched()
-        kind = frame.msg_type
-        if kind == WSMsgType.TEXT and frame.fin:
-            self._take(frame.get_payload_as_bytes())
-        elif kind in (WSMsgType.TEXT, WSMsgType.CONTINUATION):
-            self._parts.append(frame.get_payload_as_bytes())
-            if sum(map(len, self._parts)) > MESSAGE_BYTES_MAX:
-                self._parts.clear()
-                self.end("a message that is too long")
-            elif frame.fin:
-                whole = b"".join(self._parts)
-                self._parts.clear()
-                self._take(whole)
-        elif kind == WSMsgType.CLOSE:
-            code = frame.get_close_code()
-            self.end(f"closed by the venue ({getattr(code, 'value', code)})")
-
-    def on_ws_disconnected(self, transport: WSTransport) -> None:
-        self.end("connection lost")
-
-    # ---- inside
 
     def _take(self, message: bytes) -> None:
         try:
@@ -152,17 +113,9 @@ class SocketLink(WSListener):  # type: ignore[misc, unused-ignore]
             answer.set_result(envelope)
 
     def _ping_again(self) -> None:
-        if self._transport is not None and not self.closed.done():
-            self._transport.send_ping()
+        if (transport := self._usable) is not None:
+            transport.send_ping()
             self._ping = self._loop.call_later(PING_S, self._ping_again)
-
-    async def _hear_the_end(self, transport: WSTransport) -> None:
-        """Takes what the library holds against the peer, such as a frame that is none; left with
-        the library it would surface as an error of the loop."""
-        try:
-            await transport.wait_disconnected()
-        except Exception as error:  # noqa: BLE001
-            self.end(f"connection broken: {error or type(error).__name__}")
 
 
 async def open_link(
