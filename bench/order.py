@@ -1,14 +1,14 @@
 """Orders: from the decision to bytes given to the kernel, and what a whole round trip costs.
 
 All hands place the same order with the same peer process, in turn, on one event loop of the kind
-that route uses. `order_write` is wall time; the round trips are thread CPU time.
+that route uses. `order_write` is wall time; the round trips are thread CPU time. A write to a
+socket wakes who reads it, so all is measured on sleeping cores and on cores that are kept awake.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import multiprocessing
 import statistics
 import sys
 import time
@@ -17,6 +17,8 @@ from typing import Any, Final
 
 import uvloop
 
+from bench.awake import AWAKE, SLEEPING, cores, named
+from bench.child import child
 from bench.micro.order_path import (
     BlockingSocket,
     CcxtAsync,
@@ -26,12 +28,10 @@ from bench.micro.order_path import (
     now,
 )
 from bench.order_peer import serve
-from shared.errors import DeadlineError
 
 ROUNDS: Final = 7
 ORDERS: Final = 400
 WARM_UP: Final = 100
-START_WITHIN_S: Final = 30
 
 HANDS: Final[dict[str, Callable[[int, int], Hand]]] = {
     "session": OwnSession,
@@ -64,23 +64,13 @@ def run(json_output: bool = False, rounds: int = ROUNDS) -> list[dict[str, Any]]
 
     Prints them as a table unless json_output. Raises DeadlineError when the peer does not start,
     SeawallError when an order fails."""
-    spawn = multiprocessing.get_context("spawn")
-    ours, theirs = spawn.Pipe()
-    peer = spawn.Process(target=serve, args=(theirs,), daemon=True)
-    peer.start()
-    try:
-        if not ours.poll(START_WITHIN_S):
-            raise DeadlineError(f"bench order: no peer within {START_WITHIN_S} s")
-        ports = ours.recv()
-        print(f"bench order: {rounds} x {ORDERS} orders in {len(HANDS)} hands", file=sys.stderr)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            found = runner.run(_measure(*ports, rounds))
-        ours.send("end")
-        peer.join(5)
-    finally:
-        if peer.is_alive():
-            peer.kill()
-    rows = _rows(found)
+    print(f"bench order: {rounds} x {ORDERS} orders in {len(HANDS)} hands", file=sys.stderr)
+    rows = []
+    for state in (SLEEPING, AWAKE):
+        with cores(state), child("bench order: the peer", serve) as peer:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                found = runner.run(_measure(*peer.recv(), rounds))
+            rows += [row | {"name": named(row["name"], state)} for row in _rows(found)]
     if not json_output:
         print_rows(rows)
     return rows
@@ -197,14 +187,14 @@ def _percentile(values: list[float], percent: float) -> float:
 
 def print_rows(rows: Iterable[dict[str, Any]]) -> None:
     """A plain table."""
-    print(f"{'name':22} {'p50':>8} {'p99':>8} {'p99.9':>9} {'cpu':>8}  us; times as slow (wanted)")
+    print(f"{'name':26} {'p50':>8} {'p99':>8} {'p99.9':>9} {'cpu':>8}  us; times as slow (wanted)")
     for row in rows:
         ratios = ", ".join(
             f"{peer} {times:g}x" + (f" ({row['wanted'][peer]:g})" if peer in row["wanted"] else "")
             for peer, times in row["ratio_to"].items()
         )
         cpu = f"{row['cpu']:8g}" if "cpu" in row else f"{'':8}"
-        print(f"{row['name']:22} {row['p50']:8g} {row['p99']:8g} {row['p999']:9g} {cpu}  {ratios}")
+        print(f"{row['name']:26} {row['p50']:8g} {row['p99']:8g} {row['p999']:9g} {cpu}  {ratios}")
         print(f"  {row['operation']}")
 
 

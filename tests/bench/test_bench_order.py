@@ -17,13 +17,14 @@ def test_each_hand_places_the_same_order(monkeypatch, capsys):
     monkeypatch.setattr(order, "ORDERS", 5)
     monkeypatch.setattr(order, "WARM_UP", 2)
     rows = order.run(rounds=1)
-    assert [row["name"] for row in rows] == [
+    names = [
         "order_write",
         "order_call_to_write",
         "order_round_trip",
         "order_session_http",
         "order_session_ws",
     ]
+    assert [row["name"] for row in rows] == names + [f"{name}_awake" for name in names]
     for row in rows:
         assert 0 < row["p50"] <= row["p99"] <= row["p999"]
         assert row["samples"] == 5
