@@ -37,7 +37,11 @@ DATA_SAID: Final = Said("data")
 
 
 class Manners(msgspec.Struct, frozen=True, kw_only=True):
-    """How a venue's sockets are talked to; shared by its markets."""
+    """How a venue's sockets are talked to; shared by its markets.
+
+    Every venue's own say both methods. Only a venue's that is written without one, a bug, gets to
+    the errors here, with its first subscription.
+    """
 
     data_prefix: bytes
     """How a data frame begins; everything else is read as control."""
