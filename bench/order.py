@@ -23,6 +23,7 @@ from bench.micro.order_path import (
     BlockingSocket,
     CcxtAsync,
     Hand,
+    OwnBuilder,
     OwnSession,
     OwnTransport,
     now,
@@ -37,6 +38,7 @@ HANDS: Final[dict[str, Callable[[int, int], Hand]]] = {
     "session": OwnSession,
     "session_ws": lambda http, ws: OwnSession(http, ws, "ws"),
     "transport": OwnTransport,
+    "builder": OwnBuilder,
     "ccxt_async": CcxtAsync,
     "blocking_socket": BlockingSocket,
 }
@@ -153,6 +155,7 @@ def _rows(found: dict[str, Figures]) -> list[dict[str, Any]]:
         }
 
     return [
+        write("order_build", found["builder"], "an order's fields built and signed, not sent"),
         write("order_write", transport, "an order's fields built, signed, given to the kernel"),
         write(
             "order_call_to_write",

@@ -139,6 +139,25 @@ class OwnSession:
         await self._venue.close()
 
 
+class OwnBuilder:
+    """Request and signature alone: what is left once the kernel's part is taken off."""
+
+    def __init__(self, http_port: int, socket_port: int) -> None:
+        access = _access(http_port, socket_port, "http")
+        self._builder = RequestBuilder(access, f"127.0.0.1:{http_port}")
+
+    async def open(self) -> None:
+        """See Hand."""
+
+    async def place(self) -> int:
+        """See Hand."""
+        self._builder.build(place_order(ORDER), wall_ms())
+        return now()
+
+    async def close(self) -> None:
+        """See Hand."""
+
+
 class OwnTransport:
     """Request, signature, write, and the answer as plain JSON: no budget, no judgement."""
 

@@ -18,6 +18,7 @@ def test_each_hand_places_the_same_order(monkeypatch, capsys):
     monkeypatch.setattr(order, "WARM_UP", 2)
     rows = order.run(rounds=1)
     names = [
+        "order_build",
         "order_write",
         "order_call_to_write",
         "order_round_trip",
