@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
@@ -26,6 +27,7 @@ from shared.venues.feed.port import FeedLimits
 BTC = "BTC/USDT"
 ETH = "ETH/USDT"
 TICKS = {BTC: "0.1", ETH: "0.01"}
+BRISK = FeedLimits(backoff_min_s=0.05, connect_s=0.3, acknowledge_s=0.3)
 
 
 def first_book(name):
@@ -39,13 +41,34 @@ async def ready_markets(start):
     return feed._markets
 
 
-def gap_asks(feed, listener, tasks):
-    """As ingest does: a hole is answered with a new subscription."""
+@asynccontextmanager
+async def scene(*symbols, limits=QUICK, server=None, listener=None, timeout_s=None):
+    """(server, listener, feed, the task it runs in); a book begins with `first_book` where no
+    server is given. With a timeout_s, of questions, the markets are known before."""
+    if server is None:
+        server = Okx()
+        server.on_books = first_book
+    listener = listener or Listener(TICKS)
+    async with server.running():
+        start = start_at(server, limits)
+        if timeout_s is not None:
+            start = msgspec.structs.replace(start, timeout_s=timeout_s)
+        feed = open_feed(start)
+        if timeout_s is not None:
+            feed._markets = await ready_markets(start)
+        async with watching(feed, symbols, listener) as task:
+            yield server, listener, feed, task
+
+
+def gap_asks(feed, listener):
+    """As ingest does: a hole is answered with a new subscription. The questions are returned."""
+    tasks = []
 
     def ask(symbol):
         tasks.append(asyncio.get_running_loop().create_task(feed.resubscribe(symbol)))
 
     listener.on_gap = ask
+    return tasks
 
 
 def test_recorded_frames_through_ccxt_have_the_venues_checksum_at_each_message():
@@ -62,77 +85,59 @@ def test_recorded_frames_through_ccxt_have_the_venues_checksum_at_each_message()
     async def play():
         server = Okx()
         server.on_books = lambda name: recorded
-        async with server.running():
-            feed = open_feed(start_at(server))
-            listener = Checking(TICKS)
-            async with watching(feed, (BTC,), listener):
-                await until(lambda: len(ours) >= len(recorded))
-            return listener, feed
+        async with scene(BTC, server=server, listener=Checking(TICKS)) as (_, listener, feed, _):
+            await until(lambda: len(ours) >= len(recorded))
+        assert listener.ups == [BTC]
+        assert listener.unread == []
+        assert feed.figures()["holes"] == 0
 
-    listener, feed = asyncio.run(play())
+    asyncio.run(play())
     assert len(recorded) == 98
     assert ours == said
-    assert listener.ups == [BTC]
-    assert listener.unread == []
-    assert feed.figures()["holes"] == 0
 
 
 def test_a_gap_is_answered_with_a_new_snapshot_of_that_symbol_alone():
     async def play():
-        server = Okx()
-        server.on_books = first_book
-        async with server.running():
-            feed = open_feed(start_at(server))
-            listener = Listener(TICKS)
-            tasks = []
-            gap_asks(feed, listener, tasks)
-            async with watching(feed, (BTC, ETH), listener):
-                await until(lambda: sorted(listener.ups) == [BTC, ETH])
-                await server.send(book("BTC-USDT", "update", [["99", "1"]], [], 12, previous=10))
-                await server.send(book("BTC-USDT", "update", [["98", "1"]], [], 15, previous=14))
-                await until(lambda: server.subscribed.count("BTC-USDT") == 2)
-                await until(lambda: not listener.books[BTC].gapped)
-                await asyncio.gather(*tasks)
-                await server.send(book("BTC-USDT", "update", [["97", "1"]], [], 11, previous=10))
-                await until(lambda: listener.books[BTC].counts()[0] == 3)
-            return server, listener, feed
+        async with scene(BTC, ETH) as (server, listener, feed, _):
+            tasks = gap_asks(feed, listener)
+            await until(lambda: sorted(listener.ups) == [BTC, ETH])
+            await server.send(book("BTC-USDT", "update", [["99", "1"]], [], 12, previous=10))
+            await server.send(book("BTC-USDT", "update", [["98", "1"]], [], 15, previous=14))
+            await until(lambda: server.subscribed.count("BTC-USDT") == 2)
+            await until(lambda: not listener.books[BTC].gapped)
+            await asyncio.gather(*tasks)
+            await server.send(book("BTC-USDT", "update", [["97", "1"]], [], 11, previous=10))
+            await until(lambda: listener.books[BTC].counts()[0] == 3)
+        assert listener.outcomes[BTC] == [
+            Outcome.APPLIED, Outcome.APPLIED, Outcome.GAP, Outcome.APPLIED, Outcome.APPLIED,
+        ]  # fmt: skip
+        assert [str(price) for price, _ in listener.books[BTC].levels("bid")] == [
+            "100.1",
+            "100.0",
+            "97.0",
+        ]
+        assert listener.outcomes[ETH] == [Outcome.APPLIED]
+        assert server.unsubscribed == ["BTC-USDT"]
+        assert server.connections == 1
+        assert listener.downs == []
+        assert feed.figures()["holes"] == 1
 
-    server, listener, feed = asyncio.run(play())
-    assert listener.outcomes[BTC] == [
-        Outcome.APPLIED, Outcome.APPLIED, Outcome.GAP, Outcome.APPLIED, Outcome.APPLIED,
-    ]  # fmt: skip
-    assert [str(price) for price, _ in listener.books[BTC].levels("bid")] == [
-        "100.1",
-        "100.0",
-        "97.0",
-    ]
-    assert listener.outcomes[ETH] == [Outcome.APPLIED]
-    assert server.unsubscribed == ["BTC-USDT"]
-    assert server.connections == 1
-    assert listener.downs == []
-    assert feed.figures()["holes"] == 1
+    asyncio.run(play())
 
 
 def test_a_wrong_checksum_is_a_hole():
     async def play():
-        server = Okx()
-        server.on_books = first_book
-        async with server.running():
-            feed = open_feed(start_at(server))
-            listener = Listener(TICKS)
-            tasks = []
-            gap_asks(feed, listener, tasks)
-            async with watching(feed, (BTC,), listener):
-                await until(lambda: listener.ups == [BTC])
-                wrong = book("BTC-USDT", "update", [["99", "1"]], [], 12, 10, checksum=5)
-                await server.send(wrong)
-                await until(lambda: server.subscribed.count("BTC-USDT") == 2)
-                await until(lambda: not listener.books[BTC].gapped)
-                await asyncio.gather(*tasks)
-            return listener
+        async with scene(BTC) as (server, listener, feed, _):
+            tasks = gap_asks(feed, listener)
+            await until(lambda: listener.ups == [BTC])
+            wrong = book("BTC-USDT", "update", [["99", "1"]], [], 12, 10, checksum=5)
+            await server.send(wrong)
+            await until(lambda: server.subscribed.count("BTC-USDT") == 2)
+            await until(lambda: not listener.books[BTC].gapped)
+            await asyncio.gather(*tasks)
+        assert listener.books[BTC].counts() == (2, 1)
 
-    listener = asyncio.run(play())
-    assert listener.books[BTC].counts() == (2, 1)
+    asyncio.run(play())
 
 
 @pytest.mark.parametrize(
@@ -148,87 +153,61 @@ def test_a_wrong_checksum_is_a_hole():
 )
 def test_a_malformed_frame_stops_nothing(bad):
     async def play():
-        server = Okx()
-        server.on_books = first_book
-        async with server.running():
-            feed = open_feed(start_at(server))
-            listener = Listener(TICKS)
-            async with watching(feed, (BTC,), listener):
-                await until(lambda: listener.ups == [BTC])
-                await server.send(bad)
-                await server.send(book("BTC-USDT", "update", [["99", "1"]], [], 12, previous=10))
-                await until(lambda: listener.books[BTC].counts() == (3, 1))
-            return server, listener
+        async with scene(BTC) as (server, listener, *_):
+            await until(lambda: listener.ups == [BTC])
+            await server.send(bad)
+            await server.send(book("BTC-USDT", "update", [["99", "1"]], [], 12, previous=10))
+            await until(lambda: listener.books[BTC].counts() == (3, 1))
+        assert len(listener.unread) == 1
+        assert listener.unread[0].startswith(b"malformed: ")
+        assert b'"' not in listener.unread[0]
+        assert server.connections == 1
+        assert listener.downs == []
 
-    server, listener = asyncio.run(play())
-    assert len(listener.unread) == 1
-    assert listener.unread[0].startswith(b"malformed: ")
-    assert b'"' not in listener.unread[0]
-    assert server.connections == 1
-    assert listener.downs == []
+    asyncio.run(play())
 
 
 def test_a_cut_connection_is_down_and_comes_back_with_a_snapshot():
     async def play():
-        server = Okx()
-        server.on_books = first_book
-        async with server.running():
-            feed = open_feed(start_at(server))
-            listener = Listener(TICKS)
-            async with watching(feed, (BTC, ETH), listener):
-                await until(lambda: len(listener.ups) == 2)
-                await server.cut()
-                await until(lambda: len(listener.ups) == 4)
-            return server, listener
+        async with scene(BTC, ETH) as (server, listener, *_):
+            await until(lambda: len(listener.ups) == 2)
+            await server.cut()
+            await until(lambda: len(listener.ups) == 4)
+        down = [symbols for symbols, _ in listener.downs if symbols]
+        assert sorted(down[0]) == [BTC, ETH]
+        assert sorted(listener.ups[2:]) == [BTC, ETH]
+        assert server.connections == 2
+        assert set(listener.outcomes[BTC]) == {Outcome.APPLIED}
 
-    server, listener = asyncio.run(play())
-    down = [symbols for symbols, _ in listener.downs if symbols]
-    assert sorted(down[0]) == [BTC, ETH]
-    assert sorted(listener.ups[2:]) == [BTC, ETH]
-    assert server.connections == 2
-    assert set(listener.outcomes[BTC]) == {Outcome.APPLIED}
+    asyncio.run(play())
 
 
 def test_a_connection_that_only_answers_pings_is_given_up():
     limits = FeedLimits(backoff_min_s=0.05, stall_s=0.6, stall_max_s=1.2)
 
     async def play():
-        server = Okx()
-        server.on_books = first_book
-        async with server.running():
-            feed = open_feed(start_at(server, limits))
-            listener = Listener(TICKS)
-            async with watching(feed, (BTC,), listener):
-                await until(lambda: len(listener.ups) == 2)
-            return server, listener, feed
+        async with scene(BTC, limits=limits) as (server, listener, feed, _):
+            await until(lambda: len(listener.ups) == 2)
+        assert feed.figures()["stalls"] >= 1
+        assert "no data for" in listener.downs[0][1]
+        assert server.connections == 2
 
-    server, listener, feed = asyncio.run(play())
-    assert feed.figures()["stalls"] >= 1
-    assert "no data for" in listener.downs[0][1]
-    assert server.connections == 2
+    asyncio.run(play())
 
 
 def test_a_connection_that_never_brings_a_book_is_replaced():
-    limits = FeedLimits(backoff_min_s=0.05, connect_s=0.3, acknowledge_s=0.3)
-
     async def play():
         server = Okx()
         server.on_books = first_book
         server.mute = {"BTC-USDT"}
-        async with server.running():
-            start = msgspec.structs.replace(start_at(server, limits), timeout_s=0.2)
-            feed = open_feed(start)
-            feed._markets = await ready_markets(start)
-            listener = Listener(TICKS)
-            async with watching(feed, (BTC,), listener):
-                await until(lambda: listener.downs)
-                server.mute = set()
-                await until(lambda: listener.ups == [BTC])
-            return server, listener
+        async with scene(BTC, server=server, limits=BRISK, timeout_s=0.2) as (_, listener, *_):
+            await until(lambda: listener.downs)
+            server.mute = set()
+            await until(lambda: listener.ups == [BTC])
+        assert listener.downs[0] == ((BTC,), "TimeoutError: no book within 1 s")
+        assert server.connections == 2
 
-    server, listener = asyncio.run(play())
-    assert listener.downs[0] == ((BTC,), "TimeoutError: no book within 1 s")
-    assert server.connections == 2
+    asyncio.run(play())
 
 
 def test_a_server_that_is_away_is_said_once_for_all():
@@ -253,49 +232,33 @@ def test_a_server_that_is_away_is_said_once_for_all():
 
 def test_where_ccxt_cannot_unsubscribe_the_connection_is_made_anew():
     async def play():
-        server = Okx()
-        server.on_books = first_book
-        async with server.running():
-            feed = open_feed(start_at(server))
-            listener = Listener(TICKS)
-            async with watching(feed, (BTC, ETH), listener):
-                await until(lambda: len(listener.ups) == 2)
-                feed._exchange.has["unWatchOrderBook"] = None
-                await feed.resubscribe(BTC)
-                await until(lambda: len(listener.ups) == 4)
-            return server, listener
+        async with scene(BTC, ETH) as (server, listener, feed, _):
+            await until(lambda: len(listener.ups) == 2)
+            feed._exchange.has["unWatchOrderBook"] = None
+            await feed.resubscribe(BTC)
+            await until(lambda: len(listener.ups) == 4)
+        assert [sorted(symbols) for symbols, _ in listener.downs] == [[BTC, ETH]]
+        assert "BTC/USDT is subscribed anew" in listener.downs[0][1]
+        assert server.connections == 2
 
-    server, listener = asyncio.run(play())
-    assert [sorted(symbols) for symbols, _ in listener.downs] == [[BTC, ETH]]
-    assert "BTC/USDT is subscribed anew" in listener.downs[0][1]
-    assert server.connections == 2
+    asyncio.run(play())
 
 
 def test_a_resubscription_that_is_not_answered_is_made_again():
-    limits = FeedLimits(backoff_min_s=0.05, connect_s=0.3, acknowledge_s=0.3)
-
     async def play():
-        server = Okx()
-        server.on_books = first_book
-        async with server.running():
-            start = msgspec.structs.replace(start_at(server, limits), timeout_s=0.2)
-            feed = open_feed(start)
-            feed._markets = await ready_markets(start)
-            listener = Listener(TICKS)
-            async with watching(feed, (BTC,), listener):
-                await until(lambda: listener.ups == [BTC])
-                server.on_books = lambda name: []
-                await feed.resubscribe(BTC)
-                await until(lambda: server.subscribed.count("BTC-USDT") == 2)
-                await feed.resubscribe(BTC)
-                server.on_books = first_book
-                await until(lambda: len(listener.outcomes[BTC]) == 2)
-            return server, listener
+        async with scene(BTC, limits=BRISK, timeout_s=0.2) as (server, listener, feed, _):
+            await until(lambda: listener.ups == [BTC])
+            server.on_books = lambda name: []
+            await feed.resubscribe(BTC)
+            await until(lambda: server.subscribed.count("BTC-USDT") == 2)
+            await feed.resubscribe(BTC)
+            server.on_books = first_book
+            await until(lambda: len(listener.outcomes[BTC]) == 2)
+        assert server.unsubscribed == ["BTC-USDT", "BTC-USDT"]
+        assert listener.downs == []
+        assert server.connections == 1
 
-    server, listener = asyncio.run(play())
-    assert server.unsubscribed == ["BTC-USDT", "BTC-USDT"]
-    assert listener.downs == []
-    assert server.connections == 1
+    asyncio.run(play())
 
 
 def test_one_symbol_that_the_venue_refuses_takes_nothing_from_the_others():
@@ -303,41 +266,33 @@ def test_one_symbol_that_the_venue_refuses_takes_nothing_from_the_others():
         server = Okx(market("BTC-USDT"), market("BAD-USDT"), market("ETH-USDT", "0.01"))
         server.on_books = first_book
         server.refused = {"BAD-USDT"}
-        async with server.running():
-            feed = open_feed(start_at(server))
-            listener = Listener({**TICKS, "BAD/USDT": "0.1"})
-            async with watching(feed, (BTC, "BAD/USDT", ETH), listener) as task:
-                await until(lambda: {BTC, ETH} <= set(listener.ups))
-                await until(lambda: any("BAD-USDT" in why for _, why in listener.downs))
-                await server.send(book("BTC-USDT", "update", [["99", "1"]], [], 12, previous=10))
-                await until(lambda: listener.books[BTC].counts() == (3, 1))
-                await server.send(book("ETH-USDT", "update", [["99", "1"]], [], 12, previous=10))
-                await until(lambda: listener.books[ETH].counts() == (3, 1))
-                assert not task.done()
-            return server, listener
+        listener = Listener({**TICKS, "BAD/USDT": "0.1"})
+        async with scene(BTC, "BAD/USDT", ETH, server=server, listener=listener) as (*_, task):
+            await until(lambda: {BTC, ETH} <= set(listener.ups))
+            await until(lambda: any("BAD-USDT" in why for _, why in listener.downs))
+            await server.send(book("BTC-USDT", "update", [["99", "1"]], [], 12, previous=10))
+            await until(lambda: listener.books[BTC].counts() == (3, 1))
+            await server.send(book("ETH-USDT", "update", [["99", "1"]], [], 12, previous=10))
+            await until(lambda: listener.books[ETH].counts() == (3, 1))
+            assert not task.done()
+        assert "BAD/USDT" not in listener.ups
+        assert server.connections == 1
+        assert listener.outcomes[BTC] == [Outcome.APPLIED, Outcome.APPLIED]
 
-    server, listener = asyncio.run(play())
-    assert "BAD/USDT" not in listener.ups
-    assert server.connections == 1
-    assert listener.outcomes[BTC] == [Outcome.APPLIED, Outcome.APPLIED]
+    asyncio.run(play())
 
 
 def test_trades_are_new_ones_in_their_order():
     async def play():
-        server = Okx()
-        server.on_books = first_book
-        async with server.running():
-            feed = open_feed(start_at(server))
-            listener = Listener(TICKS)
-            async with watching(feed, (BTC,), listener):
-                await until(lambda: listener.ups == [BTC])
-                prices = ["100.1", "100.3", "100.2"]
-                sent = [trade("BTC-USDT", place, price) for place, price in enumerate(prices)]
-                await server.send(*sent)
-                await until(lambda: len(listener.trades[BTC]) == 3)
-            return listener
+        async with scene(BTC) as (server, listener, *_):
+            await until(lambda: listener.ups == [BTC])
+            prices = ["100.1", "100.3", "100.2"]
+            sent = [trade("BTC-USDT", place, price) for place, price in enumerate(prices)]
+            await server.send(*sent)
+            await until(lambda: len(listener.trades[BTC]) == 3)
+        assert listener.trades[BTC] == [1001, 1003, 1002]
 
-    assert asyncio.run(play()).trades[BTC] == [1001, 1003, 1002]
+    asyncio.run(play())
 
 
 def test_questions_are_answered_with_the_markets_exact_steps():
@@ -367,17 +322,12 @@ def test_questions_are_answered_with_the_markets_exact_steps():
 
 def test_what_the_listener_raises_ends_the_feed():
     async def play():
-        server = Okx()
-        server.on_books = first_book
-        async with server.running():
-            feed = open_feed(start_at(server))
-            listener = Listener(TICKS)
+        async with scene(BTC) as (_, listener, _, task):
             listener.raises = ZeroDivisionError("the listener failed")
-            async with watching(feed, (BTC,), listener) as task:
-                await asyncio.wait({task}, timeout=5)
-                assert task.done()
-                with pytest.RaisesGroup(ZeroDivisionError):
-                    task.result()
+            await asyncio.wait({task}, timeout=5)
+            assert task.done()
+            with pytest.RaisesGroup(ZeroDivisionError):
+                task.result()
 
     asyncio.run(play())
 
