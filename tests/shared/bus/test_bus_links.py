@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import stat
@@ -46,7 +47,7 @@ def bus(tmp_path):
     context.term()
 
 
-def until(condition, seconds=5.0):
+def until(condition, seconds=30.0):
     ends = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < ends, f"did not happen in {seconds} s"
@@ -163,15 +164,13 @@ def test_a_slow_reader_never_blocks_the_writer(bus):
     until(lambda: decide.send(b"here"))
     until(lambda: route.drain(10))
     body = b"x" * 500
-    slowest_s = 0.0
-    sent = 0
-    for _ in range(40_000):
-        began = time.perf_counter()
-        sent += route.send(body, "decide")
-        slowest_s = max(slowest_s, time.perf_counter() - began)
+    # Who waits gives up its core: a count, because how long a send took says how busy others are.
+    before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+    sent = sum(route.send(body, "decide") for _ in range(40_000))
+    waited = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - before
     assert route.counters.again + sent == 40_000
     assert route.counters.again > 10_000
-    assert slowest_s < 0.5
+    assert waited < 10
     assert len(decide.drain(50_000)) > 900
 
 
@@ -276,7 +275,17 @@ def test_a_command_without_an_engine_says_so(bus):
 
 def test_a_command_to_a_silent_engine_runs_into_its_deadline(bus):
     bus(STEER, "supervise")
-    began = time.monotonic()
+    asked = []
+
+    def ask_patiently():
+        with pytest.raises(DeadlineError, match="did not answer in 5000 ms"):
+            ask(bus.folder, STEER, Steer(verb="status"), deadline_ms=5000)
+        asked.append(5000)
+
+    patient = threading.Thread(target=ask_patiently)
+    patient.start()
     with pytest.raises(DeadlineError, match="did not answer in 100 ms"):
         ask(bus.folder, STEER, Steer(verb="status"), deadline_ms=100)
-    assert time.monotonic() - began < 1
+    asked.append(100)
+    patient.join(60)
+    assert asked == [100, 5000]
