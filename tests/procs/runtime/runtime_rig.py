@@ -94,7 +94,7 @@ class Rig:
         for _, body in self.control.drain(10_000):
             self.words.append(CONTROL_READER.read(body))
 
-    def until(self, condition, seconds=10.0):
+    def until(self, condition, seconds=60.0):
         ends = time.monotonic() + seconds
         while True:
             found = condition()
@@ -107,7 +107,7 @@ class Rig:
                 raise AssertionError(f"child ended {self.child.returncode}: {self.last_words()}")
             self.pump()
 
-    def word(self, kind, seconds=10.0):
+    def word(self, kind, seconds=60.0):
         return self.until(
             lambda: next((word for word in self.words if isinstance(word, kind)), None), seconds
         )
@@ -125,12 +125,12 @@ class Rig:
         beat = Beat(epoch=epoch, seq=self.number, reconciled=True, at_ns=0)
         return self.account.send(encode(beat), to)
 
-    def ack(self, role, seconds=10.0):
+    def ack(self, role, seconds=60.0):
         return self.until(
             lambda: next((ack for ack in self.acks if ack.role == role), None), seconds
         )
 
-    def rows(self, count, seconds=10.0):
+    def rows(self, count, seconds=60.0):
         """Says so many beats and waits until the last is acknowledged."""
         before = len(self.acks)
         for _ in range(count):
@@ -142,12 +142,12 @@ class Rig:
         self.expects_life = False
         self.words = [word for word in self.words if not isinstance(word, ProcessStopped)]
         word = self.word(ProcessStopped)
-        assert self.child.wait(5) == 0
+        assert self.child.wait(60) == 0
         return word
 
     def kill(self):
         self.child.kill()
-        self.child.wait(5)
+        self.child.wait(60)
 
     def ready(self) -> ProcessReady:
         return self.word(ProcessReady)

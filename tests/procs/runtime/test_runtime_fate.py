@@ -112,7 +112,7 @@ def test_a_child_dies_right_after_its_second_commit(tmp_path):
             rig.say()
             time.sleep(0.05)
             rig.pump()
-        assert rig.child.wait(10) == -signal.SIGKILL
+        assert rig.child.wait(60) == -signal.SIGKILL
         rig.expects_life = False
         rig.pump(50)
         with JournalReader(rig.journal, "decide") as reader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import resource
 import signal
@@ -10,6 +11,7 @@ import sys
 import textwrap
 import time
 from itertools import pairwise
+from statistics import median
 
 import psutil
 import pytest
@@ -78,7 +80,7 @@ def test_rows_are_on_disk_before_anything_is_said(rig, step):
         rig.say()
         time.sleep(0.02)
         rig.pump()
-    assert rig.child.wait(10) == -signal.SIGKILL
+    assert rig.child.wait(60) == -signal.SIGKILL
     rig.until(lambda: rig.pump() or True)
     rows = journaled(rig)
     said = max((ack.seq for ack in rig.acks), default=0)
@@ -91,7 +93,11 @@ def test_rows_are_on_disk_before_anything_is_said(rig, step):
 def random_kills(rig, kills, seed):
     """Kills the child at random moments; what was acknowledged must be there afterwards."""
     dice = random.Random(seed)
-    for _ in range(kills):
+    for number in itertools.count():
+        # On a slow machine nothing may be acknowledged within the first of them.
+        if number >= kills and rig.acks:
+            break
+        assert number < 10 * kills, "nothing was ever acknowledged"
         rig.start()
         recovered = rig.hellos[0]
         rows = journaled(rig)
@@ -107,7 +113,6 @@ def random_kills(rig, kills, seed):
             rig.pump(0)
         rig.kill()
         rig.pump(1)
-    assert rig.acks
 
 
 def test_ten_random_kills(rig):
@@ -153,7 +158,7 @@ def test_a_second_instance_is_refused_and_harms_nothing(rig):
     first = rig.start()
     rig.rows(1)
     second = rig.start(wait=False)
-    assert second.wait(10) == 1
+    assert second.wait(60) == 1
     assert f"decide (pid {first.pid})" in rig.last_words()
     rig.rows(2)
     assert first.poll() is None
@@ -161,22 +166,25 @@ def test_a_second_instance_is_refused_and_harms_nothing(rig):
 
 def test_a_configuration_error_is_one_line_and_code_4(rig):
     child = rig.start(wait=False, config_hash="impossible")
-    assert child.wait(10) == 4
+    assert child.wait(60) == 4
     assert rig.last_words() == "decide: toy.config_hash = 'impossible': not allowed\n"
 
 
 def test_a_crash_in_a_turn_ends_the_process_with_its_traceback(rig):
     child = rig.start()
     rig.say("crash")
-    assert child.wait(10) == 1
+    assert child.wait(60) == 1
     assert "RuntimeError: the toy was told to crash" in rig.last_words()
 
 
 def test_timers_fire_in_order_and_a_key_set_again_replaces(rig):
-    rig.start()
-    for epoch in ("timer:b:120", "timer:a:40", "timer:c:30", "timer:c:160", "timer:d:60"):
-        rig.say(epoch)
-    rig.say("cancel:d")
+    child = rig.start()
+    # All of them wait for it together: how fast they are said does not matter.
+    child.send_signal(signal.SIGSTOP)
+    for epoch in ("timer:b:600", "timer:a:200", "timer:c:150", "timer:c:800", "timer:d:300"):
+        assert rig.say(epoch)
+    assert rig.say("cancel:d")
+    child.send_signal(signal.SIGCONT)
     rig.ack("c")
     time.sleep(0.05)
     rig.pump()
@@ -190,7 +198,7 @@ def test_signals_stop_or_are_the_supervisors(rig):
     child.send_signal(signal.SIGHUP)
     rig.rows(1)
     child.send_signal(signal.SIGTERM)
-    assert child.wait(5) == 0
+    assert child.wait(60) == 0
     rig.start()
     assert rig.hellos[0].mark == 3
 
@@ -198,9 +206,10 @@ def test_signals_stop_or_are_the_supervisors(rig):
 def test_stacks_of_a_hung_process_on_request(rig):
     child = rig.start()
     rig.say("sleep:700")
-    time.sleep(0.3)
-    child.send_signal(signal.SIGUSR1)
-    rig.until(lambda: rig.acks)
+    while not rig.acks:
+        child.send_signal(signal.SIGUSR1)
+        time.sleep(0.1)
+        rig.pump()
     rig.stop()
     assert "in _on_beat" in rig.last_words()
 
@@ -234,28 +243,33 @@ def test_a_child_dies_with_its_parent(rig, tmp_path):
     child = psutil.Process(int(parent.stdout.readline()))
     rig.until(lambda: rig.hellos)
     parent.kill()
-    parent.wait(5)
+    parent.wait(60)
     parent.stdout.close()
-    gone, _ = psutil.wait_procs([child], timeout=5)
+    gone, _ = psutil.wait_procs([child], timeout=60)
     assert gone or child.status() == psutil.STATUS_ZOMBIE
 
 
-def test_ten_thousand_messages_cost_less_than_a_second_of_cpu(rig):
-    """CPU time, not elapsed: the machine may be busy with something else."""
+def test_hearing_ten_thousand_messages_costs_little_more_than_saying_them(rig):
+    """CPU time, not elapsed: the machine may be busy with something else. They cost about the
+    same; the parts are measured in turn, and the middle one counts."""
     process = psutil.Process(rig.start().pid)
-    rig.say("count")
-    before = sum(process.cpu_times()[:2])
-    sent = 0
-    while sent < 10_000:
-        if rig.say("count"):
-            sent += 1
-        else:
-            rig.pump(1)
-    rig.say("timer:done:0")
-    rig.ack("done")
-    used_s = sum(process.cpu_times()[:2]) - before
-    assert used_s < 1.0, f"{used_s:.2f} s"
-    rig.until(lambda: rig.figure("heard") == 10_002)
+    ratios = []
+    for number in range(5):
+        before_s = sum(process.cpu_times()[:2])
+        sent, said_s = 0, 0.0
+        while sent < 2_000:
+            began_s = time.thread_time()
+            is_sent = rig.say("count")
+            said_s += time.thread_time() - began_s
+            if is_sent:
+                sent += 1
+            else:
+                rig.pump(1)
+        rig.say(f"timer:done-{number}:0")
+        rig.ack(f"done-{number}")
+        ratios.append((sum(process.cpu_times()[:2]) - before_s) / said_s)
+    assert median(ratios) < 10, ratios
+    rig.until(lambda: rig.figure("heard") == 10_005)
 
 
 def test_malformed_messages_are_counted_and_harmless(rig):
@@ -315,7 +329,7 @@ def test_the_real_children_start_ask_route_and_stop(rig, role):
 
 def test_a_launch_file_of_another_role_is_refused(rig):
     child = rig.start(wait=False, role="protect", command=("-m", "procs.decide"))
-    assert child.wait(10) == 4
+    assert child.wait(60) == 4
     assert "launch file for protect, given to decide" in rig.last_words()
 
 
