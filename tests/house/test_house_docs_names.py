@@ -259,6 +259,27 @@ def test_the_seeds_that_the_page_tells_of_are_kept_as_tests():
     assert told <= set(map(int, re.findall(r'"\w+",\s*(\d+),', kept)))
 
 
+def sources():
+    """Every source file of ours with its text, and the headers of core_ext."""
+    for path in [*modules().values(), *sorted((ROOT / "core_ext").glob("*.pxd"))]:
+        yield str(path.relative_to(ROOT)), path.read_text("utf-8")
+
+
+def test_what_the_sources_name_exists():
+    """Files by their path, make targets and verbs in docstrings and comments."""
+    path = re.compile(rf"\b(?:{'|'.join(FOLDERS)})/[\w/.*]+\.(?:py|pyx|pxd|md|toml)\b")
+    gone = [
+        (place, name)
+        for place, text in sources()
+        for name in (
+            *(one for one in path.findall(text) if not exists(one)),
+            *(one for one in re.findall(r"`make ([a-z-]+)", text) if one not in MAKE_TARGETS),
+            *(one for one in re.findall(r"`seawall ([a-z-]+)[` ]", text) if one not in VERBS),
+        )
+    ]
+    assert gone == []
+
+
 def test_what_is_not_there_is_seen():
     assert not exists("procs/no_such_room.py")
     assert not exists("no_such_*.py")
