@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from bench.child import child
 from bench.feed_ends import BURST, CCXT, FIRST_ID, OURS, PEERS, serve
+from bench.ratios import ratios_of
 from shared.errors import DeadlineError
 
 ROUNDS: Final = 7
@@ -110,11 +111,7 @@ def print_rows(rows: Iterable[dict[str, Any]]) -> None:
     """A plain table."""
     print(f"{'CPU time of a frame, us':30} {'median':>8} {'slowest':>8}  times as slow (wanted)")
     for row in rows:
-        ratios = ", ".join(
-            f"{peer} {times:g}x" + (f" ({row['wanted'][peer]:g})" if peer in row["wanted"] else "")
-            for peer, times in row["ratio_to"].items()
-        )
-        print(f"{row['name']:30} {row['p50']:8g} {row['p99']:8g}  {ratios}")
+        print(f"{row['name']:30} {row['p50']:8g} {row['p99']:8g}  {ratios_of(row)}")
         print(f"  {row['operation']}")
 
 

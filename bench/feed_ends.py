@@ -20,6 +20,7 @@ import orjson
 import uvloop
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect, ws_create_server
 
+from bench.frame_server import listing
 from bench.hot import Depth, ccxt_statistics, generated_frames
 from core_ext.book import Book
 from core_ext.scan import BinanceScanner
@@ -136,17 +137,7 @@ class _Turn:
 
 
 def _market() -> Market:
-    listing = {
-        "symbol": SYMBOL,
-        "status": "TRADING",
-        "baseAsset": "BTC",
-        "quoteAsset": "USDT",
-        "filters": [
-            {"filterType": "PRICE_FILTER", "minPrice": "0.01", "maxPrice": "0", "tickSize": "0.01"},
-            {"filterType": "LOT_SIZE", "minQty": "0.00001", "maxQty": "9", "stepSize": "0.00001"},
-        ],
-    }
-    (instrument,) = read_instruments(orjson.dumps({"symbols": [listing]}))
+    (instrument,) = read_instruments(orjson.dumps({"symbols": [listing(SYMBOL)]}))
     return Market(instrument, MarketLimits(), 0)
 
 

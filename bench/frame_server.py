@@ -94,7 +94,7 @@ class Markets:
     def answer(self, path: str, query: dict[str, list[str]]) -> Any:
         """What REST says."""
         if path.endswith("exchangeInfo"):
-            return {"symbols": [_listing(symbol) for symbol in self.symbols]}
+            return {"symbols": [listing(symbol) for symbol in self.symbols]}
         if path.endswith("depth"):
             place = self.symbols.index(query["symbol"][0])
             sides = [
@@ -109,7 +109,8 @@ class Markets:
         return [{"symbol": symbol, "quoteVolume": "1000000"} for symbol in self.symbols]
 
 
-def _listing(symbol: str) -> dict[str, Any]:
+def listing(symbol: str) -> dict[str, Any]:
+    """A market as exchangeInfo has it."""
     return {
         "symbol": symbol,
         "status": "TRADING",

@@ -23,6 +23,7 @@ import orjson
 from bench.micro import book as book_alone
 from bench.micro import drop as drop_alone
 from bench.micro.book import ccxt_statistics
+from bench.ratios import ratios_of
 from core_ext import reference
 from core_ext.book import Book
 from core_ext.codes import Kind
@@ -407,12 +408,11 @@ def run(
 
 def print_rows(rows: Iterable[dict[str, Any]]) -> None:
     """A plain table."""
-    print(f"{'name':18} {'unit':4} {'p50':>8} {'p99':>8} {'p99.9':>8} {'cpu':>8}  times as slow")
+    print(f"{'name':18} {'unit':4} {'p50':>8} {'p99':>8} {'p99.9':>8} {'cpu':>8}  peers (wanted)")
     for row in rows:
-        ratios = ", ".join(f"{peer} {times:g}x" for peer, times in row["ratio_to"].items())
         print(
             f"{row['name']:18} {row['unit']:4} {row['p50']:8g} {row['p99']:8g} "
-            f"{row['p999']:8g} {row['cpu']:8g}  {ratios}"
+            f"{row['p999']:8g} {row['cpu']:8g}  {ratios_of(row)}"
         )
         print(f"  {row['operation']}")
     print(MEASURED)

@@ -29,6 +29,7 @@ from bench.micro.order_path import (
     now,
 )
 from bench.order_peer import serve
+from bench.ratios import ratios_of
 
 ROUNDS: Final = 7
 ORDERS: Final = 400
@@ -192,12 +193,9 @@ def print_rows(rows: Iterable[dict[str, Any]]) -> None:
     """A plain table."""
     print(f"{'name':26} {'p50':>8} {'p99':>8} {'p99.9':>9} {'cpu':>8}  us; times as slow (wanted)")
     for row in rows:
-        ratios = ", ".join(
-            f"{peer} {times:g}x" + (f" ({row['wanted'][peer]:g})" if peer in row["wanted"] else "")
-            for peer, times in row["ratio_to"].items()
-        )
         cpu = f"{row['cpu']:8g}" if "cpu" in row else f"{'':8}"
-        print(f"{row['name']:26} {row['p50']:8g} {row['p99']:8g} {row['p999']:9g} {cpu}  {ratios}")
+        figures = f"{row['p50']:8g} {row['p99']:8g} {row['p999']:9g} {cpu}"
+        print(f"{row['name']:26} {figures}  {ratios_of(row)}")
         print(f"  {row['operation']}")
 
 

@@ -24,6 +24,7 @@ from bench.awake import AWAKE, SLEEPING, cores, named
 from bench.hot import depth_frames
 from bench.path_common import HOPS, Batch, Stage, now
 from bench.path_lane import new_lane
+from bench.ratios import ratios_of
 from core_ext.histogram import Histogram
 from shared.errors import DeadlineError, SeawallError
 from shared.units import NS_PER_S
@@ -262,11 +263,7 @@ def print_rows(rows: Sequence[dict[str, Any]]) -> None:
     """A plain table."""
     print(f"{'hop, us':48} {'p50':>9} {'p99':>9} {'p99.9':>9}  others' p50 over ours (wanted)")
     for row in rows:
-        wanted = {peer: f" ({times:g})" for peer, times in row["wanted"].items()}
-        ratios = ", ".join(
-            f"{peer} {times:g}x{wanted.get(peer, '')}" for peer, times in row["ratio_to"].items()
-        )
-        ratios += f"; p99 naive {row['ratio_p99_to']['naive']:g}x"
+        ratios = f"{ratios_of(row)}; p99 naive {row['ratio_p99_to']['naive']:g}x"
         print(f"{row['name']:48} {row['p50']:9g} {row['p99']:9g} {row['p999']:9g}  {ratios}")
 
 

@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from bench.micro.book import MEASURED, Pass, pass_ns, row
+from bench.ratios import ratios_of
 from core_ext.book import Book
 from core_ext.codes import FRAME_FORMAT, Dialect
 from core_ext.scan import BinanceScanner, BybitScanner, symbol_of
@@ -358,9 +359,7 @@ def rows() -> list[dict[str, Any]]:
 def main() -> int:
     """Prints the rows."""
     for one in rows():
-        ratios = ", ".join(f"{peer} {times:g}x" for peer, times in one["ratio_to"].items())
-        wanted = ", ".join(f"{peer} {times}x" for peer, times in one["wanted"].items())
-        print(f"{one['name']:26} {one['cpu']:7.3f} us  {ratios}  (wanted: {wanted})")
+        print(f"{one['name']:26} {one['cpu']:7.3f} us  {ratios_of(one)}")
     print(MEASURED)
     return 0
 
