@@ -1,7 +1,7 @@
-"""Measures this machine and writes README's tables from the result file, never by hand.
+"""Measures this machine and writes the pages' tables from the result files, never by hand.
 
 `make numbers` measures everything and commits nothing; `python -m bench.publish --render` only
-rewrites README from `bench/results/latest.json`. A test holds the two together.
+rewrites README and docs/performance.md from `bench/results`. A test holds them together.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from bench.goals import goals, table
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results" / "latest.json"
 PEER_RESULTS = ROOT / "bench" / "results" / "peers.json"
 """Written by `make peers`, in an environment of its own."""
 README = ROOT / "README.md"
+PERFORMANCE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- numbers: begin -->", "<!-- numbers: end -->"
 SEEDS = "0:2000"
 SPEEDS = ("hot", "feed", "hop", "path", "order")
@@ -133,13 +136,18 @@ def _venue_row(row: dict[str, Any]) -> str:
     return f"| {row['name'].replace('_', ' ')} | {figures} | {wanted} | {peers} |"
 
 
-def render() -> str:
-    """README with its numbers from the result file."""
+def render() -> dict[Path, str]:
+    """Both pages with their numbers from the result files."""
     results = json.loads(RESULTS.read_text(encoding="utf-8"))
-    block = f"{BEGIN}\n{tables(results)}\n{END}"
-    text = README.read_text(encoding="utf-8")
+    peers = json.loads(PEER_RESULTS.read_text(encoding="utf-8"))
+    blocks = {README: tables(results), PERFORMANCE: table(goals(results, peers))}
+    return {page: _with_block(page, block) for page, block in blocks.items()}
+
+
+def _with_block(page: Path, block: str) -> str:
     pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
-    return pattern.sub(lambda _: block, text, count=1)
+    whole = f"{BEGIN}\n{block}\n{END}"
+    return pattern.sub(lambda _: whole, page.read_text(encoding="utf-8"), count=1)
 
 
 def _run_rows(results: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -202,11 +210,12 @@ def _cpu_count() -> int:
 
 
 def main() -> None:
-    """Measures unless only asked to render, then writes README."""
+    """Measures unless only asked to render, then writes the pages."""
     if "--render" not in sys.argv[1:]:
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(measure(), indent=1) + "\n", encoding="utf-8")
-    README.write_text(render(), encoding="utf-8")
+    for page, text in render().items():
+        page.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

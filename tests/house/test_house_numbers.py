@@ -1,11 +1,33 @@
-"""README's numbers are those of the committed result file, written by the script."""
+"""The pages' numbers are those of the committed result files, written by the script."""
 
 from __future__ import annotations
 
-from bench import publish
+import json
+
+import pytest
+
+from bench import goals, publish
+
+RESULTS = json.loads(publish.RESULTS.read_text("utf-8"))
+PEERS = json.loads(publish.PEER_RESULTS.read_text("utf-8"))
+PAGES = publish.render()
 
 
-def test_the_numbers_in_the_readme_come_from_the_result_file():
-    written = publish.README.read_text(encoding="utf-8")
-    assert written == publish.render(), "run `python -m bench.publish --render`"
-    assert "p50" in publish.tables(publish.json.loads(publish.RESULTS.read_text(encoding="utf-8")))
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_numbers_of_a_page_come_from_the_result_files(page):
+    text = page.read_text("utf-8")
+    assert publish.BEGIN in text
+    assert text == PAGES[page], "run `python -m bench.publish --render`"
+
+
+def test_there_are_numbers():
+    assert "p50" in publish.tables(RESULTS)
+    assert len(list(goals.goals(RESULTS, PEERS))) > 30
+
+
+@pytest.mark.parametrize(
+    "row", sorted({goal.row for goal in goals.goals(RESULTS, PEERS) if not goal.reached})
+)
+def test_a_goal_that_was_missed_is_explained(row):
+    _, _, reasons = publish.PERFORMANCE.read_text("utf-8").partition("## Why not")
+    assert f"**{row.removesuffix(' awake')}**" in reasons
