@@ -41,7 +41,7 @@ class VenueProcess:
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while not self.ready.exists():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.process.kill()
@@ -63,7 +63,7 @@ class VenueProcess:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(10)
+            return self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
@@ -75,7 +75,7 @@ class VenueProcess:
             "apiKey": self.line["api_key"],
             "secret": self.line["api_secret"],
             "enableRateLimit": False,
-            "timeout": 5_000,
+            "timeout": 30_000,
             "options": {
                 "defaultType": "spot",
                 "fetchCurrencies": False,

@@ -26,17 +26,14 @@ async def plan(session, venue, *faults, seed=7):
         assert reply.status == 200, answer
 
 
-async def listen(session, venue, name, seconds, *faults):
-    """What a stream says under a plan: (seconds since the first, frame) until the time is over or
-    the connection is."""
-    heard, end = [], time.monotonic() + seconds
+async def listen(session, venue, name, least, *faults):
+    """What a stream says under a plan: (when, frame), so many at least and for a second and a half,
+    or until the connection is over."""
+    heard, began = [], time.monotonic()
     await plan(session, venue, *faults)
     async with session.ws_connect(f"{venue.line['ws']}/ws/{name}", autoping=True) as socket:
-        while time.monotonic() < end:
-            try:
-                frame = await socket.receive(timeout=end - time.monotonic())
-            except TimeoutError:
-                break
+        while len(heard) < least or time.monotonic() < began + 1.5:
+            frame = await socket.receive(timeout=60)
             heard.append((time.monotonic(), frame))
             if frame.type is not aiohttp.WSMsgType.TEXT:
                 break
@@ -45,10 +42,10 @@ async def listen(session, venue, name, seconds, *faults):
     return heard, is_open
 
 
-def run(venue, name, seconds, *faults):
+def run(venue, name, least, *faults):
     async def work():
         async with aiohttp.ClientSession() as session:
-            return await listen(session, venue, name, seconds, *faults)
+            return await listen(session, venue, name, least, *faults)
 
     return asyncio.run(work())
 
@@ -66,33 +63,32 @@ def gaps(deltas):
 
 
 def test_without_faults_depth_is_whole(venue):
-    heard, is_open = run(venue, DEPTH, 1.5)
-    assert len(heard) > 5
+    heard, is_open = run(venue, DEPTH, 6)
     assert gaps(events(heard)) == []
     assert is_open
 
 
 def test_a_gap(venue):
     fault = {"kind": "gap", "nth": 4, "messages": 2}
-    heard, is_open = run(venue, DEPTH, 1.5, fault)
+    heard, is_open = run(venue, DEPTH, 8, fault)
     assert gaps(events(heard)) == [3]
     assert is_open
 
 
 def test_a_message_is_lost(venue):
-    heard, _ = run(venue, DEPTH, 1.5, {"kind": "message_drop", "stream": "btc*", "nth": 3})
+    heard, _ = run(venue, DEPTH, 6, {"kind": "message_drop", "stream": "btc*", "nth": 3})
     assert gaps(events(heard)) == [2]
 
 
 def test_a_message_comes_twice(venue):
-    deltas = events(run(venue, DEPTH, 1.0, {"kind": "duplicate", "nth": 2})[0])
+    deltas = events(run(venue, DEPTH, 6, {"kind": "duplicate", "nth": 2})[0])
     assert deltas[1] == deltas[2]
     assert deltas[2] != deltas[3]
 
 
 def test_a_message_is_overtaken(venue):
     fault = {"kind": "reorder", "nth": 2, "delay_ms": 350}
-    deltas = events(run(venue, DEPTH, 1.5, fault)[0])
+    deltas = events(run(venue, DEPTH, 12, fault)[0])
     ids = [one["u"] for one in deltas]
     assert ids != sorted(ids)
     assert gaps(sorted(deltas, key=lambda one: one["u"])) == [], "nothing is lost"
@@ -100,35 +96,33 @@ def test_a_message_is_overtaken(venue):
 
 def test_messages_are_late_in_their_order(venue):
     fault = {"kind": "message_delay", "delay_ms": [100, 600]}
-    heard, _ = run(venue, DEPTH, 2.0, fault)
+    heard, _ = run(venue, DEPTH, 4, fault)
     assert gaps(events(heard)) == []
-    assert len(heard) >= 3
 
 
 def test_a_stream_falls_silent(venue):
     fault = {"kind": "stall", "nth": 4, "silent_s": 1}
-    heard, is_open = run(venue, DEPTH, 2.2, fault)
+    heard, is_open = run(venue, DEPTH, 7, fault)
     pauses = [two[0] - one[0] for one, two in itertools.pairwise(heard)]
     assert max(pauses) > 0.9
-    assert is_open
-    assert len(heard) > 6, "it speaks again"
+    assert is_open, "it speaks again"
 
 
 def test_a_connection_is_cut(venue):
-    heard, _ = run(venue, DEPTH, 3.0, {"kind": "cut", "nth": 4})
+    heard, _ = run(venue, DEPTH, 12, {"kind": "cut", "nth": 4})
     assert len(heard) == 4
     assert heard[-1][1].type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
 
 
 def test_broken_json(venue):
-    heard, _ = run(venue, DEPTH, 1.0, {"kind": "malformed_frame", "nth": 2})
+    heard, _ = run(venue, DEPTH, 3, {"kind": "malformed_frame", "nth": 2})
     with pytest.raises(json.JSONDecodeError):
         events(heard[1:2])
     assert events(heard[2:3])[0]["e"] == "depthUpdate"
 
 
 def test_text_that_is_none(venue):
-    heard, _ = run(venue, DEPTH, 1.0, {"kind": "malformed_frame", "broken": "utf8", "nth": 2})
+    heard, _ = run(venue, DEPTH, 12, {"kind": "malformed_frame", "broken": "utf8", "nth": 2})
     assert len(heard) == 2
     assert heard[1][1].type is not aiohttp.WSMsgType.TEXT, "a client ends such a connection"
 
@@ -146,31 +140,36 @@ def test_a_level_that_is_not_in_the_book(venue, ghost):
             await plan(session, venue, fault)
             url = f"{venue.line['ws']}/stream?streams={DEPTH}/{honest}"
             async with session.ws_connect(url) as socket:
-                end = time.monotonic() + 4
-                while time.monotonic() < end:
-                    said = json.loads((await socket.receive(timeout=5)).data)
+                began = time.monotonic()
+                while time.monotonic() < began + 4 or len(await struck(session)) < 3:
+                    assert time.monotonic() < began + 60, books
+                    said = json.loads((await socket.receive(timeout=60)).data)
                     event = said["data"]
                     last[said["stream"]] = event["u"]
                     for side in "ba":
                         for price, quantity in event[side]:
                             seen = books[said["stream"]].setdefault((side, price), [])
                             seen.append(float(quantity))
-            async with session.get(f"{venue.line['rest']}/seawall/faults") as reply:
-                report = await reply.json()
+            lines = await struck(session)
             await plan(session, venue)
-        return report, books, honest
+        return lines, books, honest
 
-    report, books, honest = asyncio.run(work())
-    lines = [one for one in report["recent"] if one["kind"] == "ghost_level"][-3:]
-    assert [one["detail"]["ghost"] for one in lines] == [ghost] * 3
+    async def struck(session):
+        async with session.get(f"{venue.line['rest']}/seawall/faults") as reply:
+            recent = (await reply.json())["recent"]
+        ghosts = [one for one in recent if one["kind"] == "ghost_level"]
+        return [one for one in ghosts if one["detail"]["ghost"] == ghost]
+
+    lines, books, honest = asyncio.run(work())
+    assert len(lines) == 3
     for one in lines:
         side, (price, quantity) = one["detail"]["side"], one["detail"]["level"]
-        struck, truth = books[DEPTH].get((side, price), []), books[honest].get((side, price), [])
+        lied, truth = books[DEPTH].get((side, price), []), books[honest].get((side, price), [])
         if ghost == "appear":
-            assert float(quantity) in struck
+            assert float(quantity) in lied
             assert float(quantity) not in truth
         else:
-            assert struck.count(0.0) <= truth.count(0.0)
+            assert lied.count(0.0) <= truth.count(0.0)
 
 
 def test_fills_are_told_late_although_rest_knows(venue):
@@ -178,20 +177,20 @@ def test_fills_are_told_late_although_rest_knows(venue):
         async with client_of(venue) as client, aiohttp.ClientSession() as session:
             watching = asyncio.create_task(client.watch_my_trades("BTC/USDT"))
             await asyncio.sleep(0.7)
-            await plan(session, venue, {"kind": "late_fill", "delay_ms": 900})
+            await plan(session, venue, {"kind": "late_fill", "delay_ms": 2_500})
             sent = time.monotonic()
             order = await client.create_order("BTC/USDT", "market", "buy", 0.001)
             known = await client.fetch_my_trades("BTC/USDT")
             assert known[-1]["order"] == order["id"]
             assert not watching.done()
-            trades = await asyncio.wait_for(watching, 5)
+            trades = await asyncio.wait_for(watching, 60)
             took = time.monotonic() - sent
             await plan(session, venue)
             return trades[-1]["order"] == order["id"], took
 
     told, took = asyncio.run(work())
     assert told
-    assert 0.85 < took < 2.5
+    assert took > 2.45
 
 
 def test_the_socket_api_has_its_own_envelope(venue):
@@ -208,9 +207,9 @@ def test_the_socket_api_has_its_own_envelope(venue):
                 answers = []
                 for number, method in enumerate(("ping", "time", "ping")):
                     await socket.send_json({"id": f"n{number}", "method": method})
-                    answers.append(await socket.receive_json(timeout=5))
+                    answers.append(await socket.receive_json(timeout=60))
                 await socket.send_json({"id": 1, "method": "depth", "params": {"symbol": "A"}})
-                last = await socket.receive(timeout=5)
+                last = await socket.receive(timeout=60)
             await plan(client.session, venue)
             return answers, last
 

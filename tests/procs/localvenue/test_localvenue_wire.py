@@ -37,7 +37,7 @@ def samples():
 
 
 def run(work):
-    return asyncio.run(asyncio.wait_for(work, 30))
+    return asyncio.run(asyncio.wait_for(work, 100))
 
 
 def assert_shape(ours, sample, place="", extra=()):
