@@ -106,6 +106,10 @@ PROMISES = (
     f"{l5_protection.BARE_BOUND_NS // NS_PER_S} s when any one process is killed",
     f"built-in distances of {DEFAULT_PROTECTION.stop_loss_pct} %",
 )
+PERFORMANCE = (
+    f"from {WORDS[SPIN_CORES_MIN]} cores on, `engine.spin`",
+    f"from {WORDS[SPIN_CORES_MIN]} on, `engine.spin` lets decide watch",
+)
 VENUE = (
     f"an ordinary day, {len(LISTINGS)} symbols, {DEFAULT_BALANCE['USDT']:,} USDT",
     f"`--symbols {SYMBOLS_MAX}`",
@@ -119,6 +123,7 @@ FIGURES = [
         ("docs/chaos.md", CHAOS),
         ("docs/simulation.md", SIMULATION),
         ("docs/promises.md", PROMISES),
+        ("docs/performance.md", PERFORMANCE),
         ("docs/venue.md", VENUE),
     )
     for text in texts
