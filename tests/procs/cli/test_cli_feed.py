@@ -158,18 +158,18 @@ def test_a_feed_that_gaps_is_shown_line_by_line_until_it_is_asked_to_stop():
                     rows.append(json.loads(line))
 
             reading = asyncio.create_task(read_on())
-            await until(lambda: rows and rows[-1]["ok"], 15.0)
+            await until(lambda: rows and rows[-1]["ok"])
             assert (rows[-1]["bid"], rows[-1]["ask"]) == ("99.99", "100.01")
             assert rows[-1]["drop_pct"] == pytest.approx((100 / 120 - 1) * 100, abs=1e-3)
             link = server.links[0]
             await link.send_str(bybit_trades("AAAUSDT", (5, "99.95")))
             await until(lambda: rows[-1]["last"] == "99.95")
             await link.send_str(bybit_book("AAAUSDT", "delta", 500, 500, [["99.98", "1"]]))
-            await until(lambda: rows[-1]["gaps"] == 1 and rows[-1]["ok"], 5.0)
+            await until(lambda: rows[-1]["gaps"] == 1 and rows[-1]["ok"])
             assert rows[-1]["resyncs"] == 1
             assert [said["op"] for said in server.requests][1:] == ["unsubscribe", "subscribe"]
             process.send_signal(signal.SIGINT)
-            assert await asyncio.wait_for(process.wait(), 10) == 0
+            assert await asyncio.wait_for(process.wait(), 60) == 0
             await reading
             assert process.stderr is not None
             last = json.loads(await process.stderr.read())

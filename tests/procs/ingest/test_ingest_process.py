@@ -83,7 +83,7 @@ class Child:
     def has(self, kind: str) -> bool:
         return any(message["type"] == kind for message in self.told)
 
-    async def until(self, condition: Callable[[], Any], timeout_s: float = 10.0) -> None:
+    async def until(self, condition: Callable[[], Any], timeout_s: float = 60.0) -> None:
         def heard() -> Any:
             assert self.process.poll() is None, "ingest ended"
             self.listen()
@@ -236,7 +236,7 @@ def test_a_symbol_that_the_venue_does_not_know_ends_the_start_with_one_line(tmp_
             Script(server)
             child = Child(tmp_path, server.rest, server.ws, Universe(symbols=("NOPEUSDT",)))
             try:
-                assert await asyncio.to_thread(child.process.wait, 10) == 4
+                assert await asyncio.to_thread(child.process.wait, 60) == 4
             finally:
                 child.close()
 
@@ -251,9 +251,9 @@ def test_the_local_venue_is_followed_cheaply(tmp_path: Path):
     child = Child(tmp_path, told["rest"], told["ws"], Universe())
 
     async def scene() -> None:
-        await child.until(lambda: child.has("process_ready"), 20)
+        await child.until(lambda: child.has("process_ready"))
         count = len(told["symbols"])
-        await child.until(lambda: child.figures.get("synced") == count == len(child.last), 20)
+        await child.until(lambda: child.figures.get("synced") == count == len(child.last))
         began = child.figures["cpu_s"]
         await asyncio.sleep(3)
         child.listen()

@@ -208,7 +208,7 @@ class Player:
         )
 
     async def met(self, live: LiveIngest) -> None:
-        await until(lambda: self.is_met(live), 8.0)
+        await until(lambda: self.is_met(live), 60.0)
 
     def compare(self, live: LiveIngest) -> None:
         """Every level of every book is the reference's."""

@@ -80,7 +80,7 @@ class RestVenue:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         for attempt in (1, 2):
             connection = self._connection or http.client.HTTPConnection(
-                "127.0.0.1", self.port, timeout=15
+                "127.0.0.1", self.port, timeout=60
             )
             self._connection = connection
             try:

@@ -122,7 +122,7 @@ class Scene:
         self.heard += [self._control_reader.read(body) for _, body in self.control.drain(1000)]
         self.said += [self._account_reader.read(body) for _, body in self.decide.drain(1000)]
 
-    def until(self, found, timeout_s: float = 15.0):
+    def until(self, found, timeout_s: float = 60.0):
         """The first truthy value of found(); fails with route's output when it never comes."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
@@ -188,11 +188,11 @@ class Scene:
 
     def stop(self) -> ProcessStopped:
         self.control.send(encode(StopProcess(deadline_ms=3000)), "route")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self.first(ProcessStopped) is None:
             self.pump()
             time.sleep(0.01)
-        self.process.wait(10)
+        self.process.wait(60)
         return self.first(ProcessStopped)
 
     def close(self) -> None:

@@ -63,7 +63,7 @@ class Passing(BaseHTTPRequestHandler):
             self.server.orders += fields["newClientOrderId"]
         if path.path.endswith("/order") and self.command == "GET":
             self.server.queried += fields["origClientOrderId"]
-        venue = http.client.HTTPConnection(self.server.target, timeout=5)
+        venue = http.client.HTTPConnection(self.server.target, timeout=60)
         headers = {
             name: value
             for name, value in self.headers.items()

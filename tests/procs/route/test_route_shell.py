@@ -70,6 +70,7 @@ class FakeVenue:
         self.gate = asyncio.Event()
         self.gate.set()
         self.error_ms = 0.0
+        self.looks = 0
         self.closed = False
 
     async def connect(self):
@@ -87,6 +88,7 @@ class FakeVenue:
         await asyncio.Event().wait()
 
     def clock_error_ms(self) -> float:
+        self.looks += 1
         return self.error_ms
 
     def figures(self) -> dict[str, float]:
@@ -275,23 +277,29 @@ def test_a_venue_without_stops_is_refused_before_it_is_asked_anything(tmp_path) 
 def test_a_wrong_clock_latches_once_and_says_what_to_do(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(route_shell, "CLOCK_LOOK_S", 0.01)
 
+    async def looked_at(venue) -> None:
+        looks = venue.looks
+        async with asyncio.timeout(60):
+            while venue.looks < looks + 3:
+                await asyncio.sleep(0.001)
+
     async def body(shell, runtime, venue) -> None:
         stream, watch = shell.tasks(runtime)
         stream.close()
         watching = asyncio.create_task(watch)
-        await asyncio.sleep(0.03)
+        await looked_at(venue)
         assert runtime.latched() == ""
         venue.error_ms = -812.0
-        await asyncio.sleep(0.05)
+        await looked_at(venue)
         assert "-812 ms" in runtime.latched()
         assert "rearm" in runtime.latched()
         runtime.latch.path.unlink()
-        await asyncio.sleep(0.03)
+        await looked_at(venue)
         assert runtime.latched() == "", "a person's rearm holds until the clock errs anew"
         venue.error_ms = 0.0
-        await asyncio.sleep(0.03)
+        await looked_at(venue)
         venue.error_ms = 600.0
-        await asyncio.sleep(0.05)
+        await looked_at(venue)
         assert "600 ms" in runtime.latched()
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)

@@ -37,7 +37,7 @@ def figures(scene) -> dict[str, float]:
 
 
 def until_connected(scene, is_connected: bool) -> None:
-    scene.until(lambda: figures(scene)["venue_stream_connected"] == is_connected, 30.0)
+    scene.until(lambda: figures(scene)["venue_stream_connected"] == is_connected, 90.0)
 
 
 def wait(scene, seconds: float) -> None:

@@ -20,7 +20,7 @@ from shared.messages.control import Steer
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[3]
-WITHIN_S = 60.0
+WITHIN_S = 90.0
 ROLES = ["localvenue", "route", "protect", "ingest", "decide", "observe"]
 
 
@@ -84,7 +84,7 @@ def engine(tmp_path):
     if made.process is not None and made.process.poll() is None:
         made.process.kill()
         made.process.communicate()
-    ends = time.monotonic() + 10
+    ends = time.monotonic() + 60
     for pid in made.pids:
         while not is_gone(pid):
             assert time.monotonic() < ends, f"orphan {pid}"
@@ -113,7 +113,7 @@ def test_killing_every_process_in_turn_and_then_all_at_once(engine):
     assert engine.process is not None
     engine.process.kill()
     engine.process.communicate()
-    ends = time.monotonic() + 10
+    ends = time.monotonic() + 60
     while not all(is_gone(pid) for pid in engine.pids):
         assert time.monotonic() < ends, "orphans"
         time.sleep(0.02)

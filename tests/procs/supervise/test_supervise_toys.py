@@ -21,7 +21,7 @@ pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parents[3]
 ROLES = ["route", "protect", "ingest", "decide", "observe"]
-WITHIN_S = 20.0
+WITHIN_S = 90.0
 
 
 class Toys:
@@ -32,6 +32,7 @@ class Toys:
         self.paths = UserPaths(userdir)
         (userdir / "toy.json").write_text(json.dumps(behaviour))
         self.process: subprocess.Popen[str]
+        self.said = ""
 
     def start(self, *arguments: str) -> "Toys":
         self.process = subprocess.Popen(
@@ -81,8 +82,8 @@ class Toys:
         self.until(lambda: len(self.events(event)) >= count, f"{count} × {event}")
 
     def outcome(self) -> dict:
-        out, err = self.process.communicate(timeout=WITHIN_S)
-        assert out, err
+        out, self.said = self.process.communicate(timeout=WITHIN_S)
+        assert out, self.said
         return json.loads(out)
 
 
@@ -100,7 +101,7 @@ def toys(tmp_path):
             engine.process.kill()
         engine.process.communicate()
         for pid in engine.pids():
-            ends = time.monotonic() + 5
+            ends = time.monotonic() + 60
             while not is_gone(pid):
                 assert time.monotonic() < ends, f"orphan {pid}"
                 time.sleep(0.02)
@@ -157,10 +158,11 @@ def test_second_signal_skips_waits(toys):
     engine.process.send_signal(signal.SIGINT)
     engine.until_traced("stop_entries:False", 3)
     assert engine.process.poll() is None
-    began = time.monotonic()
     engine.process.send_signal(signal.SIGINT)
     outcome = engine.outcome()
-    assert time.monotonic() - began < 5
+    # The first phase would have waited for its deadline, and would have said that it ended.
+    assert "stop entries: done" not in engine.said
+    assert "stop everything at once: done" in engine.said
     assert sorted(engine.events("stopped")) == sorted(ROLES)
     assert outcome["summary"]["clean_shutdown"] is False
     assert engine.process.returncode == 1

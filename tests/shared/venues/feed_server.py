@@ -167,7 +167,7 @@ class FeedServer:
         request.transport.abort()
 
 
-async def until(condition: Callable[[], Any], timeout_s: float = 5.0) -> None:
+async def until(condition: Callable[[], Any], timeout_s: float = 60.0) -> None:
     """Waits for a condition of the test."""
     async with asyncio.timeout(timeout_s):
         while not condition():

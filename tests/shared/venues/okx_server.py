@@ -256,7 +256,7 @@ async def watching(feed: Any, symbols: tuple[str, ...], listener: Listener) -> A
         await asyncio.wait({task})
 
 
-async def until(condition: Callable[[], Any], seconds: float = 8.0) -> None:
+async def until(condition: Callable[[], Any], seconds: float = 60.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.01)

@@ -87,7 +87,7 @@ def test_the_book_is_the_native_feeds(venue, tmp_path):
         async with watching(native, (NATIVE_NAME,), left):
             await until(lambda: left.states)
             async with watching(foreign, (CCXT_NAME,), right):
-                await until(lambda: len(right.states) > 60, 40)
+                await until(lambda: len(right.states) > 60, 90)
             await asyncio.sleep(0.5)
         return left, right, instrument, same
 

@@ -48,7 +48,7 @@ def plan(local, *faults):
     """Installs a fault plan instead of the one before."""
     body = json.dumps({"seed": 7, "fault": faults}).encode()
     address = f"http://127.0.0.1:{local.port}/seawall/faults"
-    with urllib.request.urlopen(urllib.request.Request(address, body), timeout=5) as reply:
+    with urllib.request.urlopen(urllib.request.Request(address, body), timeout=60) as reply:
         assert reply.status == 200
 
 

@@ -202,13 +202,13 @@ def test_a_silent_session_is_replaced(monkeypatch):
 
 
 def test_pings_keep_a_session_that_says_nothing(monkeypatch):
-    monkeypatch.setattr(socket_transport, "SILENT_S", 0.3)
+    monkeypatch.setattr(socket_transport, "SILENT_S", 1.0)
     monkeypatch.setattr(socket_transport, "LOOK_S", 0.05)
     monkeypatch.setattr(socket_link, "PING_S", 0.05)
 
     async def run():
         async with trading() as (venue, _):
-            await asyncio.sleep(0.8)
+            await asyncio.sleep(2.2)
             assert venue.figures()["venue_sessions"] == 1
 
     on_uvloop(run())

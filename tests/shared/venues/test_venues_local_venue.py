@@ -286,7 +286,7 @@ def test_a_venue_killed_while_it_is_asked(tmp_path, orders) -> None:
                         )
                     )
                 )
-                await asyncio.sleep(0.3)
+                await asyncio.sleep(1.0)
                 local.kill()
                 answered = await pending
                 assert answered.outcome is Outcome.UNKNOWN
@@ -307,7 +307,6 @@ def test_a_venue_killed_while_it_is_asked(tmp_path, orders) -> None:
                         [one.connected for one in delivered if isinstance(one, VenueStreamChanged)]
                         == [True, False, True]
                     ),
-                    timeout_s=10,
                 )
                 ended = await venue.call(CancelOrder(symbol=SYMBOL, client_id="sw-k-2-e1"))
                 assert ended.outcome is Outcome.OK

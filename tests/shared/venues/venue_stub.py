@@ -343,7 +343,7 @@ def refusal(code: int, text: str, status: int = 400, **headers: str) -> Canned:
     return Canned(status=status, body=json.dumps({"code": code, "msg": text}), headers=headers)
 
 
-async def until(condition, timeout_s: float = 5.0) -> None:
+async def until(condition, timeout_s: float = 60.0) -> None:
     """Waits for a condition; fails the test when it does not come."""
     async with asyncio.timeout(timeout_s):
         while not condition():

@@ -145,7 +145,7 @@ async def client_of(
                 "apiKey": venue.line["api_key"],
                 "secret": venue.line["api_secret"],
                 "enableRateLimit": False,
-                "timeout": 5_000,
+                "timeout": 30_000,
                 "options": dict(SPOT_ONLY),
                 "session": session,
                 **more,

@@ -93,7 +93,7 @@ class SocketDoor:
         else:
             request = self.client.socket_request(self._number, operation, **params)
         await self.socket.send_json(request)
-        self.envelope = await asyncio.wait_for(self.socket.receive_json(), 5)
+        self.envelope = await asyncio.wait_for(self.socket.receive_json(), 60)
         assert self.envelope["id"] == self._number
         return self.envelope["status"], self.envelope.get("result", self.envelope.get("error"))
 

@@ -31,7 +31,7 @@ def with_client(request, venue, tmp_path):
                     await client.cancel_all_orders(SYMBOL)
                 await work(client)
 
-        asyncio.run(asyncio.wait_for(whole(), 30))
+        asyncio.run(asyncio.wait_for(whole(), 100))
 
     return run
 
@@ -261,4 +261,4 @@ def test_markets_load_with_ccxts_own_options(venue, tmp_path):
             assert client.currencies["BTC"]["active"]
             assert (await client.fetch_balance())["USDT"]["total"] > 0
 
-    asyncio.run(asyncio.wait_for(work(), 30))
+    asyncio.run(asyncio.wait_for(work(), 100))

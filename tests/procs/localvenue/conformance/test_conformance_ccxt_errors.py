@@ -18,7 +18,7 @@ def venue(start_venue):
 
 
 def run(work):
-    asyncio.run(asyncio.wait_for(work, 30))
+    asyncio.run(asyncio.wait_for(work, 100))
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

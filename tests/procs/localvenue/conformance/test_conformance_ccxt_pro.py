@@ -30,13 +30,13 @@ def with_client(request, venue, tmp_path):
                     await client.cancel_all_orders(SYMBOL)
                 await work(client)
 
-        asyncio.run(asyncio.wait_for(whole(), 40))
+        asyncio.run(asyncio.wait_for(whole(), 100))
 
     return run
 
 
 async def soon(work):
-    return await asyncio.wait_for(work, 8)
+    return await asyncio.wait_for(work, 60)
 
 
 def test_the_streamed_book_equals_the_snapshot(with_client):

@@ -117,7 +117,7 @@ def venue(start_venue):
 
 
 def run(work):
-    return asyncio.run(asyncio.wait_for(work, 30))
+    return asyncio.run(asyncio.wait_for(work, 100))
 
 
 def check(door: Door, name: str, body: Any, *, many: bool = False) -> None:

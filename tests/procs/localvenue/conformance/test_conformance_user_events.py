@@ -76,7 +76,7 @@ def run(venue, tell):
             ]
             assert numbers == sorted(set(numbers)), "execution ids grow"
 
-    asyncio.run(asyncio.wait_for(work(), 30))
+    asyncio.run(asyncio.wait_for(work(), 100))
 
 
 def limit(price: float, side: str = "BUY", quantity: str = "0.001", **more: Any) -> dict[str, Any]:
@@ -278,7 +278,7 @@ def test_the_end_of_a_subscription(venue):
         socket = story.listener.socket
         await socket.send_json({"id": 9, "method": "userDataStream.unsubscribe"})
         assert (await socket.receive_json())["result"] == {}
-        message = await asyncio.wait_for(socket.receive_json(), 5)
+        message = await asyncio.wait_for(socket.receive_json(), 60)
         shape = SHAPES["Event Stream Terminated"][0]
         assert differences(message, shape, "terminated", set()) == []
         await story.do("order.place", **limit(story.price * 0.9))
