@@ -78,7 +78,7 @@ asan: build ## a million mutated frames for each scanner, under sanitizers
 security: build ## other users, keys, nasty files (root plays another user)
 	$(BIN)/python -m pytest tests/security
 
-soak: build ## 300 real kills, then a day of market in minutes (about 50 minutes)
+soak: build ## 300 real kills, then a day of market (about an hour)
 	$(BIN)/seawall chaos --kills 300 --seed $(or $(SEED),1)
 	$(BIN)/seawall chaos --flat
 

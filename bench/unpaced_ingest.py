@@ -1,8 +1,8 @@
 """Ingest as it is, but for its share of the venue's rate budget: `--launch FILE`.
 
-A snapshot costs 50 of the 3,600 weight a minute that ingest may spend: a hundred books are in step
-after two minutes, five hundred after twenty. The benchmarks start from there, against servers of
-their own that ration nothing.
+A snapshot costs 50 of the weight that ingest may spend (2,400 at once, then 20 a second): a hundred
+books are in step after two minutes, five hundred after twenty. The benchmarks start from there,
+against servers of their own that ration nothing.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A day of market in minutes, without any kill: do memory and descriptors stay as they are?
 
-The venue's `flood` market says in 22 minutes as much as one symbol of the `calm` one in 24 hours,
+The venue's `flood` market says in half an hour as much as one symbol of the `calm` one in 24 hours,
 and the engine trades on it all the time.
 """
 

@@ -1,7 +1,7 @@
 """What the market has just done, as clients ask for it: recent trades, aggregates, buyers' shares.
 
-Trades are kept in columns of integers: 500 symbols with a thousand trades each take 25 MB, where
-objects would take 200.
+Trades are kept in columns of integers, 41 bytes each: objects would take several times as much, and
+of 500 symbols there are half a million.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ OpenVenue = Callable[[Access, EngineClock], Venue]
 def usual_venue(launch: Launch) -> OpenVenue:
     """Our own session with Binance spot, or ccxt's; in rescue mode one that needs neither a stream
     nor a library. Each is imported only where it is used: the rescue must not depend on what may
-    have made three starts fail (L14), and ccxt costs a second and a hundred megabytes."""
+    have made three starts fail (L14), and ccxt is large and slow to import."""
 
     def open_venue(access: Access, clock: EngineClock) -> Venue:
         is_native = can_sign(access.credentials)

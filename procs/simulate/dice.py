@@ -30,7 +30,7 @@ class Hit(NamedTuple):
 
 
 def drawn(random: Random, least: int, most: int) -> int:
-    """What `random.randint(least, most)` draws, in a third of the time."""
+    """What `random.randint(least, most)` draws, in less time."""
     width = most - least + 1
     bits = width.bit_length()
     number = random.getrandbits(bits)

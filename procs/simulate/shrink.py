@@ -96,8 +96,8 @@ def hits_text(hits: tuple[Hit, ...]) -> str:
 
 
 def hits_of(text: str) -> frozenset[Hit]:
-    """What `--only` names: `crash:17,lost_answer:3`, `crash:17@2` for a crash before its second
-    step. Raises ConfigError."""
+    """What `--only` names: `crash:17,lost_answer:3`, `crash:17@2` for a crash after two of
+    that turn's steps. Raises ConfigError."""
     if text == "none":
         return frozenset()
     return frozenset(map(_hit_of, text.split(",")))

@@ -1,5 +1,5 @@
-"""Bars of one length without gaps, in columns of 64-bit integers: 56 bytes each, where objects take
-three hundred and more. Joining a run of them is a handful of slices."""
+"""Bars of one length without gaps, in columns of 64-bit integers: 56 bytes each, far less than
+objects. Joining a run of them is a handful of slices."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ class GeneratedMarket:
         return self._walk(symbol).bars.day_volume(now_ms)
 
     def save(self) -> bytes:
-        """See Market; JSON, about 10 kB for each symbol."""
+        """See Market; JSON, a few kB for each symbol."""
         version, internal, gauss = self._random.getstate()
         return encode(
             SavedMarket(

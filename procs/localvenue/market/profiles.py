@@ -7,7 +7,7 @@ Their mathematics, in short. Per symbol a fair price S walks on a grid of 100 ms
 * Arrivals: with intensity λ something happens in a step (probability λ · 0.1 s). λ relaxes to its
   base by 5 % a step and each arrival adds 0.3/s, so one arrival brings 0.6 others: clusters.
 * Moves: at an arrival, log S moves by σ·c·N(0,1), with c = 0.75 / 1.7 / 5 in 90 / 9 / 1 % of cases
-  (variance 1, excess kurtosis about 17), and by the share `pull` of the way to its level (an
+  (variance 1, excess kurtosis about 18), and by the share `pull` of the way to its level (an
   Ornstein-Uhlenbeck walk). σ is the daily volatility over the root of the arrivals in a day.
 * Touch: bid and ask stay while S is within a quarter of a basis point of them, otherwise they are
   set around S, one tick apart in most cases, else wider by an exponential, never above 12 bps.

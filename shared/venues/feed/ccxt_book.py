@@ -28,7 +28,7 @@ FRAME_LEVELS: Final = MAX_FRAME_LEVELS // 2
 
 class _Side:
     """A copy of one side, best first, in the venue's own text. For some hundred levels a plain
-    list that is bisected is a third of the cost of a SortedDict."""
+    list that is bisected is cheaper than a SortedDict."""
 
     def __init__(self) -> None:
         self._keys: list[float] = []

@@ -3,7 +3,7 @@
 ccxt connects, subscribes, pings and speaks each venue's dialect. What it hands to nobody are frames
 that it cannot read (they would end its receive loop) and books: those go to the tap, raw where the
 tap knows them, unified where it does not. ccxt is imported here, and only when a venue without a
-native feed was chosen: 90 MB and a second that no other feed pays.
+native feed was chosen: no other feed pays for its size and its slow start.
 """
 
 from __future__ import annotations

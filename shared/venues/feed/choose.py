@@ -63,7 +63,7 @@ def open_feed(start: FeedStart) -> Feed:
     name = "binance" if start.venue == LOCAL else start.venue
     rest = _REST.get(name)
     if rest is None:
-        # 90 MB and a second, which no native feed pays.
+        # ccxt is large and slow to import: no native feed pays for that.
         from shared.venues.feed.ccxt_feed import CcxtFeed
 
         return CcxtFeed(start)

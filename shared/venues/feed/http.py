@@ -1,8 +1,8 @@
 """One HTTP GET over a stream of the running event loop.
 
-Ingest asks a venue a few hundred plain questions in its life. A client library would add 10 MB to
-every data process (measured: aiohttp, 10 MB of private memory) for keep-alive, cookies and forms
-that are not needed here; this speaks just enough of HTTP/1.1, bounded in time and size.
+Ingest asks a venue a few hundred plain questions in its life. A client library would add to the
+memory of every data process for keep-alive, cookies and forms that are not needed here; this speaks
+just enough of HTTP/1.1, bounded in time and size.
 """
 
 from __future__ import annotations
