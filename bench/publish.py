@@ -6,6 +6,7 @@ rewrites README and docs/performance.md from `bench/results`. A test holds them 
 
 from __future__ import annotations
 
+import argparse
 import json
 import platform
 import re
@@ -211,7 +212,9 @@ def _cpu_count() -> int:
 
 def main() -> None:
     """Measures unless only asked to render, then writes the pages."""
-    if "--render" not in sys.argv[1:]:
+    parser = argparse.ArgumentParser(description="Measures this machine and writes the tables.")
+    parser.add_argument("--render", action="store_true", help="only write them, from the results")
+    if not parser.parse_args().render:
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(measure(), indent=1) + "\n", encoding="utf-8")
     for page, text in render().items():

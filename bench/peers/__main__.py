@@ -5,22 +5,23 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bench.peers.routes import REPETITIONS, Row
-from bench.peers.table import Goal, measure
+if TYPE_CHECKING:
+    from bench.peers.routes import Row
+    from bench.peers.table import Goal
 
 PEERS = ("ccxt", "nautilus_trader", "hftbacktest", "order-book", "cryptofeed", "sortedcontainers")
 
 
-def as_data(rows: list[tuple[Row, tuple[Goal, ...]]]) -> dict[str, Any]:
+def as_data(rows: list[tuple[Row, tuple[Goal, ...]]], repetitions: int) -> dict[str, Any]:
     """The table as JSON says it."""
     return {
         "python": platform.python_version(),
         "versions": {name: version(name) for name in PEERS},
-        "repetitions": REPETITIONS,
+        "repetitions": repetitions,
         "rows": [
             {
                 "name": row.name,
@@ -49,14 +50,28 @@ def lines(rows: list[tuple[Row, tuple[Goal, ...]]]) -> list[str]:
     return said
 
 
+def _is_here(name: str) -> bool:
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description="Seawall's hot path beside its peers")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     parser.add_argument("--save", type=Path, metavar="FILE", help="write the JSON there as well")
     arguments = parser.parse_args()
+    missing = [name for name in PEERS if not _is_here(name)]
+    if missing:
+        parser.error(f"not installed: {', '.join(missing)}; `make peers` has their environment")
+    from bench.peers.routes import REPETITIONS
+    from bench.peers.table import measure
+
     rows = measure()
-    text = json.dumps(as_data(rows), indent=1)
+    text = json.dumps(as_data(rows, REPETITIONS), indent=1)
     if arguments.save is not None:
         arguments.save.write_text(text + "\n", encoding="utf-8")
     print(text if arguments.json else "\n".join(lines(rows)))
