@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -9,11 +10,15 @@ import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from procs.chaos.engine import ENGINE_ROLES as ENGINE_ROLES
 from procs.chaos.engine import ROLES as ROLES
-from procs.chaos.engine import ROOT, WITHIN_S, EngineProcess
+from procs.chaos.engine import ROOT, EngineProcess
+
+WITHIN_S = 120.0
+"""For waits: far longer than any working machine needs."""
 
 HOLDS = {
     "protection.take_profit_pct": "40",
@@ -104,11 +109,42 @@ class Engine(EngineProcess):
             assert time.monotonic() < ends, f"no position; {self.said()}"
             time.sleep(0.1)
 
+    def summary(self, within_s: float = WITHIN_S) -> dict[str, Any]:
+        """As above, with this patience."""
+        return super().summary(within_s)
+
+    def stop(self, within_s: float = WITHIN_S) -> dict[str, Any]:
+        """As above, with this patience."""
+        return super().stop(within_s)
+
     def signal(self, number: signal.Signals, role: str = "supervise") -> int:
         """Signals one process; returns its id."""
         pid = self.pid if role == "supervise" else self.status()["processes"][role]["pid"]
         os.kill(pid, number)
         return pid
+
+
+def machine_allows_s(promised_s: float) -> float:
+    """How long what is promised within `promised_s` may take here and now: that long where one
+    command takes a seventh of a second, and in proportion where it takes longer."""
+    took_s = []
+    for _ in range(3):
+        began_s = time.monotonic()
+        seawall("--version")
+        took_s.append(time.monotonic() - began_s)
+    return promised_s * max(1.0, 7 * median(took_s))
+
+
+def machine_allows_cpu_s(promised_s: float) -> float:
+    """How much CPU time what is promised for `promised_s` may cost here and now: that much where
+    one command costs an eighth of a second, and in proportion where it costs more."""
+    spent_s = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seawall("--version")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent_s.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return promised_s * max(1.0, 8 * median(spent_s))
 
 
 def is_active(found: dict[str, Any]) -> bool:

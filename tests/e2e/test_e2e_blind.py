@@ -16,7 +16,7 @@ def told(engine):
     return [json.loads(line)["event_type"] for line in lines]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_protect_sees_while_ingest_sleeps(engine):
     engine.start("--profile", "fast", *sets(HOLDS))
     engine.until_active()

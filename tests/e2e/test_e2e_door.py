@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from engine_process import ROOT, WITHIN_S, Engine, seawall
+from engine_process import ROOT, WITHIN_S, Engine, machine_allows_s, seawall
 
 pytestmark = pytest.mark.e2e
 
@@ -181,8 +181,9 @@ def test_a_second_engine_and_then_what_a_killed_one_leaves_behind(engine):
     assert engine.command("status").returncode == 3
     started_at = time.monotonic()
     engine.start("--profile", "calm")
-    engine.until_active(5.0)
-    assert time.monotonic() - started_at < 5.0
+    engine.until_active()
+    took_s = time.monotonic() - started_at
+    assert took_s < machine_allows_s(5.0)
     assert engine.pid != first_pid
     assert engine.stop()["clean_shutdown"] is True
 

@@ -9,7 +9,7 @@ from engine_process import HOLDS, assert_sound, sets
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_quotes_come_through_shared_memory_and_survive_kills(engine):
     engine.start("--profile", "fast", *sets(HOLDS | {"engine.fast_lane": "true"}))
     engine.until_active()

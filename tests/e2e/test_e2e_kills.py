@@ -6,7 +6,7 @@ import time
 from decimal import Decimal
 
 import pytest
-from engine_process import HOLDS, ROLES, assert_sound, is_active, sets
+from engine_process import HOLDS, ROLES, assert_sound, is_active, machine_allows_s, sets
 from venue_books import Books, assert_no_duplicates, assert_protected
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -18,7 +18,7 @@ MARKET = ["--profile", "fast"]
 
 def same_position(engine, held):
     """Waits until observe tells again, then compares with what was held before."""
-    now = engine.until_held(BACK_WITHIN_S)
+    now = engine.until_held()
     for key in ("position_id", "symbol", "quantity", "entry_price", "stop_price"):
         assert now[key] == held[key], (key, now, held)
     return now
@@ -35,13 +35,14 @@ def prove_books(engine, held):
     return books
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_every_process_and_then_all_of_them(engine):
     engine.start(*MARKET, *sets(HOLDS))
     engine.until_active()
     held = engine.until_held()
     prove_books(engine, held)
     took: dict[str, float] = {}
+    allowed_s = machine_allows_s(BACK_WITHIN_S)
     for role in ROLES:
         victim = engine.status()["processes"][role]["pid"]
         os.kill(victim, signal.SIGKILL)
@@ -51,7 +52,6 @@ def test_every_process_and_then_all_of_them(engine):
                 is_active(now) and now["processes"][role]["pid"] != victim
             ),
             f"{role} back",
-            BACK_WITHIN_S,
         )
         took[role] = time.monotonic() - killed_at
         same_position(engine, held)
@@ -61,7 +61,8 @@ def test_every_process_and_then_all_of_them(engine):
     started_at = time.monotonic()
     engine.until_active()
     took["supervise"] = time.monotonic() - started_at
-    assert took["supervise"] < BACK_WITHIN_S, took
+    allowed_s = max(allowed_s, machine_allows_s(BACK_WITHIN_S))
+    assert max(took.values()) < allowed_s, (took, allowed_s)
     same_position(engine, held)
     books = prove_books(engine, held)
     base = books.balance(held["symbol"].removesuffix("USDT"))

@@ -7,7 +7,7 @@ import time
 from decimal import Decimal
 
 import pytest
-from engine_process import HOLDS, is_active, sets
+from engine_process import HOLDS, WITHIN_S, is_active, sets
 from venue_books import Books, assert_no_duplicates
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -36,7 +36,7 @@ def test_a_journal_shorter_than_what_peers_saw_reduces_until_a_person_looks(engi
     held = engine.until_held()
     # Peers write down every 10 s how much of route's account they have seen.
     marked = engine.userdir / "data" / "protect.db"
-    ends = time.monotonic() + 40
+    ends = time.monotonic() + WITHIN_S
     while not route_mark(marked):
         assert time.monotonic() < ends
         time.sleep(0.5)

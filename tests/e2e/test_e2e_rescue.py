@@ -11,7 +11,7 @@ from venue_books import Books, assert_protected
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("orders", "library"), [("ccxt", "ccxt"), ("http", "picows")])
 def test_a_broken_library_does_not_strand_a_position(
     engine, tmp_path, monkeypatch, orders, library

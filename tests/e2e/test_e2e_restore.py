@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 MARKET = ["--profile", "fast"]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_a_position_that_the_backup_has_never_seen_is_protected(engine, tmp_path):
     archive = tmp_path / "before.tar.gz"
     engine.start(*MARKET, *sets(HOLDS))

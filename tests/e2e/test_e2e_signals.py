@@ -66,7 +66,7 @@ def test_one_signal_in_the_middle_of_the_start_is_a_clean_stop(engine, late_s):
     engine.until_said("engine_started")
     time.sleep(late_s)
     engine.signal(signal.SIGINT)
-    whole = engine.summary(10.0)
+    whole = engine.summary()
     assert engine.process.returncode == 0, engine.said()
     assert whole["clean_shutdown"] is True
     assert whole["alarms"] == 0
@@ -80,10 +80,11 @@ def test_a_second_signal_skips_the_waits(engine):
     engine.signal(signal.SIGINT)
     time.sleep(0.5)
     assert engine.process.poll() is None
-    asked_again_at = time.monotonic()
     engine.signal(signal.SIGINT)
     whole = engine.summary()
-    assert time.monotonic() - asked_again_at < 5.0, engine.said()
+    # The first phase would have waited for route, and would have said that it ended.
+    assert "stop entries: done" not in engine.said()
+    assert "stop everything at once: done" in engine.said()
     assert not os.path.exists(f"/proc/{route}")
     assert engine.process.returncode == 1
     assert whole["clean_shutdown"] is False
@@ -96,10 +97,10 @@ def test_a_stopped_route_sends_nothing_stale_and_goes_on(engine):
     books = Books.of_engine(engine.run_dir)
     before = {row["clientOrderId"]: row for row in books.orders(list(books.steps()))}
     route = engine.signal(signal.SIGSTOP, "route")
-    engine.until(lambda found: found["state"] == "REDUCING", "REDUCING", STOPPED_S)
+    engine.until(lambda found: found["state"] == "REDUCING", "REDUCING")
     time.sleep(STOPPED_S)
     os.kill(route, signal.SIGCONT)
-    found = engine.until(is_active, "ACTIVE again", 5.0)
+    found = engine.until(is_active, "ACTIVE again")
     assert found["processes"]["route"]["restarts"] == 0
     assert engine.until_held()["position_id"] == held["position_id"]
     symbols = list(books.steps())
@@ -141,9 +142,9 @@ def test_a_close_while_the_venue_is_gone_happens_once(engine, gone):
     assert engine.command("close", symbol, "--yes").returncode == 0
     time.sleep(GONE_S)
     os.kill(venue, signal.SIGCONT)
-    engine.until(lambda found: found["positions_open"] == 0, "closed", 40.0)
+    engine.until(lambda found: found["positions_open"] == 0, "closed")
     assert engine.command("resume").returncode == 0
-    engine.until(is_active, "ACTIVE again", 40.0)
+    engine.until(is_active, "ACTIVE again")
     rows = books.orders([symbol])
     bought, sold = (
         sum(

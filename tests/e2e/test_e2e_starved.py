@@ -51,7 +51,7 @@ def test_a_close_goes_out_on_a_starved_machine(engine):
     with starving(pid):
         time.sleep(STARVED_FOR_S)
         began = time.monotonic()
-        done = seawall("close", symbol, "--yes", "--userdir", engine.userdir, timeout=60)
+        done = seawall("close", symbol, "--yes", "--userdir", engine.userdir, timeout=120)
         # Its answer may miss the command's deadline; the sale does not depend on it.
         assert done.returncode in (ExitCode.OK, ExitCode.TIMEOUT), done.stderr
         while books.balance(asset) >= Decimal(held["quantity"]) / 2:

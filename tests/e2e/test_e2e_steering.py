@@ -36,13 +36,13 @@ def steered(engine: Engine, verb: str, *arguments: str, state: str) -> dict:
     """The verb succeeds, and the engine comes to this state."""
     answer = engine.asked(verb, *arguments)
     assert answer["ok"] is True
-    return engine.until(lambda found: found["state"] == state, f"{state} after {verb}", 5.0)
+    return engine.until(lambda found: found["state"] == state, f"{state} after {verb}")
 
 
 def test_a_session(engine):
     engine.start("--profile", "fast", *sets({**HOLDS, "risk.max_positions": 2}))
     engine.until_active()
-    found = engine.until(lambda now: now["positions_open"] == 2, "two positions", 40.0)
+    found = engine.until(lambda now: now["positions_open"] == 2, "two positions")
 
     assert found.keys() >= STATUS_KEYS
     assert list(found["processes"]) == list(ROLES)
@@ -91,11 +91,11 @@ def test_a_session(engine):
 
     first, second = (row["symbol"] for row in held)
     assert engine.asked("close", first, "--yes")["ok"] is True
-    engine.until(lambda now: now["positions_open"] == 1, "one closed", 10.0)
+    engine.until(lambda now: now["positions_open"] == 1, "one closed")
     assert [row["symbol"] for row in engine.asked("positions")] == [second]
     assert books.stops_of(first) == []
     assert engine.asked("close", "all", "--yes")["ok"] is True
-    engine.until(lambda now: now["positions_open"] == 0, "all closed", 10.0)
+    engine.until(lambda now: now["positions_open"] == 0, "all closed")
     assert books.open_orders() == []
     assert engine.asked("positions") == []
     closed = engine.asked("positions", "--closed")

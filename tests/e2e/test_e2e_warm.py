@@ -12,7 +12,7 @@ from shared.errors import ExitCode
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_it_trades_and_rehearses(engine):
     engine.start("--profile", "fast", *sets(HOLDS | {"engine.warm": "true"}))
     engine.until_active()

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import zmq
 from aiohttp import web
@@ -254,10 +255,12 @@ def test_the_local_venue_is_followed_cheaply(tmp_path: Path):
         await child.until(lambda: child.has("process_ready"))
         count = len(told["symbols"])
         await child.until(lambda: child.figures.get("synced") == count == len(child.last))
-        began = child.figures["cpu_s"]
+        making = psutil.Process(venue.pid)
+        began_s, made_s = child.figures["cpu_s"], sum(making.cpu_times()[:2])
         await asyncio.sleep(3)
         child.listen()
-        assert child.figures["cpu_s"] - began < 0.15 * 3
+        # About a third of it: who makes the market reckons more than who follows it.
+        assert child.figures["cpu_s"] - began_s < sum(making.cpu_times()[:2]) - made_s
         assert child.figures["malformed"] == child.figures["gaps"] == 0
         for quote in child.last.values():
             assert 0 < quote.bid_ticks < quote.ask_ticks
@@ -272,5 +275,5 @@ def test_the_local_venue_is_followed_cheaply(tmp_path: Path):
     finally:
         child.close()
         venue.terminate()
-        venue.wait(10)
+        venue.wait(60)
         venue.stdout.close()
