@@ -277,6 +277,15 @@ def parts(frames: list[Any], count: int) -> list[list[Any]]:
     return [frames[start : start + size] for start in range(0, len(frames), size)]
 
 
+async def play_slowly(player: Player, live: LiveIngest, frames: list[Any]) -> None:
+    """Everything, over some rotations; then the books are compared."""
+    for piece in parts(frames, 40):
+        await player.play(piece)
+        await asyncio.sleep(0.05)
+    await player.met(live)
+    player.compare(live)
+
+
 @pytest.mark.parametrize(("venue", "connection"), [("bybit", "3"), ("bybitlinear", "2")])
 def test_bybit_as_it_was_recorded(venue: str, connection: str):
     async def act(player: Player, live: LiveIngest, frames: list[Any]) -> None:
@@ -350,11 +359,7 @@ def test_bybit_is_rotated_without_a_gap(venue: str, connection: str):
     limits = FeedLimits(stall_s=5.0, overlap_s=0.15, rotate_s=0.4)
 
     async def act(player: Player, live: LiveIngest, frames: list[Any]) -> None:
-        for piece in parts(frames, 40):
-            await player.play(piece)
-            await asyncio.sleep(0.05)
-        await player.met(live)
-        player.compare(live)
+        await play_slowly(player, live, frames)
         figures = live.actor.figures()
         assert (figures["gaps"], figures["reconnects"], figures["resyncs"]) == (0, 0, 0)
         assert live.shell.figures()["rotations"] >= 3
@@ -400,11 +405,7 @@ def test_futures_are_rotated_without_a_gap():
     limits = FeedLimits(stall_s=5.0, overlap_s=0.1, rotate_s=0.4)
 
     async def act(player: Player, live: LiveIngest, frames: list[Any]) -> None:
-        for piece in parts(frames, 40):
-            await player.play(piece)
-            await asyncio.sleep(0.05)
-        await player.met(live)
-        player.compare(live)
+        await play_slowly(player, live, frames)
         figures = live.actor.figures()
         assert (figures["gaps"], figures["reconnects"], figures["malformed"]) == (0, 0, 0)
         assert live.shell.figures()["rotations"] >= 3

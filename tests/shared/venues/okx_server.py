@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from aiohttp import WSMsgType, web
+from served import served
 
 from core_ext.book import Book
 from core_ext.codes import Outcome
@@ -118,16 +119,11 @@ class Okx:
         app = web.Application()
         app.router.add_get("/ws/v5/{kind}", self._socket)
         app.router.add_get("/{path:.*}", self._answer)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        self.port = runner.addresses[0][1]
-        try:
-            yield self
-        finally:
-            await self.cut()
-            await runner.cleanup()
+        async with served(app) as self.port:
+            try:
+                yield self
+            finally:
+                await self.cut()
 
     async def _answer(self, request: web.Request) -> web.Response:
         path = request.path.removeprefix("/api/v5/")

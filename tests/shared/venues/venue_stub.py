@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 from aiohttp import WSMsgType, web
+from served import served
 
 from shared.clock import EngineClock
 from shared.venues.ccxt_spot import CcxtSpot
@@ -249,15 +250,8 @@ async def running_stub():
     app = web.Application()
     app.router.add_get("/ws-api/v3", stub.socket)
     app.router.add_route("*", "/{tail:.*}", stub.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    stub.port = runner.addresses[0][1]
-    try:
+    async with served(app) as stub.port:
         yield stub
-    finally:
-        await runner.cleanup()
 
 
 @contextmanager
