@@ -33,7 +33,7 @@ from shared.messages.control import TradingState
 from shared.messages.decision import DecideEvent
 from shared.venues.credentials import load_credentials
 
-HANGS_AFTER_S = 5
+HANGS_AFTER_S = 60
 
 MIB = 1 << 20
 

@@ -97,7 +97,8 @@ def test_a_stuck_reader_does_not_hold_up_the_engine(tmp_path):
         began = time.monotonic()
         for _ in range(20_000):
             view.noted(NOTES[0], 1)
-        assert time.monotonic() - began < 2.0
+        # Microseconds each; who waited for the reader, for a millisecond only, would be over it.
+        assert time.monotonic() - began < 20
         os.close(reads)
         view.close()
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from pathlib import Path
+from statistics import median
 
 import pytest
 from aiohttp import web
@@ -341,6 +342,13 @@ def test_the_socket_api_trades_and_tells_only_the_owner(venue):
 def test_a_client_that_does_not_read_delays_nobody(venue):
     async def work():
         async with raw_client(venue) as client:
+
+            async def ping_s():
+                began = time.monotonic()
+                await client.get("api/v3/ping")
+                return time.monotonic() - began
+
+            usual_s = [await ping_s() for _ in range(11)]
             reader, writer = await asyncio.open_connection("127.0.0.1", venue.port, limit=1024)
             names = "/".join(f"{symbol.lower()}@depth20@100ms" for symbol in venue.line["symbols"])
             writer.write(
@@ -350,13 +358,11 @@ def test_a_client_that_does_not_read_delays_nobody(venue):
             )
             await reader.readuntil(b"\r\n\r\n")
             good = await client.session.ws_connect(f"{venue.line['ws']}/ws/btcusdt@bookTicker")
-            slowest = 0.0
-            for _ in range(5):
-                began = time.monotonic()
-                await client.get("api/v3/ping")
-                slowest = max(slowest, time.monotonic() - began)
+            beside_s = []
+            for _ in range(11):
+                beside_s.append(await ping_s())
                 await good.receive_json()
-            assert slowest < 0.5
+            assert median(beside_s) < 20 * median(usual_s)
             writer.transport.abort()
 
     run(work())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import pairwise
 
 import pytest
 from runtime_rig import Rig
@@ -17,8 +18,9 @@ from shared.errors import ConfigError, VenueError
 WARM = Engine(warm=True)
 
 
-def lived(script, rehearse=None, poll=None, seconds=0.05):
-    """An Idle's life on a loop: begun, what the script does with it, ended; and what it said."""
+def lived(script, rehearse=None, poll=None, seconds=0.05, enough=lambda: True):
+    """An Idle's life on a loop: begun, what the script does with it, ended after so many seconds
+    and when there was enough; and what it said."""
     said = []
 
     async def live():
@@ -26,6 +28,9 @@ def lived(script, rehearse=None, poll=None, seconds=0.05):
         idle.begin(rehearse, poll)
         await script(idle)
         await asyncio.sleep(seconds)
+        async with asyncio.timeout(60):
+            while not enough():
+                await asyncio.sleep(0.01)
         idle.end()
         count = idle.rehearsals
         await asyncio.sleep(3 * idle_module.WARM_EVERY_S)
@@ -41,7 +46,7 @@ async def nothing(idle):
 
 def test_a_quiet_process_rehearses_until_it_ends():
     calls = []
-    idle, said = lived(nothing, rehearse=lambda: calls.append(time.monotonic()))
+    idle, said = lived(nothing, rehearse=lambda: calls.append(1), enough=lambda: len(calls) >= 5)
     assert idle.rehearsals == len(calls) >= 5
     assert said == []
 
@@ -67,8 +72,16 @@ def test_nothing_is_done_that_is_not_wanted():
 
 def test_polls_never_sleep():
     polls = []
-    _, _ = lived(nothing, poll=lambda: polls.append(1), seconds=0.02)
-    assert len(polls) > 50
+    polls_before = []
+
+    async def several_turns(idle):
+        for _ in range(60):
+            polls_before.append(len(polls))
+            await asyncio.sleep(0)
+
+    _, _ = lived(several_turns, poll=lambda: polls.append(1), seconds=0)
+    # In every turn of the loop, however long that takes.
+    assert all(later > sooner for sooner, later in pairwise(polls_before[1:]))
     count = len(polls)
     time.sleep(0.01)
     assert len(polls) == count

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
@@ -17,14 +16,17 @@ MEBIBYTE = 2**20
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("profile", ["calm", "crash"])
 def test_five_hundred_symbols_stay_small(tmp_path, profile):
-    began_s = time.monotonic()
+    few = VenueProcess(tmp_path, "--profile", profile, "--symbols", "20", "--unlimited")
+    few_s = sum(psutil.Process(few.process.pid).cpu_times()[:2])
+    few.stop()
     venue = VenueProcess(tmp_path, "--profile", profile, "--symbols", "500", "--unlimited")
     try:
-        # The promise is 5 s; a loaded machine must not fail the test by itself.
-        assert time.monotonic() - began_s < 15
         process = psutil.Process(venue.process.pid)
+        # Twice as much, usually, for twenty-five times as many.
+        assert sum(process.cpu_times()[:2]) < 6 * few_s
         rest = venue.line["rest"]
 
         def get(path):
@@ -40,4 +42,4 @@ def test_five_hundred_symbols_stay_small(tmp_path, profile):
         assert process.memory_info().rss < 300 * MEBIBYTE
     finally:
         venue.process.terminate()
-        venue.process.wait(10)
+        venue.process.wait(60)
