@@ -4,9 +4,13 @@ from collections import defaultdict
 from decimal import ROUND_FLOOR, Decimal
 
 from procs.chaos.books import Books, unfilled
+from shared.domain.policy import EntryPolicy
 
 LIVE = ("NEW", "PARTIALLY_FILLED")
 PREFIX = "sw-"
+TICK_BPS_MAX = 10
+DEARER = 1 + (Decimal(str(EntryPolicy().slippage_bps)) + TICK_BPS_MAX) / 10_000
+"""What the second price of an entry allows (E6): a slow machine meets a market that went on."""
 
 
 def decision_of(client_id: str) -> str:
@@ -25,12 +29,16 @@ def assert_no_duplicates(books: Books, symbols: list[str], position_quote: Decim
     rows = books.orders(symbols)
     ids = [row["clientOrderId"] for row in rows]
     assert len(ids) == len(set(ids)), sorted(ids)
-    bought: dict[str, Decimal] = defaultdict(Decimal)
+    bought: dict[str, list[dict]] = defaultdict(list)
     for row in rows:
         if row["side"] == "BUY":
-            bought[decision_of(row["clientOrderId"])] += Decimal(row["cummulativeQuoteQty"])
-    for decision, spent in bought.items():
-        assert spent <= position_quote, f"{decision} bought for {spent}"
+            bought[decision_of(row["clientOrderId"])].append(row)
+    for decision, orders in bought.items():
+        spent = sum(Decimal(row["cummulativeQuoteQty"]) for row in orders)
+        assert spent <= position_quote * DEARER, f"{decision} bought for {spent}"
+        filled = sum(Decimal(row["executedQty"]) for row in orders)
+        wanted = max(Decimal(row["origQty"]) for row in orders)
+        assert filled <= wanted, f"{decision} bought {filled} of {wanted}"
     lists: dict[str, set[int]] = defaultdict(set)
     selling: dict[str, Decimal] = defaultdict(Decimal)
     for row in rows:
