@@ -133,6 +133,7 @@ BATCHES = 6
 """One book and a table, of each dialect."""
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(
     sys.platform != "linux" or shutil.which("cc") is None,
     reason="preloads a counter, compiled with cc, before Linux's malloc",
@@ -147,7 +148,7 @@ def test_no_frame_allocates(tmp_path):
         env=os.environ | {"LD_PRELOAD": str(counter), "PYTHONMALLOC": "malloc"},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=500,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -52,6 +52,7 @@ def test_the_packages_are_those_of_this_checkout():
         assert Path(package.__file__).resolve().parents[1] == here
 
 
+@pytest.mark.timeout(600)
 def test_the_import_contracts_hold():
     done = subprocess.run(
         [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"],
@@ -59,7 +60,7 @@ def test_the_import_contracts_hold():
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=500,
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
 
