@@ -21,8 +21,8 @@ run: build ## start the engine on the local venue with the demo market
 	@test -f user_data/seawall.toml || $(BIN)/seawall init user_data
 	$(BIN)/seawall run
 
-test: build ## the whole test suite, two files at a time: half of it waits for real processes
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test: build ## the whole test suite, three files at a time: half of it waits for real processes
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 quick: build ## the fast tests only
 	$(BIN)/python -m pytest -m 'not slow and not e2e'

@@ -3,6 +3,7 @@
 Prints the outcome as one JSON line and leaves with its exit code.
 """
 
+import signal
 import sys
 from pathlib import Path
 
@@ -17,6 +18,8 @@ TOY = Path(__file__).with_name("toy_child.py")
 
 
 def main() -> int:
+    # A suite that was started with nohup hands its deafness on to all that it starts.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     userdir = Path(sys.argv[1])
     plan = RunPlan(
         settings=Settings(venue=Venue(name="binance")),
