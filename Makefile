@@ -58,8 +58,8 @@ diagrams: build ## draw docs/diagrams.md from the tables
 picture: build ## run the demo on a terminal and draw docs/live.svg
 	$(BIN)/python docs/picture.py
 
-numbers: build ## measure, and write README's tables (minutes; on a quiet machine)
-	$(BIN)/python -m bench.publish
+numbers: build ## measure, and write the tables (minutes; on a quiet machine): make numbers BENCH="hop path"
+	$(BIN)/python -m bench.publish $(BENCH)
 
 peers: build ## the hot path beside nautilus_trader, hftbacktest, ccxt.pro and others
 	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)

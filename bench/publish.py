@@ -1,7 +1,8 @@
 """Measures this machine and writes the pages' tables from the result files, never by hand.
 
-`make numbers` measures everything and commits nothing; `python -m bench.publish --render` only
-rewrites README and docs/performance.md from `bench/results`. A test holds them together.
+`make numbers` measures everything and commits nothing, `make numbers BENCH="hop path"` only those
+again; `python -m bench.publish --render` rewrites README and docs/performance.md from
+`bench/results`. A test holds them together.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ SIZES = ("memory", "scale", "flat")
 """Benchmarks whose rows have a bound of their own and no peer."""
 LEFT_OUT = ("warm",)
 """Asked for by hand: two minutes for an option that is off by default."""
+BENCHES = (*SPEEDS, *SIZES, "venue")
 PEERS = ("ccxt", "sortedcontainers", "orjson", "pyzmq", "uvloop")
 
 
@@ -46,9 +48,9 @@ def measure() -> dict[str, Any]:
         )
     return {
         "machine": f"{_cpu_model()}, {_cpu_count()} cores, Python {platform.python_version()}",
-        "commit": _output(["git", "rev-parse", "--short", "HEAD"]).strip(),
+        "commit": _commit(),
         "versions": {name: version(name) for name in PEERS},
-        **{name: _seawall("bench", name, "--json") for name in (*SPEEDS, *SIZES, "venue")},
+        **_measure(BENCHES),
         "demo": demo,
         "calm": calm,
         # Exit code 1 says that laws were broken: README shows how many, rather than nothing.
@@ -56,11 +58,23 @@ def measure() -> dict[str, Any]:
     }
 
 
+def measure_again(results: dict[str, Any], benches: Sequence[str]) -> dict[str, Any]:
+    """A result file in which some benchmarks are newer than the rest, and say so."""
+    commit = _commit()
+    later = results.get("later", {}) | dict.fromkeys(benches, commit)
+    return results | _measure(benches) | {"later": later}
+
+
+def _measure(benches: Sequence[str]) -> dict[str, Any]:
+    return {name: _seawall("bench", name, "--json") for name in benches}
+
+
 def tables(results: dict[str, Any]) -> str:
     """README's numbers, from a result file."""
     versions = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
+    later = "".join(f", `{name}` at {commit}" for name, commit in results.get("later", {}).items())
     lines = [
-        f"Measured at commit {results['commit']} on {results['machine']}; {versions}. "
+        f"Measured at commit {results['commit']}{later} on {results['machine']}; {versions}. "
         "Trust the ratios, they are of one run; figures move with the machine.",
         "",
         "| `seawall bench` | p50 | p99 | times as fast as (below 1: slower) |",
@@ -139,10 +153,19 @@ def _venue_row(row: dict[str, Any]) -> str:
 
 def render() -> dict[Path, str]:
     """Both pages with their numbers from the result files."""
-    results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    results = _results()
     peers = json.loads(PEER_RESULTS.read_text(encoding="utf-8"))
     blocks = {README: tables(results), PERFORMANCE: table(goals(results, peers))}
     return {page: _with_block(page, block) for page, block in blocks.items()}
+
+
+def _results() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8"))
+    return found
+
+
+def _commit() -> str:
+    return _output(["git", "rev-parse", "--short", "HEAD"]).strip()
 
 
 def _with_block(page: Path, block: str) -> str:
@@ -214,9 +237,15 @@ def main() -> None:
     """Measures unless only asked to render, then writes the pages."""
     parser = argparse.ArgumentParser(description="Measures this machine and writes the tables.")
     parser.add_argument("--render", action="store_true", help="only write them, from the results")
-    if not parser.parse_args().render:
+    parser.add_argument("again", nargs="*", help=f"only these benchmarks: {', '.join(BENCHES)}")
+    asked = parser.parse_args()
+    unknown = sorted({*asked.again} - {*BENCHES})
+    if unknown:
+        parser.error(f"no benchmark {', '.join(unknown)}, allowed: {', '.join(BENCHES)}")
+    if not asked.render:
+        found = measure_again(_results(), asked.again) if asked.again else measure()
         RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(measure(), indent=1) + "\n", encoding="utf-8")
+        RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     for page, text in render().items():
         page.write_text(text, encoding="utf-8")
 

@@ -1,5 +1,7 @@
 """README's tables from a result file: every benchmark's rows are in it, with what is wanted."""
 
+import pytest
+
 from bench import publish
 from procs.cli.bench import BENCHES
 
@@ -37,7 +39,26 @@ def results(**benches):
 
 
 def test_every_benchmark_is_measured_for_the_readme_or_left_out_by_name():
-    assert {*publish.SPEEDS, *publish.SIZES, *publish.LEFT_OUT, "venue"} == set(BENCHES)
+    assert {*publish.BENCHES, *publish.LEFT_OUT} == set(BENCHES)
+
+
+def test_what_is_measured_again_says_at_which_commit(monkeypatch):
+    monkeypatch.setattr(publish, "_commit", lambda: "89abcde")
+    monkeypatch.setattr(publish, "_seawall", lambda *words: [row(f"{words[1]}_new")])
+    older = results(hop=[row("hop_old")], hot=[row("hot_old")], later={"hot": "7654321"})
+    newer = publish.measure_again(older, ["hop"])
+    assert newer["later"] == {"hot": "7654321", "hop": "89abcde"}
+    shown = publish.tables(newer)
+    assert "at commit 1234567, `hot` at 7654321, `hop` at 89abcde on a machine" in shown
+    assert "| hop new |" in shown
+    assert "| hot old |" in shown
+
+
+def test_a_benchmark_that_is_none_is_refused_before_anything_is_measured(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["publish", "hop", "tea"])
+    with pytest.raises(SystemExit):
+        publish.main()
+    assert "no benchmark tea, allowed: hot, feed" in capsys.readouterr().err
 
 
 def test_what_is_wanted_stands_beside_what_was_measured():
