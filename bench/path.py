@@ -30,7 +30,7 @@ from shared.errors import DeadlineError, SeawallError
 from shared.units import NS_PER_S
 
 ROUNDS = 5
-TICKS_PER_BATCH = 250
+TICKS_PER_BATCH = 220
 WARM_UP_TICKS = 100
 DEFAULT_RATE_HZ = 100
 START_WITHIN_S = 60
@@ -124,6 +124,10 @@ def measure(
 ) -> Found:
     """Every design's hops, batches of ticks going to one after the other. Raises as `run`."""
     depth = depth_frames(None)
+    ticks = WARM_UP_TICKS + rounds * TICKS_PER_BATCH
+    if ticks > len(depth.frames):
+        # Frames of long ago on a book that has gone on cross it, and nothing is decided then.
+        raise SeawallError(f"bench {bench}: {ticks} ticks of {len(depth.frames)} frames")
     folder = tempfile.mkdtemp(prefix="seawall-bench-", dir=_disk())
     print(
         f"bench {bench}: {rounds} x {TICKS_PER_BATCH} ticks at {rate_hz}/s for each design, "

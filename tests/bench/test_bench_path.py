@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench import path
+from bench import hot, path
 from bench.path_common import HOPS, decide
 from core_ext.histogram import Histogram
 from procs.cli.bench import available, cores
@@ -43,6 +43,13 @@ def test_missing_orders_are_an_error_not_a_flattering_row():
     found = {"seawall": dict.fromkeys(HOPS, full), "naive": dict.fromkeys(HOPS, empty)}
     with pytest.raises(SeawallError, match="naive counted 0 of 1"):
         path._require_all("path", found, 1)
+
+
+def test_no_frame_comes_twice():
+    ticks = path.WARM_UP_TICKS + path.ROUNDS * path.TICKS_PER_BATCH
+    assert ticks <= len(hot.depth_frames(None).frames)
+    with pytest.raises(SeawallError, match=r"bench path: \d+ ticks of \d+ frames"):
+        path.measure("path", {}, 100, path.ROUNDS + 1, ())
 
 
 def test_cores_are_numbers():
