@@ -2,9 +2,9 @@
 
 All pairs of processes live all the time and take turns at so many round trips of a quote's length
 over `ipc://`, one after the other; a pair that waits sleeps in its read. Figures are wall times: a
-hop is mostly wake-ups, and those are no CPU time of a thread. So all is measured twice, on cores
-that sleep when they have nothing to do and on cores that are kept awake, and two rows show what a
-wake-up costs by itself: libzmq without Python, and a socket without libzmq.
+hop is mostly wake-ups, and those are no CPU time of a thread. So all is measured twice, as the
+kernel places the processes and with all on one core, and two rows show what a wake-up costs by
+itself: libzmq without Python, and a socket without libzmq.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from bench.awake import AWAKE, SLEEPING, cores, named
 from bench.child import child
 from bench.hop_c import Ask, bundled_libzmq, c_pair, compiled
 from bench.hop_ends import BODY_BYTES, WAYS, End, run_end
+from bench.placing import AS_PLACED, PLACINGS, named, placing
 from shared.errors import DeadlineError
 
 ROUNDS: Final = 9
@@ -69,6 +69,18 @@ def run(json_output: bool = False, rounds: int = ROUNDS) -> list[dict[str, Any]]
     answer.
     """
     print(f"bench hop: {rounds} x {TRIPS} round trips each way", file=sys.stderr)
+    rows = []
+    for where in PLACINGS:
+        with placing(where):
+            taken = _taken(rounds)
+        rows += [_row(name, taken, where) for name in OPERATION if name in taken]
+    if not json_output:
+        print_rows(rows)
+    return rows
+
+
+def _taken(rounds: int) -> dict[str, list[list[int]]]:
+    """Durations of all pairs, which live as long."""
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="seawall-hop-"))
         pairs = {
@@ -79,14 +91,7 @@ def run(json_output: bool = False, rounds: int = ROUNDS) -> list[dict[str, Any]]
         if program is not None and library is not None:
             ends = c_pair(program, library, f"ipc://{folder}/c.sock", BODY_BYTES)
             pairs[IN_C] = stack.enter_context(ends)
-        rows = []
-        for state in (SLEEPING, AWAKE):
-            with cores(state):
-                taken = _measure(pairs, rounds)
-            rows += [_row(name, taken, state) for name in OPERATION if name in taken]
-    if not json_output:
-        print_rows(rows)
-    return rows
+        return _measure(pairs, rounds)
 
 
 def _measure(pairs: dict[str, Ask], rounds: int) -> dict[str, list[list[int]]]:
@@ -109,12 +114,12 @@ def _figure(rounds: list[list[int]], percent: float) -> float:
     return statistics.median(found) / 1e3
 
 
-def _row(name: str, taken: dict[str, list[list[int]]], state: str = SLEEPING) -> dict[str, Any]:
+def _row(name: str, taken: dict[str, list[list[int]]], where: str = AS_PLACED) -> dict[str, Any]:
     ours = taken[name]
     peers = [peer for peer in WANTED if peer in taken and peer != name]
     p50, p99, p999 = (_figure(ours, percent) for percent in (50, 99, 99.9))
     return {
-        "name": named(f"round_trip_{name}", state),
+        "name": named(f"round_trip_{name}", where),
         "unit": "us",
         "p50": round(p50, 2),
         "p99": round(p99, 2),
@@ -130,7 +135,7 @@ def _row(name: str, taken: dict[str, list[list[int]]], state: str = SLEEPING) ->
 def print_rows(rows: Iterable[dict[str, Any]]) -> None:
     """A plain table."""
     print(
-        f"{'round trip, us':29} {'p50':>8} {'p99':>8} {'p99.9':>9}  peers' time over ours (wanted)"
+        f"{'round trip, us':35} {'p50':>8} {'p99':>8} {'p99.9':>9}  peers' time over ours (wanted)"
     )
     for row in rows:
         wanted = {peer: f" ({times:g})" for peer, times in row["wanted"].items()}
@@ -138,7 +143,7 @@ def print_rows(rows: Iterable[dict[str, Any]]) -> None:
             f"{peer} {times:g}x{wanted.get(peer, '')}, p99 {row['ratio_p99_to'][peer]:g}x"
             for peer, times in row["ratio_to"].items()
         )
-        print(f"{row['name']:29} {row['p50']:8g} {row['p99']:8g} {row['p999']:9g}  {ratios}")
+        print(f"{row['name']:35} {row['p50']:8g} {row['p99']:8g} {row['p999']:9g}  {ratios}")
         print(f"  {row['operation']}")
 
 

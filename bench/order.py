@@ -2,7 +2,7 @@
 
 All hands place the same order with the same peer process, in turn, on one event loop of the kind
 that route uses. `order_write` is wall time; the round trips are thread CPU time. A write to a
-socket wakes who reads it, so all is measured on sleeping cores and on cores that are kept awake.
+socket wakes who reads it, so all is measured as the kernel places both processes and on one core.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import Any, Final
 
 import uvloop
 
-from bench.awake import AWAKE, SLEEPING, cores, named
 from bench.child import child
 from bench.micro.order_path import (
     BlockingSocket,
@@ -29,6 +28,7 @@ from bench.micro.order_path import (
     now,
 )
 from bench.order_peer import serve
+from bench.placing import PLACINGS, named, placing
 from bench.ratios import ratios_of
 
 ROUNDS: Final = 7
@@ -69,11 +69,11 @@ def run(json_output: bool = False, rounds: int = ROUNDS) -> list[dict[str, Any]]
     SeawallError when an order fails."""
     print(f"bench order: {rounds} x {ORDERS} orders in {len(HANDS)} hands", file=sys.stderr)
     rows = []
-    for state in (SLEEPING, AWAKE):
-        with cores(state), child("bench order: the peer", serve) as peer:
+    for where in PLACINGS:
+        with placing(where), child("bench order: the peer", serve) as peer:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 found = runner.run(_measure(*peer.recv(), rounds))
-            rows += [row | {"name": named(row["name"], state)} for row in _rows(found)]
+            rows += [row | {"name": named(row["name"], where)} for row in _rows(found)]
     if not json_output:
         print_rows(rows)
     return rows
@@ -191,11 +191,11 @@ def _percentile(values: list[float], percent: float) -> float:
 
 def print_rows(rows: Iterable[dict[str, Any]]) -> None:
     """A plain table."""
-    print(f"{'name':26} {'p50':>8} {'p99':>8} {'p99.9':>9} {'cpu':>8}  us; times as slow (wanted)")
+    print(f"{'name':32} {'p50':>8} {'p99':>8} {'p99.9':>9} {'cpu':>8}  us; times as slow (wanted)")
     for row in rows:
         cpu = f"{row['cpu']:8g}" if "cpu" in row else f"{'':8}"
         figures = f"{row['p50']:8g} {row['p99']:8g} {row['p999']:9g} {cpu}"
-        print(f"{row['name']:26} {figures}  {ratios_of(row)}")
+        print(f"{row['name']:32} {figures}  {ratios_of(row)}")
         print(f"  {row['operation']}")
 
 

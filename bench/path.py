@@ -4,7 +4,7 @@ Both designs run in the same minutes: their processes live all the time, batches
 constant offered rate go to one and to the other in turn. Every duration is counted from the time
 at which the tick was meant to come. The commit is the same synced one in both; because a disk's
 sync can hide everything else, the whole is also shown without it. What sleeps between ticks must be
-woken, whoever sends; so all is measured once more on cores that are kept awake.
+woken, whoever sends, and across cores that is dear; so all is measured once more on one core.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench import path_naive, path_seawall
-from bench.awake import AWAKE, SLEEPING, cores, named
 from bench.hot import depth_frames
 from bench.path_common import HOPS, Batch, Stage, now
 from bench.path_lane import new_lane
+from bench.placing import AS_PLACED, ONE_CORE, named, placing
 from bench.ratios import ratios_of
 from core_ext.histogram import Histogram
 from shared.errors import DeadlineError, SeawallError
@@ -109,11 +109,11 @@ def run(
     """
     designs = {name: Design(stages, lane=name == LANE) for name, stages in DESIGNS.items()}
     rows = []
-    for state, hops in ((SLEEPING, HOPS), (AWAKE, WOKEN_HOPS)):
-        with cores(state):
+    for where, hops in ((AS_PLACED, HOPS), (ONE_CORE, WOKEN_HOPS)):
+        with placing(where):
             found = measure("path", designs, rate_hz, rounds, cpus)
-        rows += [_row(hop, found["seawall"][hop], found["naive"][hop], state) for hop in hops]
-        rows += [_lane_row(hop, found, state) for hop in LANE_HOPS]
+        rows += [_row(hop, found["seawall"][hop], found["naive"][hop], where) for hop in hops]
+        rows += [_lane_row(hop, found, where) for hop in LANE_HOPS]
     if not json_output:
         print_rows(rows)
     return rows
@@ -231,7 +231,7 @@ def _require_all(bench: str, found: Found, ticks: int) -> None:
                 raise SeawallError(f"bench {bench}: {name} counted {count} of {ticks} at {hop}")
 
 
-def _row(name: str, ours: Rounds, naive: Rounds, state: str) -> dict[str, Any]:
+def _row(name: str, ours: Rounds, naive: Rounds, where: str) -> dict[str, Any]:
     wanted = WANTED.get(name, {})
     figures = {
         f"p{str(p).replace('.', '')}": ours.whole.percentile(p) / 1e3 for p in (50, 99, 99.9)
@@ -240,7 +240,7 @@ def _row(name: str, ours: Rounds, naive: Rounds, state: str) -> dict[str, Any]:
     if TAIL in wanted:
         ratios[TAIL] = round(naive.whole.percentile(50) / max(ours.best_ns(99), 1), 2)
     return {
-        "name": named(name, state),
+        "name": named(name, where),
         "unit": "us",
         **{key: round(value, 2) for key, value in figures.items()},
         "ratio_to": ratios,
@@ -251,10 +251,10 @@ def _row(name: str, ours: Rounds, naive: Rounds, state: str) -> dict[str, Any]:
     }
 
 
-def _lane_row(hop: str, found: Found, state: str) -> dict[str, Any]:
+def _lane_row(hop: str, found: Found, where: str) -> dict[str, Any]:
     """The same hop where quotes come by shared memory, beside both other designs."""
     ours = found[LANE][hop]
-    row = _row(f"{hop}_by_fast_lane", ours, found["naive"][hop], state)
+    row = _row(f"{hop}_by_fast_lane", ours, found["naive"][hop], where)
     row["ratio_to"][OVER_ZEROMQ] = _ratio(found["seawall"][hop], ours, 50)
     return row
 
@@ -265,10 +265,10 @@ def _ratio(other: Rounds, ours: Rounds, percent: float) -> float:
 
 def print_rows(rows: Sequence[dict[str, Any]]) -> None:
     """A plain table."""
-    print(f"{'hop, us':48} {'p50':>9} {'p99':>9} {'p99.9':>9}  others' p50 over ours (wanted)")
+    print(f"{'hop, us':53} {'p50':>9} {'p99':>9} {'p99.9':>9}  others' p50 over ours (wanted)")
     for row in rows:
         ratios = f"{ratios_of(row)}; p99 naive {row['ratio_p99_to']['naive']:g}x"
-        print(f"{row['name']:48} {row['p50']:9g} {row['p99']:9g} {row['p999']:9g}  {ratios}")
+        print(f"{row['name']:53} {row['p50']:9g} {row['p99']:9g} {row['p999']:9g}  {ratios}")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def test_every_pair_makes_its_round_trips(monkeypatch, capsys):
     rows = hop.run(rounds=2)
     measured = ["blocking", "uvloop", *["libzmq_c"] * WITH_C, "unix_socket"]
     names = [f"round_trip_{name}" for name in measured]
-    assert [row["name"] for row in rows] == names + [f"{name}_awake" for name in names]
+    assert [row["name"] for row in rows] == names + [f"{name}_on_one_core" for name in names]
     peers = {"libzmq_c", "zmq_asyncio"} if WITH_C else {"zmq_asyncio"}
     for row in rows:
         assert 0 < row["p50"] <= row["p99"] <= row["p999"]

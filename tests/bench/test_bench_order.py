@@ -25,7 +25,7 @@ def test_each_hand_places_the_same_order(monkeypatch, capsys):
         "order_session_http",
         "order_session_ws",
     ]
-    assert [row["name"] for row in rows] == names + [f"{name}_awake" for name in names]
+    assert [row["name"] for row in rows] == names + [f"{name}_on_one_core" for name in names]
     for row in rows:
         assert 0 < row["p50"] <= row["p99"] <= row["p999"]
         assert row["samples"] == 5

@@ -29,8 +29,8 @@ def test_a_tail_is_judged_in_the_best_round_beside_the_median_of_the_other_desig
     for one in (counted(*[1_000] * 9, 900_000), counted(*[1_000] * 9, 4_000)):
         ours.add(one)
         naive.add(counted(*[8_000] * 10))
-    row = path._row("tick_to_order", ours, naive, "awake")
-    assert row["name"] == "tick_to_order_awake"
+    row = path._row("tick_to_order", ours, naive, "on_one_core")
+    assert row["name"] == "tick_to_order_on_one_core"
     assert row["p99"] > 800
     assert row["ratio_to"]["naive"] == pytest.approx(8, rel=0.05)
     assert row["ratio_to"][path.TAIL] == pytest.approx(2, rel=0.05)
@@ -69,7 +69,7 @@ def test_both_designs_make_an_order_of_every_tick(monkeypatch):
     monkeypatch.setattr(path, "WARM_UP_TICKS", 10)
     rows = path.run(json_output=True, rate_hz=50, rounds=1)
     by_lane = [f"{hop}_by_fast_lane" for hop in path.LANE_HOPS]
-    woken = [f"{name}_awake" for name in (*path.WOKEN_HOPS, *by_lane)]
+    woken = [f"{name}_on_one_core" for name in (*path.WOKEN_HOPS, *by_lane)]
     assert [row["name"] for row in rows] == [*HOPS, *by_lane, *woken]
     for row in rows:
         assert row["samples"] == row["naive_samples"] == 30
