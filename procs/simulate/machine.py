@@ -42,6 +42,8 @@ COMPARE_NS: Final = 3 * NS_PER_S
 """As `shared.venues.native.spot` does it."""
 FAILING_STARTS: Final = 4
 SERVICE_RESTART_MS: Final = (300, 2_000)
+GUARDS: Final = ("route", "protect")
+"""Who must live for a position to be under a live guard (L5)."""
 CANNOT_START: Final = 1
 """The exit code of a process that fails while it starts."""
 
@@ -180,6 +182,9 @@ class Machine:
 
     def _buried(self, role: str, exit_code: int) -> None:
         run, incarnation = self._spawned.pop(role)
+        if role in GUARDS:
+            # Also one that was still starting up: after that death it is not a single kill (L5).
+            self.world.died_ns = self.world.agenda.now_ns
         death = ChildDied(role=role, incarnation=incarnation, exit_code=exit_code)
         if run == self.runs:
             delay_ns = self._random.randint(1, 50) * NS_PER_MS
@@ -262,8 +267,12 @@ class Machine:
         """Whether every file can be written."""
         return self.damage.works()
 
+    def latches(self, role: str, reason: str) -> None:
+        """A process sets the latch, which keeps its first reason."""
+        self.latch = self.latch or f"{role}: {reason}"
+
     def tripped(self, role: str, reason: str) -> None:
         """A process sets the latch, and says so."""
-        self.latch = self.latch or f"{role}: {reason}"
+        self.latches(role, reason)
         word = Tripped(role=role, reason=reason, at_ns=self.world.agenda.now_ns)
         self.world.channels.say(role, "supervise", word)

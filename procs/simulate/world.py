@@ -146,7 +146,7 @@ class World:
         self.market = small_market(seed, START_MS, self.random.randint(*SYMBOLS))
         self.events = 0
         self.died_ns = 0
-        """When a process last died."""
+        """When a process last died; of those that were still starting up, only who guards."""
         self.healed = False
         self.intents: dict[str, EntryIntent] = {}
         """What decide wanted, as it said it."""
@@ -358,6 +358,10 @@ class World:
     def tripped(self, node: Node, reason: str) -> None:
         """A process may only reduce from now on."""
         self.machine.tripped(node.role, reason)
+
+    def latches(self, node: Node, reason: str) -> None:
+        """A process sets the latch."""
+        self.machine.latches(node.role, reason)
 
     def exited(self, node: Process, exit_code: int) -> None:
         """A process is gone."""

@@ -42,6 +42,9 @@ FOUND = (
         "swarm", 1037, id="sales that were held back for a pause were counted as attempts"
     ),
     pytest.param("swarm", 1787, id="a ban used up the attempts of an exit: idle for 30 s after it"),
+    pytest.param(
+        "swarm", 10984, id="a world in which a start of route that failed was no death (no bug)"
+    ),
 )
 
 

@@ -118,6 +118,29 @@ def test_three_failed_starts_bring_route_up_to_rescue(world):
     assert "route runs in rescue mode" in world.machine.overseer.actor.reasons
 
 
+@pytest.mark.parametrize(
+    ("role", "counts"), [("route", True), ("protect", True), ("decide", False)]
+)
+def test_a_guard_that_fails_while_it_starts_has_died_again(world, role, counts):
+    """L5: "5 s under any single kill"; a death of who guards on the way is another one."""
+    world.machine._doomed[role] = 1
+    world.machine.kill(role)
+    killed_ns = world.agenda.now_ns
+    go_on(world, 3)
+    assert world.machine.overseer.actor.roster.children[role].restarts == 2
+    assert (world.died_ns > killed_ns) is counts
+
+
+def test_a_guard_killed_while_it_starts_has_died_again(world):
+    """L5."""
+    world.machine.kill("route")
+    killed_ns = world.agenda.now_ns
+    while phase(world, "route") is not ProcessPhase.STARTING:
+        world.step()
+    world.machine.kill("route")
+    assert world.died_ns == world.agenda.now_ns > killed_ns
+
+
 def test_a_latch_stands_until_a_person_has_looked(world):
     world.machine.tripped("route", "something")
     go_on(world, 0.5)
