@@ -290,8 +290,7 @@ class Runtime:
             self._words.trip(self.latch, self._keeper.trip_reason, began_ns)
         for timer in batch.timers:
             self.timers.perform(timer)
-        for said in batch.says:
-            self.links.say(said.to, said.message)
+        self._words.say_all(batch.says, self.latch, began_ns)
         for call in batch.calls:
             if not whole and raises_risk(call):
                 self.calls.refuse(call, "disk", self._keeper.trip_reason)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from procs.runtime.latch import Latch
 from procs.runtime.launch import Launch
 from procs.runtime.links import SUPERVISE, Links
 from procs.runtime.readiness import is_unheard
+from shared.domain.effects import Say
 from shared.messages.control import EngineStatus, Heartbeat, ProcessReady, ProcessStopped, Tripped
 from shared.telemetry.log import EventLog
 
@@ -59,17 +61,28 @@ class Words:
         """Sets the latch once, and says once that this process may only reduce (L9)."""
         if not self._latch_asked:
             self._latch_asked = True
-            fields: dict[str, Any] = {"reason": reason}
-            try:
-                latch.set(f"{self._launch.role}: {reason}")
-            except OSError as error:
-                # A disk that takes no rows may take no latch; the supervisor hears of it anyway,
-                # and this process keeps to its own reason for as long as it lives.
-                fields["latch_error"] = str(error)
-            self._log.write("errors", "process_tripped", fields, now_ns)
+            self._latch(latch, reason, now_ns)
         if not self.trip_said:
             word = Tripped(role=self._launch.role, reason=reason, at_ns=now_ns)
             self.trip_said = self._links.say(SUPERVISE, word)
+
+    def say_all(self, says: Sequence[Say], latch: Latch, now_ns: int) -> None:
+        """What an actor says in a turn, in its order. A trip of its own is latched before it is
+        said: the whole engine may die before the supervisor has written it down (L9, L12)."""
+        for said in says:
+            if isinstance(said.message, Tripped) and not latch.text():
+                self._latch(latch, said.message.reason, now_ns)
+            self._links.say(said.to, said.message)
+
+    def _latch(self, latch: Latch, reason: str, now_ns: int) -> None:
+        fields: dict[str, Any] = {"reason": reason}
+        try:
+            latch.set(f"{self._launch.role}: {reason}")
+        except OSError as error:
+            # A disk that takes no rows may take no latch; the supervisor hears of it anyway, and
+            # this process keeps to its own reason for as long as it lives.
+            fields["latch_error"] = str(error)
+        self._log.write("errors", "process_tripped", fields, now_ns)
 
     def rearmed(self) -> None:
         """A person removed the latch: a later trip is a new one."""

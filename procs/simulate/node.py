@@ -20,6 +20,7 @@ from shared.messages.control import (
     ProcessReady,
     ProcessStopped,
     StopProcess,
+    Tripped,
 )
 from shared.messages.venue import Outcome, VenueAnswered, VenueRequest
 from shared.units import NS_PER_MS
@@ -51,6 +52,9 @@ class Surroundings(Around, Protocol):
 
     def tripped(self, node: Node, reason: str) -> None:
         """The node may only reduce from now on: the latch is set (L9)."""
+
+    def latches(self, node: Node, reason: str) -> None:
+        """The node sets the latch, unless it is set: its actor says that it tripped (L9)."""
 
 
 class Node(Process):
@@ -228,6 +232,8 @@ class Node(Process):
         if witness is not None:
             witness.did(self, step)
         if isinstance(step, Say):
+            if isinstance(step.message, Tripped):
+                self._surroundings.latches(self, step.message.reason)
             self._around.say(self, step)
         else:
             self._call(step, began_ns)

@@ -71,6 +71,7 @@ class Supervisor:
         self.roster = Roster(specs)
         self.operator = operator
         self.latch = ""
+        self._latch_alarmed = False
         self.alarms: list[AlarmRaised] = []
         """The newest ones; `alarms_total` counts all."""
         self.alarms_total = 0
@@ -132,6 +133,7 @@ class Supervisor:
                 self.roster.on_measured(message)
             case LatchRead(text=text):
                 self.latch = text
+                self._latch_alarmed = self._latch_alarmed and bool(text)
             case StopSignal(name=name):
                 self._on_signal(name, effects, now_ns)
             case StopWanted(reason=reason):
@@ -257,6 +259,7 @@ class Supervisor:
     def _rearm(self, effects: list[SuperviseEffect]) -> Steered:
         was = self.latch
         self.latch = ""
+        self._latch_alarmed = False
         effects.append(RemoveLatch())
         return Steered(ok=True, text="kill switch rearmed" if was else "it was not latched")
 
@@ -269,9 +272,11 @@ class Supervisor:
     # -- judgement --------------------------------------------------------------------------
 
     def _latch(self, text: str, effects: list[SuperviseEffect], now_ns: int) -> None:
-        if not self.latch:
-            self.latch = text
+        # Who trips has written the latch itself, and it may have been read before its word came.
+        if not self._latch_alarmed:
+            self._latch_alarmed = True
             self._alarm_into(effects, now_ns)("kill_switch", f"latched: {text}")
+        self.latch = self.latch or text
         effects.append(WriteLatch(text))
 
     def _begin_stop(self, reason: str, effects: list[SuperviseEffect], now_ns: int) -> None:

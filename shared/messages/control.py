@@ -121,7 +121,8 @@ class AlarmRaised(Message, frozen=True, kw_only=True, tag="alarm_raised"):
 
 
 class Tripped(Message, frozen=True, kw_only=True, tag="tripped"):
-    """A local trip latched REDUCING (L9); the supervisor writes the latch file."""
+    """A local trip latched REDUCING (L9). Who says it has tried to write the latch file before; the
+    supervisor writes it where it is not there."""
 
     role: str
     reason: str

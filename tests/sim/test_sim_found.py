@@ -45,6 +45,9 @@ FOUND = (
     pytest.param(
         "swarm", 10984, id="a world in which a start of route that failed was no death (no bug)"
     ),
+    pytest.param(
+        "swarm", 11195, id="a loss was told to route, and all died before the supervisor latched"
+    ),
 )
 
 

@@ -19,6 +19,7 @@ from shared.messages.control import (
     ProcessStopped,
     StopProcess,
     TradingState,
+    Tripped,
 )
 from shared.messages.venue import (
     OrderKind,
@@ -76,6 +77,10 @@ class Around:
 
     def tripped(self, node, reason):
         self.trips.append(reason)
+
+    def latches(self, node, reason):
+        assert self.said == []
+        self.latch_text = self.latch_text or reason
 
     def turned(self, node):
         pass
@@ -193,6 +198,16 @@ def test_nothing_raises_risk_behind_a_latch(scene):
     assert scene.around.called == [QUERY, BUY]
     assert scene.node.actor.heard[-1].code == "latched"
     assert scene.node.actor.latched == "a person"
+
+
+def test_a_trip_of_the_actor_is_latched_before_it_is_said(scene):
+    """L12: the supervisor may die before it has written the latch."""
+    tripped = Tripped(role="toy", reason="rows are lost", at_ns=0)
+    scene.node.take([CallVenue(BUY), Say("supervise", tripped)])
+    run(scene.agenda, 10**9)
+    assert scene.around.latch_text == "rows are lost"
+    assert scene.around.said == [("supervise", tripped)]
+    assert scene.around.called == []
 
 
 def test_without_a_disk_exits_go_on_and_a_new_process_has_the_rows(scene):

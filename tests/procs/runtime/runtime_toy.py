@@ -1,7 +1,8 @@
 """A toy child for the runtime's tests: it journals each beat it hears, then acknowledges it.
 
 It plays decide. What a beat's epoch says, it does: `sleep:MS` in the turn, `timer:KEY:MS`,
-`cancel:KEY`, `call:CLIENT_ID` (a risky call), `exit:CLIENT_ID` (with exit priority), `crash`.
+`cancel:KEY`, `call:CLIENT_ID` (a risky call), `exit:CLIENT_ID` (with exit priority), `crash`,
+`trip:REASON`.
 TOY_DIE=STEP:N in the environment makes it kill itself before or after a step of its N-th row.
 """
 
@@ -21,6 +22,7 @@ from procs.runtime.start import run_process
 from shared.domain.effects import CallVenue, CancelTimer, Journal, Note, Say, SetTimer, TimerFired
 from shared.errors import ConfigError
 from shared.messages.account import Acknowledge, Beat, Hello
+from shared.messages.control import Tripped
 from shared.messages.decision import DecideEvent, RouteMarked
 from shared.messages.venue import (
     OrderKind,
@@ -110,6 +112,9 @@ class ToyActor:
                 return [SetTimer(key, now_ns + int(delay) * NS_PER_MS)]
             case "cancel":
                 return [CancelTimer(rest)]
+            case "trip":
+                tripped = Tripped(role="decide", reason=rest, at_ns=now_ns)
+                return [Say("supervise", tripped), self._acknowledge("decide")]
             case "crash":
                 raise RuntimeError("the toy was told to crash")
             case "sleepcall":

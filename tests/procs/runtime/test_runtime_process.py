@@ -317,6 +317,22 @@ def test_re_arming_ends_the_trip_of_a_running_process(rig):
     assert rig.stop().report["latched"] == ""
 
 
+def test_a_trip_of_the_actor_is_latched_by_its_own_process(rig):
+    """L12: what only this process and the dead knew may not depend on the supervisor's life."""
+    rig.start()
+    rig.say("trip:route has lost rows")
+    assert rig.word(Tripped).reason == "route has lost rows"
+    latch = rig.data_dir / "KILL"
+    assert latch.read_text() == "decide: route has lost rows\n"
+    rig.say("trip:something else")
+    rig.until(lambda: len([word for word in rig.words if isinstance(word, Tripped)]) == 2)
+    assert latch.read_text() == "decide: route has lost rows\n"
+    rig.until(lambda: rig.figure("latched") == 1)
+    latch.unlink()
+    rig.rows(1)
+    rig.until(lambda: rig.figure("latched") == 0)
+
+
 @pytest.mark.parametrize("role", ["decide", "protect"])
 def test_the_real_children_start_ask_route_and_stop(rig, role):
     rig.start(role=role, command=("-m", f"procs.{role}"))

@@ -537,6 +537,17 @@ class TestSteering:
         assert WriteLatch("route: order rate") in seen
         assert world.actor.state is TradingState.REDUCING
 
+    def test_a_trip_is_alarmed_once_even_where_its_latch_was_read_before_its_word(self):
+        world = started()
+        word = Tripped(role="route", reason="order rate", at_ns=1)
+        assert alarms(world.tell(LatchRead("route: order rate"))) == []
+        assert alarms(world.tell(word)) == ["kill_switch"]
+        assert alarms(world.tell(word)) == []
+        world.tell(LatchRead(""))
+        assert alarms(world.tell(word)) == ["kill_switch"]
+        world.steer("rearm")
+        assert alarms(world.tell(word)) == ["kill_switch"]
+
     def test_a_latch_file_made_by_anybody_counts(self):
         world = started()
         world.tell(LatchRead("made by hand"))
