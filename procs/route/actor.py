@@ -95,10 +95,12 @@ class Actor:
         """How long the oldest unknown outcome has been asked about, at the last tick (O3)."""
         self._recorder = Recorder(self.role, Account())
         self._drive = Drive(self._recorder, self.instruments, policy)
-        self._reconciler = Reconciler(self._recorder, self.instruments, policy.reconcile_s)
         self._readers = Readers(self._recorder, self.instruments, self.epoch, policy.config_hash)
         self._fence_ns = int(policy.fence_s * NS_PER_S)
         self._inquiries = Inquiries(self._fence_ns)
+        self._reconciler = Reconciler(
+            self._recorder, self.instruments, policy.reconcile_s, self._fence_ns
+        )
         self._state = TradingState.REDUCING
         self._protect_lives = False
         self._status_ns = 0
@@ -312,7 +314,7 @@ class Actor:
             may_enter=may_enter,
             halted=self._state is TradingState.HALTED,
             protect_lives=self._protect_lives,
-            unexplained=frozenset(self._reconciler.unexplained),
+            unexplained=self._reconciler.unsold(),
         )
 
     def _hello(self, hello: Hello, now_ns: int) -> None:

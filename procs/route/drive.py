@@ -38,7 +38,7 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     halted: bool
     protect_lives: bool
     unexplained: frozenset[str] = frozenset()
-    """Symbols in which nothing is sold until the venue's history was read (L6)."""
+    """Symbols in which nothing is sold until the venue's history was read, late enough (L6)."""
 
 
 class Drive:

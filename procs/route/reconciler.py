@@ -22,8 +22,13 @@ class Reconciler:
     """Asks at start, after every reconnect, on any doubt, and every `reconcile_s`."""
 
     def __init__(
-        self, recorder: Recorder, instruments: dict[str, Instrument], every_s: int
+        self,
+        recorder: Recorder,
+        instruments: dict[str, Instrument],
+        every_s: int,
+        fence_ns: int = 0,
     ) -> None:
+        """`fence_ns`: from sending to the instant when absence is proof; 0: it never is (L2)."""
         self.done_once = False
         """READY: folded and one full reconciliation (L14)."""
         self.told_of_ns = 0
@@ -34,6 +39,7 @@ class Reconciler:
         self._recorder = recorder
         self._instruments = instruments
         self._every_ns = every_s * NS_PER_S
+        self._fence_ns = fence_ns
         self._asked_ns = 0
         self._due_ns = 0
         self._differed: reconcile.Differences = {}
@@ -47,6 +53,8 @@ class Reconciler:
         self._search_began_ns = 0
         self._read_back = False
         """Where the ledger is open on trial: history was read, late enough that no list lagged."""
+        self._history_ns: dict[str, int] = {}
+        """When the newest question for a symbol's history left that was answered well."""
 
     def tick(self, now_ns: int) -> None:
         """Asks when it is time, or when the last question was never answered."""
@@ -54,8 +62,30 @@ class Reconciler:
             self._recorder.doubtful = False
             self._due_ns = now_ns
         waiting = self._asked_ns and now_ns - self._asked_ns < ANSWER_WITHIN_NS
-        if now_ns >= self._due_ns and not waiting:
+        # A question that failed comes again when that is due.
+        proves = not self.failing and bool(self._provable(now_ns))
+        if (now_ns >= self._due_ns or proves) and not waiting:
             self.ask(now_ns)
+
+    def unsold(self) -> frozenset[str]:
+        """Symbols in which nothing is sold yet: what may be sold already, and positions that the
+        journal had lost, with sales of them that may be on their way until the fence (L2, L6)."""
+        return frozenset(self.unexplained | self._unproven().keys())
+
+    def _unproven(self) -> dict[str, int]:
+        """Symbols of positions that the journal had lost, with the instant from which the venue's
+        history proves that it knows all their sales."""
+        proof_ns: dict[str, int] = {}
+        for position in self._recorder.account.positions.values():
+            if position.forgotten_ns and self._fence_ns:
+                symbol, fenced_ns = position.symbol, position.forgotten_ns + self._fence_ns
+                if self._history_ns.get(symbol, 0) < fenced_ns:
+                    proof_ns[symbol] = max(fenced_ns, proof_ns.get(symbol, 0))
+        return proof_ns
+
+    def _provable(self, now_ns: int) -> set[str]:
+        """Those of them whose history would prove it now."""
+        return {symbol for symbol, proof_ns in self._unproven().items() if proof_ns <= now_ns}
 
     def ask(self, now_ns: int) -> None:
         """Asks now, unless a question left a moment ago; then again as soon as it is answered."""
@@ -66,6 +96,7 @@ class Reconciler:
         self._due_ns = now_ns + self._every_ns
         account = self._recorder.account
         watched = {order.symbol for order in account.tombstones.values()}
+        self._search |= self._provable(now_ns)
         if self._search:
             request = reconcile.history_request(account, watched | self._search, now_ns)
             self._search = set()
@@ -111,6 +142,8 @@ class Reconciler:
         )
         self.done_once = True
         self.failing = False
+        if answer.request.history:
+            self._history_ns.update(dict.fromkeys(answer.request.symbols, self.told_of_ns))
         if answer.request.history and not self._search:
             self.unexplained.difference_update(answer.request.symbols)
         if searching:

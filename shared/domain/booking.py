@@ -71,6 +71,8 @@ def _found(account: Account, event: FillBooked) -> Position:
             position.base_fees = LEDGER.add(position.base_fees, order.base_fees)
             position.quote_fees = LEDGER.add(position.quote_fees, order.quote_fees)
     position.target = _resting_guard(account, event.decision_id)
+    if remembered is None:
+        position.forgotten_ns = account.run_began_ns
     return position
 
 

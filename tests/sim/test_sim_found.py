@@ -43,6 +43,9 @@ FOUND = (
     ),
     pytest.param("swarm", 1787, id="a ban used up the attempts of an exit: idle for 30 s after it"),
     pytest.param(
+        "swarm", 11774, id="a lost journal's sale was still on its way when its like was offered"
+    ),
+    pytest.param(
         "swarm", 10984, id="a world in which a start of route that failed was no death (no bug)"
     ),
     pytest.param(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from actor_scene import Scene, status
+import msgspec
+from actor_scene import POLICY, Scene, answer, status
 from domain_scene import D, intent, ns, order_id, said, submitted, traded
 
 from shared.domain.position import PositionStatus
@@ -10,6 +11,7 @@ from shared.messages.account import EventSaid, ProtectionStatus
 from shared.messages.base import encode
 from shared.messages.venue import (
     CancelOrder,
+    Outcome,
     PlaceOrder,
     TakeSnapshot,
     VenueBalance,
@@ -41,12 +43,12 @@ ENTRY = of_lost("e1", status=VenueStatus.FILLED, filled="1")
 BOUGHT = traded(client_id="", venue_order_id=ENTRY.venue_order_id)
 
 
-def restored():
+def restored(policy=POLICY):
     """A journal that ends before the venue's history does."""
-    before = Scene()
+    before = Scene(policy)
     before.start()
     before.reconcile(0.1)
-    scene = Scene(rows=before.rows, run="run2", incarnation=2)
+    scene = Scene(policy, rows=before.rows, run="run2", incarnation=2)
     scene.start(1000.0)
     return scene
 
@@ -74,20 +76,79 @@ def test_the_lost_position_comes_back_with_the_stop_it_has():
     assert position.status is PositionStatus.PROTECTING
     assert scene.account.ledger == {"BTC": 1, "USDT": 9900}
     assert scene.tick(1001.0) == []
-    again = scene.tick(1061.0)
+    assert history_of(scene, 1018.1).history, "another sale of it may have been on its way"
+    assert scene.reconcile(1018.2, orders=STOPS, balances=balances(btc_locked="1")) == []
+    again = scene.tick(1079.0)
     assert [one.history for one in again if isinstance(one, TakeSnapshot)] == [False]
 
 
-def test_a_lost_position_without_a_stop_gets_one():
-    scene = restored()
+def bare(policy=POLICY):
+    """The lost position is found in the history that was read at once; nothing protects it."""
+    scene = restored(policy)
     asked = scene.reconcile(1000.1, balances=balances(btc_free="1"))
     assert [one.history for one in asked if isinstance(one, TakeSnapshot)] == [True]
-    asked = scene.reconcile(
-        1000.2, orders=(ENTRY,), trades=(BOUGHT,), balances=balances(btc_free="1")
-    )
-    assert {one.symbol for one in asked} == {"BTCUSDT"}
-    assert not [one for one in asked if isinstance(one, CancelOrder | TakeSnapshot)]
+    asked = found_bare(scene, 1000.2)
     assert scene.account.positions[LOST].bought == 1
+    return scene, asked
+
+
+def found_bare(scene, at):
+    """The venue's answer: it was bought, and no sale of it is known."""
+    return scene.reconcile(at, orders=(ENTRY,), trades=(BOUGHT,), balances=balances(btc_free="1"))
+
+
+def test_a_lost_position_without_a_stop_gets_one_when_no_other_can_come():
+    """What its journal had sent before it was lost is unknown until the fence (L2, L6)."""
+    scene, asked = bare()
+    assert asked == []
+    assert [one for tenths in range(178) for one in scene.tick(1000.2 + tenths / 10)] == []
+    assert history_of(scene, 1018.0).symbols == ("BTCUSDT",)
+    [stop] = found_bare(scene, 1018.1)
+    assert (stop.quantity, stop.stop_id) == (1, order_id("s2", LOST))
+
+
+def test_a_sale_that_the_lost_journal_had_sent_is_not_made_twice():
+    """L6: it comes to the venue late, and its pushes are lost."""
+    scene, _ = bare()
+    history_of(scene, 1018.0)
+    late = balances(btc_locked="1")
+    assert scene.reconcile(1018.1, orders=(ENTRY, *STOPS), trades=(BOUGHT,), balances=late) == []
+    assert scene.account.positions[LOST].protection is ProtectionStatus.PROTECTED
+    assert [one for one in scene.tick(1019.0) if not isinstance(one, TakeSnapshot)] == []
+
+
+def test_a_history_that_was_asked_for_too_early_proves_nothing():
+    scene = restored()
+    scene.reconcile(1000.1, balances=balances(btc_free="1"))
+    assert found_bare(scene, 1018.5) == [], "it left at 1000.1"
+    assert history_of(scene, 1018.6).history
+    [stop] = found_bare(scene, 1018.7)
+    assert stop.stop_id == order_id("s2", LOST)
+
+
+def test_a_history_that_fails_is_asked_for_again():
+    scene, _ = bare()
+    request = history_of(scene, 1018.0)
+    assert scene.give(answer(request, Outcome.UNKNOWN, at=1018.0), 1018.1) == []
+    assert scene.tick(1018.5) == [], "not in a tight loop"
+    assert history_of(scene, 1019.2).history
+    assert len(found_bare(scene, 1019.3)) == 1
+
+
+def test_a_death_before_the_fence_does_not_make_a_sale_of_the_lost_journal_impossible():
+    before, _ = bare()
+    scene = Scene(rows=before.rows, run="run2", incarnation=3)
+    scene.start(1005.0)
+    assert scene.reconcile(1005.1, balances=balances(btc_free="1")) == []
+    assert scene.tick(1017.9) == []
+    assert history_of(scene, 1018.0).history, "counted from the first run that knew of it"
+    assert len(found_bare(scene, 1018.1)) == 1
+
+
+def test_where_absence_never_proves_anything_a_lost_position_is_protected_at_once():
+    """No fence known: waiting would leave it bare for ever (L5)."""
+    _, asked = bare(msgspec.structs.replace(POLICY, fence_s=0.0))
+    assert [one.stop_id for one in asked] == [order_id("s2", LOST)]
 
 
 def test_a_lost_round_trip_is_found_by_what_it_earned():
@@ -212,13 +273,13 @@ def test_the_position_of_a_lost_folder_is_found_and_protected():
     assert [one for one in scene.tick(1002.0) if isinstance(one, TakeSnapshot)] == []
     history = history_of(scene, 1002.2)
     assert (history.history, history.symbols) == (True, ("BTCUSDT",))
-    [stop] = scene.reconcile(
-        1002.3, orders=(ENTRY,), trades=(BOUGHT,), balances=balances(btc_free="1")
-    )
-    assert (stop.quantity, stop.stop_id) == (1, order_id("s2", LOST))
+    assert found_bare(scene, 1002.3) == [], "a sale may be on its way"
     assert scene.account.positions[LOST].bought == 1
     assert scene.account.ledger == {"BTC": 1, "USDT": 9900}, "held once, not twice"
     assert not scene.account.opening
+    assert history_of(scene, 1018.0).history
+    [stop] = found_bare(scene, 1018.1)
+    assert (stop.quantity, stop.stop_id) == (1, order_id("s2", LOST))
 
 
 def test_stock_of_the_owner_stays_his():
