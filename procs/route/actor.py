@@ -257,9 +257,11 @@ class Actor:
 
     def _close_all(self, now_ns: int) -> None:
         for position in list(self.account.open_positions()):
-            if position.exiting is None:
-                leaving = flatten(position, ENGINE_STOP, Urgency.URGENT, now_ns)
-                self._recorder.record(leaving)
+            # One that is on its way out joins too: HALTED would hold it back for its reason (L9).
+            leaving = join(position.exiting, Exit(reason=ENGINE_STOP, urgency=Urgency.URGENT))
+            if leaving is not None:
+                accepted = flatten(position, leaving.reason, leaving.urgency, now_ns)
+                self._recorder.record(accepted)
 
     def _say_drained(self, now_ns: int) -> None:
         """Nothing is under way, and the venue was asked once more since, whatever it said (R1)."""

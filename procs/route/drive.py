@@ -22,13 +22,11 @@ from shared.domain.protection import changed, guard_steps, local_guard_steps, st
 from shared.domain.steps import Call, Step
 from shared.domain.strays import stray_steps
 from shared.messages.account import Purpose
-from shared.messages.control import ASKED_BY_A_PERSON, ENGINE_STOP
+from shared.messages.control import PERSONAL
 from shared.messages.venue import CancelOrder
 
 PASSES_MAX = 8
 """Steps that follow from steps of the same instant; more would be a loop."""
-PERSONAL = frozenset({ASKED_BY_A_PERSON, ENGINE_STOP})
-"""Reasons of exits behind which a person stands."""
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,7 +25,7 @@ from shared.messages.account import (
     PositionClosed,
     Purpose,
 )
-from shared.messages.control import ASKED_BY_A_PERSON
+from shared.messages.control import PERSONAL
 from shared.messages.protection import Exit, Urgency
 from shared.messages.venue import OrderKind, PlaceOrder, Side, TimeInForce
 from shared.units import BPS, NS_PER_MS, NS_PER_S, ONE, ZERO
@@ -34,14 +34,13 @@ from shared.units import BPS, NS_PER_MS, NS_PER_S, ONE, ZERO
 def join(held: Exit | None, asked: Exit) -> Exit | None:
     """What the exit slot holds after a request; None when the request changes nothing (P7).
 
-    A person's request lends the exit its reason, which HALTED looks at (L9)."""
+    A person's request lends the exit its reason, which HALTED looks at (L9), and so does a stop
+    that is to leave nothing open (R1)."""
     if held is None:
         return asked
-    by_person = ASKED_BY_A_PERSON in (held.reason, asked.reason)
-    joined = Exit(
-        reason=ASKED_BY_A_PERSON if by_person else held.reason,
-        urgency=max(held.urgency, asked.urgency),
-    )
+    reasons = (held.reason, asked.reason)
+    personal = next((reason for reason in PERSONAL if reason in reasons), held.reason)
+    joined = Exit(reason=personal, urgency=max(held.urgency, asked.urgency))
     return joined if joined != held else None
 
 

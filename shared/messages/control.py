@@ -13,6 +13,8 @@ ASKED_BY_A_PERSON: Final = "asked by a person"
 """The reason of an exit that a person wants; HALTED sends only these (L9)."""
 ENGINE_STOP: Final = "engine_stop"
 """The reason of the exits of a stop that is to leave nothing open (R1)."""
+PERSONAL: Final = (ASKED_BY_A_PERSON, ENGINE_STOP)
+"""Reasons of exits behind which a person stands, the weightier first."""
 
 
 class TradingState(IntEnum):

@@ -249,6 +249,20 @@ def test_halted_sells_at_a_persons_word_what_the_engine_wanted_to_sell_anyway():
     assert scene.position.exiting.urgency is Urgency.MARKET
 
 
+def test_halted_sells_what_was_on_its_way_out_when_the_engine_is_to_close_all():
+    """The stop waits for that exit, and HALTED held it back: nothing rested, nothing was sold."""
+    scene = halted()
+    assert scene.give(wanted("take_profit", Urgency.PATIENT), 0.6) == []
+    assert [type(r) for r in scene.give(StopEntries(flatten=True), 0.7)] == [CancelOrder]
+    assert scene.position.exiting == Exit(reason=ENGINE_STOP, urgency=Urgency.URGENT)
+    rows = len(scene.rows)
+    scene.give(StopEntries(flatten=True), 0.8)
+    assert len(scene.rows) == rows, "asked again, nothing new is written down"
+    [sale] = end_both(scene, 0.9)
+    assert isinstance(sale, PlaceOrder)
+    assert sale.client_id == order_id("x3")
+
+
 # ── protection and exits ────────────────────────────────────────────────────────────────────────
 
 

@@ -32,7 +32,7 @@ from shared.domain.fold import evolve
 from shared.domain.policy import ExitPolicy
 from shared.domain.resolve import INFERRED_PHASE_NS
 from shared.messages.account import ExitFailed, OrderEnd, PositionClosed
-from shared.messages.control import ASKED_BY_A_PERSON
+from shared.messages.control import ASKED_BY_A_PERSON, ENGINE_STOP
 from shared.messages.protection import Exit, Urgency
 from shared.messages.venue import CancelOrder, Meaning, OrderKind, PlaceOrder, TimeInForce
 from shared.units import NS_PER_S
@@ -281,6 +281,23 @@ def test_a_persons_word_is_not_lost_in_joining(held, asked, joined):
     assert join(ours, theirs) == exit_of(joined, ASKED_BY_A_PERSON)
     assert join(exit_of(joined, ASKED_BY_A_PERSON), theirs) is None
     assert join(exit_of(joined, ASKED_BY_A_PERSON), ours) is None
+
+
+@pytest.mark.parametrize(
+    ("held", "asked", "joined"),
+    [
+        ("take_profit", ENGINE_STOP, ENGINE_STOP),
+        (ENGINE_STOP, "local_stop", ENGINE_STOP),
+        (ENGINE_STOP, ASKED_BY_A_PERSON, ASKED_BY_A_PERSON),
+        (ASKED_BY_A_PERSON, ENGINE_STOP, ASKED_BY_A_PERSON),
+    ],
+)
+def test_a_stop_that_closes_all_lends_its_reason(held, asked, joined):
+    """HALTED would hold back what the engine itself wants, and the stop wait for it (L9, R1)."""
+    after = exit_of(Urgency.URGENT, joined)
+    ours = exit_of(Urgency.PATIENT, held)
+    assert join(ours, exit_of(Urgency.URGENT, asked)) == after
+    assert join(after, exit_of(Urgency.URGENT, asked)) is None
 
 
 # ── the end ─────────────────────────────────────────────────────────────────────────────────────
