@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from procs.runtime.fate import Fate
 from procs.runtime.shell import Shell
 from shared.domain.effects import CallVenue
 from shared.messages.venue import Outcome, VenueAnswered
+from shared.units import NS_PER_MS
+
+STALE_TURN_NS: Final = 250 * NS_PER_MS
+"""A call of an older turn is not made: the process may have slept since (L7)."""
 
 
 class Calls:
@@ -32,7 +36,8 @@ class Calls:
         self._is_stale = is_stale
         self._on_done = on_done
         self._fate = fate or Fate()
-        self._running: dict[asyncio.Task[None], CallVenue] = {}
+        self._running: dict[asyncio.Task[None], tuple[CallVenue, int]] = {}
+        """What is in flight, and when its turn began."""
         self._closed = False
 
     def __len__(self) -> int:
@@ -44,7 +49,7 @@ class Calls:
             self.dropped += 1
             return
         task = asyncio.get_running_loop().create_task(self._perform(call, turn_began_ns))
-        self._running[task] = call
+        self._running[task] = call, turn_began_ns
         task.add_done_callback(self._finished)
 
     def refuse(self, call: CallVenue, code: str, text: str) -> None:
@@ -61,14 +66,17 @@ class Calls:
             await asyncio.sleep(0)
 
     async def abandon(self) -> None:
-        """Cancels what is in flight; it may have reached the venue, so its outcome is UNKNOWN."""
+        """Cancels what is in flight; it may have reached the venue, so its outcome is UNKNOWN.
+
+        Its fence counts from the last moment at which it can have been written (L2, L7), not from
+        the end of the process: whatever it was for waits no longer than after a crash."""
         self._closed = True
         left = dict(self._running)
         for task in left:
             task.cancel()
         if left:
             await asyncio.wait(tuple(left))
-        for task, call in left.items():
+        for task, (call, turn_began_ns) in left.items():
             if task.cancelled():
                 self._deliver(
                     VenueAnswered(
@@ -76,6 +84,7 @@ class Calls:
                         outcome=Outcome.UNKNOWN,
                         code="stopped",
                         text="the process stopped before the answer came",
+                        sent_ns=turn_began_ns + STALE_TURN_NS,
                     )
                 )
 

@@ -19,7 +19,7 @@ import zmq
 
 from core_ext.errors import RecordRefused
 from procs.runtime.blame import is_ours
-from procs.runtime.calls import Calls
+from procs.runtime.calls import STALE_TURN_NS, Calls
 from procs.runtime.fate import Fate
 from procs.runtime.idle import Idle
 from procs.runtime.inbox import Inbox
@@ -42,8 +42,6 @@ from shared.telemetry.log import EventLog
 from shared.units import NS_PER_MS, NS_PER_S
 
 BEAT_S: Final = 0.25
-STALE_TURN_NS: Final = 250 * NS_PER_MS
-"""A call of an older turn is not made: the process may have slept since (L7)."""
 
 DEFAULT_STOP_MS: Final = 5000
 """How long a stop that names no deadline waits for calls in flight."""

@@ -26,7 +26,9 @@ from shared.messages.venue import Outcome, VenueAnswered, VenueRequest
 from shared.units import NS_PER_MS
 
 STALE_TURN_NS = 250 * NS_PER_MS
-"""A call of an older turn is not made (L7); `procs.runtime.loop` has the same bound."""
+"""A call of an older turn is not made (L7); `procs.runtime.calls` has the same bound."""
+LEAVES_WITHIN_NS = STALE_TURN_NS
+"""A request leaves at the latest so long after its turn began."""
 RESCUE = "route runs in rescue mode"
 KEEP_ROWS = 100_000
 ACCOUNT = (EventSaid, Welcomed)
@@ -75,8 +77,8 @@ class Node(Process):
         self.rescue = False
         """Started in the mode that only reduces risk (L14)."""
         self.ready_said = False
-        self.calls: list[VenueRequest] = []
-        """Requests that are not answered yet."""
+        self.calls: list[tuple[VenueRequest, int]] = []
+        """Requests that are not answered yet, and when the turn of each began."""
         self._surroundings = around
         self._build = build
         self._reader = RowReader(events) if events is not None else None
@@ -158,7 +160,7 @@ class Node(Process):
             return
         if self.calls:
             left, self.calls = self.calls, []
-            self.turn([_abandoned(request) for request in left])
+            self.turn([_abandoned(request, began_ns) for request, began_ns in left])
         if not self.alive:
             return
         self.keeping.snapshot(self.actor)
@@ -196,7 +198,7 @@ class Node(Process):
         """What the loop makes of a message besides its actor."""
         match message:
             case VenueAnswered(request=request):
-                self.calls = [one for one in self.calls if one is not request]
+                self.calls = [one for one in self.calls if one[0] is not request]
             case EngineStatus():
                 if is_unheard(message, self.role, self.incarnation):
                     self.ready_said = False
@@ -257,7 +259,7 @@ class Node(Process):
         if self._agenda.now_ns - began_ns > STALE_TURN_NS:
             code = "stale_turn"
         if not code:
-            self.calls.append(call.request)
+            self.calls.append((call.request, began_ns))
             self._surroundings.call(self, call)
             return
         answer = VenueAnswered(request=call.request, outcome=Outcome.NOT_SENT, code=code)
@@ -316,10 +318,11 @@ def steps_of(batch: Batch) -> list[Any]:
     return [batch, *batch.says, *batch.calls]
 
 
-def _abandoned(request: VenueRequest) -> VenueAnswered:
+def _abandoned(request: VenueRequest, began_ns: int) -> VenueAnswered:
     return VenueAnswered(
         request=request,
         outcome=Outcome.UNKNOWN,
         code="stopped",
         text="the process stopped before the answer came",
+        sent_ns=began_ns + LEAVES_WITHIN_NS,
     )

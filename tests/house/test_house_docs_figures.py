@@ -21,7 +21,7 @@ from procs.localvenue.options import DEFAULT_BALANCE
 from procs.localvenue.protocols.binance_spot.limits import RateLimits
 from procs.protect.actor import SAY_AGAIN_NS
 from procs.runtime.affinity import SPIN_CORES_MIN
-from procs.runtime.loop import STALE_TURN_NS
+from procs.runtime.calls import STALE_TURN_NS
 from procs.simulate import campaign as seeds
 from procs.simulate import world
 from procs.simulate.checkers import l5_protection, l7_writers

@@ -49,6 +49,11 @@ FOUND = (
         "swarm", 10984, id="a world in which a start of route that failed was no death (no bug)"
     ),
     pytest.param(
+        "swarm", 7431, id="a fence began when the process stopped, not when the order had left"
+    ),
+    pytest.param("swarm", 10886, id="HALTED held back an exit that a stop to close all waited for"),
+    pytest.param("swarm", 13965, id="the same, halted before the exit was wanted"),
+    pytest.param(
         "swarm", 11195, id="a loss was told to route, and all died before the supervisor latched"
     ),
 )

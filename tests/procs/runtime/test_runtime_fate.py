@@ -1,5 +1,6 @@
 """A process told to die at an exact point dies there, and nowhere else."""
 
+import asyncio
 import signal
 import time
 from types import SimpleNamespace
@@ -7,13 +8,14 @@ from types import SimpleNamespace
 import pytest
 from runtime_rig import Rig
 
-from procs.runtime.calls import Calls
+from procs.runtime.calls import STALE_TURN_NS, Calls
 from procs.runtime.fate import POINTS, Fate
 from shared.domain.effects import CallVenue
 from shared.errors import ConfigError
 from shared.journal.reader import JournalReader
 from shared.messages.base import Amount
-from shared.messages.venue import CancelOrder, OrderKind, PlaceOrder, QueryOrder, Side
+from shared.messages.venue import CancelOrder, OrderKind, Outcome, PlaceOrder, QueryOrder, Side
+from shared.units import NS_PER_S
 
 PLACE = PlaceOrder(
     symbol="BTCUSDT",
@@ -101,6 +103,27 @@ def test_calls_pass_the_points_in_order():
     with pytest.raises(StopIteration):
         step.send(None)
     assert said == ["calling", "sent", "answered", "answer"]
+
+
+def test_what_a_stop_gives_up_may_have_left_until_its_turn_was_too_old():
+    """L2: the fence counts from the last moment of the write, however long it was waited for."""
+    said = []
+    began_ns = 40 * NS_PER_S
+
+    async def never(call, turn_began_ns):
+        await asyncio.get_running_loop().create_future()
+
+    async def stop():
+        shell = SimpleNamespace(perform_call=never)
+        calls = Calls(shell, said.append, lambda began_ns: False, lambda task: None)
+        calls.begin(CallVenue(request=PLACE), began_ns)
+        await calls.wait(0.01)
+        await calls.abandon()
+
+    asyncio.run(stop())
+    [answer] = said
+    assert answer.outcome is Outcome.UNKNOWN
+    assert answer.sent_ns == began_ns + STALE_TURN_NS
 
 
 @pytest.mark.e2e
