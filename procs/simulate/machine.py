@@ -120,7 +120,6 @@ class Machine:
         world = self.world
         assert role not in self._spawned, f"two processes of {role}"
         self._spawned[role] = key
-        world.checkers.spawned(wanted)
         spawned = ChildSpawned(role=role, incarnation=wanted.incarnation, pid=self.runs)
         world.agenda.after(0, self._telling(spawned))
         least_ms, most_ms = START_UP_MS[role]
@@ -131,7 +130,6 @@ class Machine:
             if self._spawned.get(role) != key:
                 return
             if fails:
-                self.world.checkers.failed(role)
                 self._buried(role, CANNOT_START)
                 return
             world.nodes[role].start(wanted.incarnation, rescue=wanted.rescue)
