@@ -26,7 +26,7 @@ class Reconciler:
         recorder: Recorder,
         instruments: dict[str, Instrument],
         every_s: int,
-        fence_ns: int = 0,
+        fence_ns: int,
     ) -> None:
         """`fence_ns`: from sending to the instant when absence is proof; 0: it never is (L2)."""
         self.done_once = False
