@@ -21,6 +21,7 @@ from bench.child import child
 from bench.hop_c import Ask, bundled_libzmq, c_pair, compiled
 from bench.hop_ends import BODY_BYTES, WAYS, End, run_end
 from bench.placing import AS_PLACED, PLACINGS, named, placing
+from bench.ratios import ratios_of
 from shared.errors import DeadlineError
 
 ROUNDS: Final = 9
@@ -138,11 +139,8 @@ def print_rows(rows: Iterable[dict[str, Any]]) -> None:
         f"{'round trip, us':35} {'p50':>8} {'p99':>8} {'p99.9':>9}  peers' time over ours (wanted)"
     )
     for row in rows:
-        wanted = {peer: f" ({times:g})" for peer, times in row["wanted"].items()}
-        ratios = ", ".join(
-            f"{peer} {times:g}x{wanted.get(peer, '')}, p99 {row['ratio_p99_to'][peer]:g}x"
-            for peer, times in row["ratio_to"].items()
-        )
+        tails = ", ".join(f"{times:g}x" for times in row["ratio_p99_to"].values())
+        ratios = f"{ratios_of(row)}; p99 {tails}"
         print(f"{row['name']:35} {row['p50']:8g} {row['p99']:8g} {row['p999']:9g}  {ratios}")
         print(f"  {row['operation']}")
 

@@ -78,6 +78,17 @@ class Rounds:
         self.whole.merge(one)
         self._rounds.append(one)
 
+    def figures(self) -> dict[str, float]:
+        """Percentiles of all, microseconds."""
+        return {
+            f"p{str(p).replace('.', '')}": round(self.whole.percentile(p) / 1e3, 2)
+            for p in (50, 99, 99.9)
+        }
+
+    def times(self, ours: Rounds, percent: float) -> float:
+        """This one's percentile as a multiple of ours."""
+        return round(self.whole.percentile(percent) / max(ours.whole.percentile(percent), 1), 2)
+
     def best_ns(self, percent: float) -> int:
         """The percentile of the round in which it was smallest."""
         return min(one.percentile(percent) for one in self._rounds)
@@ -233,18 +244,15 @@ def _require_all(bench: str, found: Found, ticks: int) -> None:
 
 def _row(name: str, ours: Rounds, naive: Rounds, where: str) -> dict[str, Any]:
     wanted = WANTED.get(name, {})
-    figures = {
-        f"p{str(p).replace('.', '')}": ours.whole.percentile(p) / 1e3 for p in (50, 99, 99.9)
-    }
-    ratios = {"naive": _ratio(naive, ours, 50)}
+    ratios = {"naive": naive.times(ours, 50)}
     if TAIL in wanted:
         ratios[TAIL] = round(naive.whole.percentile(50) / max(ours.best_ns(99), 1), 2)
     return {
         "name": named(name, where),
         "unit": "us",
-        **{key: round(value, 2) for key, value in figures.items()},
+        **ours.figures(),
         "ratio_to": ratios,
-        "ratio_p99_to": {"naive": _ratio(naive, ours, 99)},
+        "ratio_p99_to": {"naive": naive.times(ours, 99)},
         "wanted": wanted,
         "samples": ours.whole.count,
         "naive_samples": naive.whole.count,
@@ -255,12 +263,8 @@ def _lane_row(hop: str, found: Found, where: str) -> dict[str, Any]:
     """The same hop where quotes come by shared memory, beside both other designs."""
     ours = found[LANE][hop]
     row = _row(f"{hop}_by_fast_lane", ours, found["naive"][hop], where)
-    row["ratio_to"][OVER_ZEROMQ] = _ratio(found["seawall"][hop], ours, 50)
+    row["ratio_to"][OVER_ZEROMQ] = found["seawall"][hop].times(ours, 50)
     return row
-
-
-def _ratio(other: Rounds, ours: Rounds, percent: float) -> float:
-    return round(other.whole.percentile(percent) / max(ours.whole.percentile(percent), 1), 2)
 
 
 def print_rows(rows: Sequence[dict[str, Any]]) -> None:

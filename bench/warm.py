@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from bench import path, path_seawall
 from bench.path_common import HOPS
-from core_ext.histogram import Histogram
 from procs.runtime.affinity import SPIN_CORES_MIN, available_cpus
 
 RATE_HZ: Final = 20
@@ -41,20 +40,15 @@ def run(
 
 
 def _row(hop: str, idle: str, found: path.Found) -> dict[str, Any]:
-    ours, usual = found[idle][hop].whole, found[USUAL][hop].whole
-    figures = {f"p{str(p).replace('.', '')}": ours.percentile(p) / 1e3 for p in (50, 99, 99.9)}
+    ours, usual = found[idle][hop], found[USUAL][hop]
     return {
         "name": f"{hop}_{idle}",
         "unit": "us",
-        **{name: round(value, 2) for name, value in figures.items()},
-        "ratio_to": {USUAL: _times(usual, ours, 50)},
-        "ratio_p99_to": {USUAL: _times(usual, ours, 99)},
-        "samples": ours.count,
+        **ours.figures(),
+        "ratio_to": {USUAL: usual.times(ours, 50)},
+        "ratio_p99_to": {USUAL: usual.times(ours, 99)},
+        "samples": ours.whole.count,
     }
-
-
-def _times(usual: Histogram, ours: Histogram, percent: float) -> float:
-    return round(usual.percentile(percent) / max(ours.percentile(percent), 1), 2)
 
 
 def print_rows(rows: Sequence[dict[str, Any]]) -> None:
