@@ -7,6 +7,7 @@ from strict structs over the raw body. Numbers never touch a float in either dir
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -53,7 +54,7 @@ WARM_S: Final = 10.0
 """Shorter than any server's patience with an idle connection."""
 
 
-class BinanceSpot:
+class BinanceSpot(ABC):
     """One account at Binance spot or at the local venue; see `shared/venues/port.py`.
 
     What is asked and what answers mean is here; how requests travel and how pushes come is the
@@ -119,19 +120,19 @@ class BinanceSpot:
             group.create_task(self._keep_warm())
             group.create_task(self._transport.live())
 
+    @abstractmethod
     async def _read_instruments(self) -> tuple[tuple[Instrument, ...], dict[str, str]]:
         """Markets, and why others cannot be used. Raises VenueError."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _hear(self, deliver: Deliver) -> None:
         """Delivers what happens to the account until cancelled."""
-        raise NotImplementedError
 
     def rehearse(self, order: PlaceOrder) -> None:
         """Makes the bytes of an order's request, for nobody: they never come near a connection."""
         self._transport.rehearse(requests.place_order(order))
 
-    def _expect(self, client_ids: tuple[str, ...]) -> None:
+    def _expect(self, client_ids: tuple[str, ...]) -> None:  # noqa: B027 - a hook that may stay empty
         """The venue acknowledged these orders: they must be heard of soon."""
 
     async def _keep_warm(self) -> None:

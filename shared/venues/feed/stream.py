@@ -174,7 +174,7 @@ class FeedStream:
             # To connect again and again would hide what the handler raised; `run` raises it.
             if link.failure is None:
                 raise
-        except BaseException:
+        except BaseException:  # Raised on, whatever it is: nobody would close the link any more.
             link.drop()
             raise
         return link

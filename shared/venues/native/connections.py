@@ -146,7 +146,7 @@ class Connections:
                 ssl=tls_context() if self._secure else None,
                 server_hostname=self._name if self._secure else None,
             )
-        except BaseException:
+        except BaseException:  # Raised on, whatever it is: nothing was sent yet.
             opened.close()
             raise
         self.opened += 1
