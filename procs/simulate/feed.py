@@ -59,10 +59,10 @@ class IngestNode(Node):
     _surroundings: Press
     _flush_armed = False
 
-    def start(self, incarnation: int | None = None, *, rescue: bool = False) -> None:
+    def start(self, incarnation: int | None = None, *, pid: int = 0, rescue: bool = False) -> None:
         """As any node; then it connects."""
         self._flush_armed = False
-        super().start(incarnation, rescue=rescue)
+        super().start(incarnation, pid=pid, rescue=rescue)
         if self.alive:
             self._surroundings.feed_started(self)
 

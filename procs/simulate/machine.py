@@ -78,6 +78,8 @@ class Machine:
         """Of which life of route it is known whether the clock was wrong."""
         self._spawned: dict[str, tuple[int, int]] = {}
         """Role → (run, incarnation) of the process that exists, started up or not."""
+        self._processes = 0
+        """How many were ever started; a process's number among them is its pid."""
 
     # ── runs ────────────────────────────────────────────────────────────────────────────────────
 
@@ -117,10 +119,13 @@ class Machine:
     def spawn(self, wanted: Spawn) -> None:
         """A process begins to start up."""
         role, key = wanted.role, (self.runs, wanted.incarnation)
+        self._processes += 1
+        pid = self._processes
         world = self.world
         assert role not in self._spawned, f"two processes of {role}"
         self._spawned[role] = key
-        spawned = ChildSpawned(role=role, incarnation=wanted.incarnation, pid=self.runs)
+        world.checkers.spawned(wanted)
+        spawned = ChildSpawned(role=role, incarnation=wanted.incarnation, pid=pid)
         world.agenda.after(0, self._telling(spawned))
         least_ms, most_ms = START_UP_MS[role]
         start_up_ns = self._random.randint(least_ms, most_ms) * NS_PER_MS
@@ -130,9 +135,10 @@ class Machine:
             if self._spawned.get(role) != key:
                 return
             if fails:
+                self.world.checkers.failed(role)
                 self._buried(role, CANNOT_START)
                 return
-            world.nodes[role].start(wanted.incarnation, rescue=wanted.rescue)
+            world.nodes[role].start(wanted.incarnation, pid=pid, rescue=wanted.rescue)
 
         world.agenda.after(start_up_ns, up)
 

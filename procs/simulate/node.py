@@ -74,6 +74,7 @@ class Node(Process):
         super().__init__(role, agenda, around)
         self.disk = Disk()
         self.keeping = Keeping(role, None, KEEP_ROWS)
+        self.pid = 0
         self.rescue = False
         """Started in the mode that only reduces risk (L14)."""
         self.ready_said = False
@@ -94,8 +95,9 @@ class Node(Process):
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────
 
-    def start(self, incarnation: int | None = None, *, rescue: bool = False) -> None:
+    def start(self, incarnation: int | None = None, *, pid: int = 0, rescue: bool = False) -> None:
         """Starts, or starts again, from what is on disk."""
+        self.pid = pid
         self.begin(self.incarnation + 1 if incarnation is None else incarnation)
         self.rescue = rescue
         self.ready_said = self._trip_said = False
@@ -244,7 +246,7 @@ class Node(Process):
         if not self.ready_said and self.actor.ready:
             self.ready_said = True
             ready = ProcessReady(
-                role=self.role, incarnation=self.incarnation, pid=self.life, cpus=(), nice=0
+                role=self.role, incarnation=self.incarnation, pid=self.pid, cpus=(), nice=0
             )
             self._around.say(self, Say("supervise", ready))
 

@@ -135,6 +135,9 @@ class Roster:
         child = self._current(ready.role, ready.incarnation)
         if child is None:
             return []
+        if isinstance(ready, ProcessReady) and child.pid and ready.pid != child.pid:
+            # The late word of a child of an earlier supervisor, which counted the same (L14).
+            return []
         was = child.phase
         self.step(child, ChildEvent.READY_SAID)
         if was is child.phase or child.phase is not ProcessPhase.READY:

@@ -54,6 +54,9 @@ FOUND = (
     pytest.param("swarm", 10886, id="HALTED held back an exit that a stop to close all waited for"),
     pytest.param("swarm", 13965, id="the same, halted before the exit was wanted"),
     pytest.param(
+        "swarm", 313, id="a late word of an earlier run's child made a failed start a ready one"
+    ),
+    pytest.param(
         "swarm", 11195, id="a loss was told to route, and all died before the supervisor latched"
     ),
 )

@@ -3,6 +3,7 @@
 import pytest
 
 from procs.simulate.world import World
+from procs.supervise import roster
 from procs.supervise.child import RESTARTS_MAX
 from shared.messages.control import ProcessPhase, TradingState
 from shared.units import NS_PER_S
@@ -116,6 +117,17 @@ def test_three_failed_starts_bring_route_up_to_rescue(world):
     assert route.rescue
     assert route.actor.latched == "route runs in rescue mode"
     assert "route runs in rescue mode" in world.machine.overseer.actor.reasons
+
+
+def test_a_fourth_start_without_the_rescue_mode_is_seen(world, monkeypatch):
+    """L14, by a supervisor that has forgotten it."""
+    monkeypatch.setattr(roster, "RESCUE_AFTER", RESTARTS_MAX)
+    world.machine._doomed["route"] = 3
+    world.machine.kill("route")
+    until_ns = world.agenda.now_ns + 8 * NS_PER_S
+    while world.agenda.next_ns() <= until_ns and not world.checkers.violations:
+        world.step()
+    assert [broken.law for broken in world.checkers.violations] == ["L14"]
 
 
 @pytest.mark.parametrize(

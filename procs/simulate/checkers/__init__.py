@@ -22,8 +22,10 @@ from procs.simulate.checkers.l8_channels import Channels
 from procs.simulate.checkers.l9_states import States
 from procs.simulate.checkers.l10_budget import Budget
 from procs.simulate.checkers.l12_journals import Journals
+from procs.simulate.checkers.l14_supervision import Supervision
 from procs.simulate.checkers.l15_money import Money
 from procs.simulate.checkers.l16_recovery import Recovery
+from procs.supervise.effects import Spawn
 from shared.messages.venue import VenueAnswered, VenueReported, VenueRequest
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ ALL: tuple[type[Checker], ...] = (
     States,
     Budget,
     Journals,
+    Supervision,
     Money,
     Recovery,
 )
@@ -67,6 +70,8 @@ class Checkers:
         self._turned = _by_role("turned", checkers)
         self._moved = _those_with("moved", checkers)
         self._died = _those_with("died", checkers)
+        self._failed = _those_with("failed", checkers)
+        self._spawned = _those_with("spawned", checkers)
         self._restored = _those_with("restored", checkers)
         self._at_rest = _those_with("at_rest", checkers)
 
@@ -113,6 +118,16 @@ class Checkers:
         """A process is dead; its actor and its disk are as they were."""
         for look in self._died:
             look(node)
+
+    def failed(self, role: str) -> None:
+        """A process died while it started up."""
+        for look in self._failed:
+            look(role)
+
+    def spawned(self, wanted: Spawn) -> None:
+        """The supervisor starts a process."""
+        for look in self._spawned:
+            look(wanted)
 
     def restored(self) -> None:
         """Older journals came back."""

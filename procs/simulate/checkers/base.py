@@ -8,6 +8,7 @@ import msgspec
 
 from procs.localvenue.matching.model import Order as VenueSideOrder
 from procs.simulate.books import Book
+from procs.supervise.effects import Spawn
 from shared.messages.venue import VenueRequest
 
 if TYPE_CHECKING:
@@ -65,6 +66,12 @@ class Checker:
 
     def died(self, node: Any) -> None:
         """A process is dead; its actor and its disk are as they were."""
+
+    def failed(self, role: str) -> None:
+        """A process died while it started up."""
+
+    def spawned(self, wanted: Spawn) -> None:
+        """The supervisor starts a process."""
 
     def restored(self) -> None:
         """Older journals came back: the engine knows less than before."""

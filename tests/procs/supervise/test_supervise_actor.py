@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -111,7 +112,10 @@ class World:
         incarnation = self.incarnations[role]
         if role == "localvenue":
             return self.tell(ChildReady(role=role, incarnation=incarnation))
-        return self.tell(ProcessReady(role=role, incarnation=incarnation, pid=1, cpus=(0,), nice=0))
+        pid = self.actor.roster.children[role].pid
+        return self.tell(
+            ProcessReady(role=role, incarnation=incarnation, pid=pid, cpus=(0,), nice=0)
+        )
 
     def pass_ms(self, milliseconds: int) -> list[Any]:
         seen: list[Any] = []
@@ -338,6 +342,11 @@ class TestRestart:
         old = ProcessReady(role="protect", incarnation=1, pid=1, cpus=(), nice=0)
         world.tell(old)
         assert world.phase("protect") is ProcessPhase.STARTING
+        # One of the run before counted the same, and was another process (L14).
+        world.tell(msgspec.structs.replace(old, incarnation=2))
+        assert world.phase("protect") is ProcessPhase.STARTING
+        world.ready("protect")
+        assert world.phase("protect") is ProcessPhase.READY
         world.tell(Heartbeat(role="nobody", incarnation=1, at_ns=0))
         assert world.actor.roster.illegal_total == 0
 
