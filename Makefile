@@ -67,10 +67,8 @@ peers: build ## the hot path beside nautilus_trader, hftbacktest, ccxt.pro and o
 	$(PEERS)/bin/python -m bench.peers --save bench/results/peers.json
 	$(BIN)/python -m bench.publish --render
 
-fuzz: build ## a million mutations for each quick decoder, a minute for the others
-	$(BIN)/python tests/fuzz/run.py --each 1000000 --cheap
-	$(BIN)/python tests/fuzz/run.py --each 1000000 --seconds 60 --only config
-	$(BIN)/python tests/fuzz/run.py --each 1000000 --seconds 60 --only journal.archive
+fuzz: build ## a million mutations for each decoder (about half an hour)
+	$(BIN)/python tests/fuzz/run.py --each 1000000
 
 asan: build ## a million mutated frames for each scanner, under sanitizers
 	$(BIN)/python tests/fuzz/sanitized.py --each 1000000

@@ -46,8 +46,6 @@ class Target:
     """Puts the state back to a beginning, once in a while."""
     hostile: list[bytes] = field(default_factory=list)
     """Nasty samples of its own, beside the table."""
-    cheap: bool = True
-    """Whether a million mutations are a matter of a minute or so."""
 
 
 @dataclass

@@ -143,7 +143,6 @@ def _configuration(folder: Folder) -> Iterator[Target]:
         name="config.file",
         samples=[SETTINGS, template().encode()],
         read=folder.reads("seawall.toml", settings),
-        cheap=False,
         hostile=[
             b"a = " + b"[" * 5000 + b"]" * 5000,
             b"[risk]\nposition_quote = " + b"9" * 5000,
@@ -168,7 +167,6 @@ def _configuration(folder: Folder) -> Iterator[Target]:
             b"engine.seed=[7]",
         ],
         read=said,
-        cheap=False,
         hostile=[
             b"risk.max_positions=" + value
             for value in (b"9" * 5000, b"[" * 5000, b"0x" + b"f" * 5000, b"1e" + b"9" * 20, b"nan")
@@ -231,7 +229,7 @@ def _userdir(folder: Folder) -> Iterator[Target]:
         read=inner.reads("engine.json", read_run_file),
     )  # fmt: skip
     yield Target(
-        name="userdir.venue_port", samples=[b"8123\n", b"65535"], refusals=(), cheap=False,
+        name="userdir.venue_port", samples=[b"8123\n", b"65535"], refusals=(),
         read=inner.reads("venue.port", lambda path: choose_port(0, path)),
     )  # fmt: skip
     yield Target(
@@ -323,7 +321,6 @@ def _archive() -> Target:
         name="journal.archive",
         samples=[whole, packed, packed[:4096]],
         read=lambda data: reads(pack(data)),
-        cheap=False,
     )
 
 
@@ -338,7 +335,6 @@ def _recordings(folder: Folder) -> Iterator[Target]:
     ):
         yield Target(
             name=f"recordings.{name}", samples=samples, read=folder.reads(f"{name}.jsonl", lines),
-            cheap=name == "lines",
         )  # fmt: skip
     yield Target(
         name="recordings.measure",
@@ -374,7 +370,6 @@ def _candles(folder: Folder) -> Target:
         name="recordings.candles",
         samples=[named, bare, gzip.compress(named)],
         read=folder.reads("BTCUSDT-1m.csv", candles),
-        cheap=False,
     )
 
 

@@ -8,6 +8,7 @@ said to be one.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
@@ -116,24 +117,37 @@ def wanted(bug: Planted) -> tuple[str, str, str]:
     return bug.name, bug.meaning, bug.where
 
 
+def document(within: int, rows: Iterable[Row]) -> dict:
+    """Every bug's fate, for a script (`bench.evidence`)."""
+    names = ("bug", "law", "seed", "seconds")
+    return {
+        "within": within,
+        "bugs": [{name: getattr(row, name) for name in names} for row in rows],
+    }
+
+
 def main() -> int:
     """Looks for every bug, two at a time, and writes the page; 1 when one was not found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--within", type=int, default=WITHIN, help="seeds per bug")
     parser.add_argument("--only", nargs="*", help="look for these again, the other rows stay")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--json", action="store_true", help="print JSON on stdout")
     args = parser.parse_args()
+    if args.json and args.only:
+        parser.error("--json tells of every bug: give no --only")
     names = args.only or [bug.plant.__name__ for bug in BUGS]
     rows = []
     with ProcessPoolExecutor(args.workers, mp_context=get_context("spawn")) as pool:
         for row in pool.map(look_for, names, [args.within] * len(names)):
             rows.append(row)
             seed = "----" if row.seed is None else f"{row.seed:4}"
-            print(
-                f"{row.bug:32} {row.profile:10} {seed} {row.seconds:6.1f} s {row.law:4} {row.words}"
-            )
+            where = f"{row.bug:32} {row.profile:10} {seed} {row.seconds:6.1f} s"
+            print(f"{where} {row.law:4} {row.words}", file=sys.stderr if args.json else sys.stdout)
     old = rows_of(PAGE.read_text("utf-8")) if args.only and PAGE.exists() else []
     PAGE.write_text(page(merged(old, rows)), encoding="utf-8")
+    if args.json:
+        print(json.dumps(document(args.within, rows)))
     return int(any(row.seed is None for row in rows))
 
 
