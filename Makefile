@@ -67,6 +67,9 @@ peers: build ## the hot path beside nautilus_trader, hftbacktest, ccxt.pro and o
 	$(PEERS)/bin/python -m bench.peers --save bench/results/peers.json
 	$(BIN)/python -m bench.publish --render
 
+evidence: build ## run what proves reliability, and write its table (hours): make evidence WHAT="seeds kills"
+	$(BIN)/python -m bench.evidence run $(if $(SEEDS),--seeds $(SEEDS)) $(WHAT)
+
 fuzz: build ## a million mutations for each decoder (about half an hour)
 	$(BIN)/python tests/fuzz/run.py --each 1000000
 
@@ -88,4 +91,4 @@ flood-hour: build ## an hour of an ordinary client on a flooded venue: memory mu
 
 check: lint test ## what CI runs
 
-.PHONY: help build run test quick lint e2e sim planted sim-long bench diagrams picture numbers peers flood-hour fuzz asan soak torn security check
+.PHONY: help build run test quick lint e2e sim planted sim-long bench diagrams picture numbers peers evidence flood-hour fuzz asan soak torn security check

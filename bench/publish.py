@@ -1,8 +1,8 @@
 """Measures this machine and writes the pages' tables from the result files, never by hand.
 
 `make numbers` measures everything and commits nothing, `make numbers BENCH="hop path"` only those
-again; `python -m bench.publish --render` rewrites README and docs/performance.md from
-`bench/results`. A test holds them together.
+again; `python -m bench.publish --render` rewrites the pages from `bench/results`, those of
+reliability from what `make evidence` kept. A test holds them together.
 """
 
 from __future__ import annotations
@@ -20,13 +20,18 @@ from pathlib import Path
 from typing import Any
 
 from bench.goals import goals, table
+from bench.proof_tables import Evidence, chaos, promises
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results" / "latest.json"
 PEER_RESULTS = ROOT / "bench" / "results" / "peers.json"
 """Written by `make peers`, in an environment of its own."""
+EVIDENCE = ROOT / "bench" / "results" / "evidence.json"
+"""Written by `make evidence`."""
 README = ROOT / "README.md"
 PERFORMANCE = ROOT / "docs" / "performance.md"
+PROMISES = ROOT / "docs" / "promises.md"
+CHAOS = ROOT / "docs" / "chaos.md"
 BEGIN, END = "<!-- numbers: begin -->", "<!-- numbers: end -->"
 SEEDS = "0:2000"
 SPEEDS = ("hot", "feed", "hop", "path", "order")
@@ -152,11 +157,28 @@ def _venue_row(row: dict[str, Any]) -> str:
 
 
 def render() -> dict[Path, str]:
-    """Both pages with their numbers from the result files."""
-    results = _results()
+    """The pages with their numbers from the result files."""
+    results, shown = _results(), evidence()
     peers = json.loads(PEER_RESULTS.read_text(encoding="utf-8"))
-    blocks = {README: tables(results), PERFORMANCE: table(goals(results, peers))}
+    blocks = {
+        README: tables(results),
+        PERFORMANCE: table(goals(results, peers)),
+        PROMISES: promises(shown),
+        CHAOS: chaos(shown),
+    }
     return {page: _with_block(page, block) for page, block in blocks.items()}
+
+
+def write_pages() -> None:
+    """Puts the numbers of the result files onto the pages."""
+    for page, text in render().items():
+        page.write_text(text, encoding="utf-8")
+
+
+def evidence() -> Evidence:
+    """What `make evidence` kept so far."""
+    found: Evidence = json.loads(EVIDENCE.read_text(encoding="utf-8"))
+    return found
 
 
 def _results() -> dict[str, Any]:
@@ -246,8 +268,7 @@ def main() -> None:
         found = measure_again(_results(), asked.again) if asked.again else measure()
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    for page, text in render().items():
-        page.write_text(text, encoding="utf-8")
+    write_pages()
 
 
 if __name__ == "__main__":

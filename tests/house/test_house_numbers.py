@@ -6,10 +6,11 @@ import json
 
 import pytest
 
-from bench import goals, publish
+from bench import goals, proof_tables, proofs, publish
 
 RESULTS = json.loads(publish.RESULTS.read_text("utf-8"))
 PEERS = json.loads(publish.PEER_RESULTS.read_text("utf-8"))
+EVIDENCE = publish.evidence()
 PAGES = publish.render()
 
 
@@ -31,3 +32,15 @@ def test_there_are_numbers():
 def test_a_goal_that_was_missed_is_explained(row):
     _, _, reasons = publish.PERFORMANCE.read_text("utf-8").partition("## Why not")
     assert f"**{row.removesuffix(' on one core')}**" in reasons
+
+
+@pytest.mark.parametrize(
+    "wanted", [row.wanted for row in proof_tables.rows(EVIDENCE) if row.reached is False]
+)
+def test_a_proof_that_was_missed_is_explained(wanted):
+    _, _, reasons = publish.PROMISES.read_text("utf-8").partition("## Why not")
+    assert f"**{wanted}**" in " ".join(reasons.split()), "explain it below ## Why not"
+
+
+def test_only_proofs_that_there_are_have_evidence():
+    assert {*EVIDENCE} <= {*proofs.PROOFS}

@@ -5,6 +5,8 @@ import re
 import pytest
 from house_tree import ROOT
 
+from bench.publish import BEGIN, END
+
 PAGE = ROOT / "docs" / "promises.md"
 TEXT = PAGE.read_text("utf-8")
 
@@ -25,7 +27,10 @@ def test_pages_it_leads_to_exist(page):
 
 
 def test_no_figure_is_typed_into_the_place_for_numbers():
-    """Figures stand where their commands do; the page only says where."""
+    """Figures stand in the table that is written from results; the words around it have none."""
     place = TEXT.partition("## Numbers")[2].partition("\n## ")[0]
-    assert "](" in place
-    assert not any(letter.isdigit() for letter in place)
+    before, _, rest = place.partition(BEGIN)
+    table, _, behind = rest.partition(END)
+    assert "| wanted | shown | reached | command | commit |" in table
+    assert "](" in behind
+    assert not any(letter.isdigit() for letter in before + behind)

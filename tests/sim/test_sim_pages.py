@@ -1,11 +1,13 @@
 """The pages on the simulation say what there is: every kind of fault, every planted bug."""
 
+import json
 import re
 from pathlib import Path
 
 import prove
 from planted_bugs import BUGS
 
+from bench.proofs import PROOFS
 from procs.simulate.checkers import ALL
 from procs.simulate.faults import NONE
 from procs.simulate.modes import MODES
@@ -59,6 +61,16 @@ def test_rows_are_read_as_they_are_written():
     assert "1 of 2 found, each within 4 seeds." in text
     first, second = prove.rows_of(text)
     assert (first.seed, first.words, second.seed) == (3, "x / y", None)
+
+
+def test_what_is_printed_for_scripts_is_read_as_evidence():
+    rows = [
+        prove.Row("bug a", "L1: of a", "L2", "swarm", 3, "x | y", 1.25),
+        prove.Row("bug b", "L1: never seen", "", "none", None, "nothing, in 9 seeds", 2.0),
+    ]
+    proof = PROOFS["planted"]
+    figures = proof.figures(proof.read(json.dumps(prove.document(9, rows)), "here"))
+    assert figures == {"bugs": 2, "found": 1, "worst_seeds": 4}
 
 
 def test_new_rows_replace_old_ones_of_the_same_bug():
