@@ -12,17 +12,14 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 
-from picows import WSHandshakeError, ws_connect
-
 from core_ext.join import Remedy
 from shared.clock import EngineClock
 from shared.units import NS_PER_S
 from shared.venues.feed.dialect import FeedDialect
-from shared.venues.feed.http import tls_context
 from shared.venues.feed.link import FeedError, Link, RefusedError
 from shared.venues.feed.pauses import Pauses
 from shared.venues.feed.port import FeedHandler, FeedLimits
-from shared.venues.feed.websocket import MESSAGE_BYTES_MAX
+from shared.venues.feed.websocket import connect
 
 
 class FeedStream:
@@ -61,7 +58,7 @@ class FeedStream:
         while True:
             try:
                 link = await self._open()
-            except (FeedError, OSError, WSHandshakeError) as error:
+            except (FeedError, OSError) as error:
                 self._handler.on_down(self.symbols, f"not connected: {error or type(error)}")
                 await pauses.after()
                 continue
@@ -130,7 +127,7 @@ class FeedStream:
         """
         try:
             successor = await self._open()
-        except (FeedError, OSError, WSHandshakeError):
+        except (FeedError, OSError):
             return None
         self.rotations += 1
         if link.closed.done():
@@ -152,19 +149,14 @@ class FeedStream:
 
     async def _open(self) -> Link:
         """A connected and subscribed link, or one at whose data the handler failed meanwhile.
-        Raises OSError (TimeoutError) or WSHandshakeError."""
+        Raises FeedError or OSError (TimeoutError)."""
         limits = self._limits
         manners = self._dialect.manners
-        secure = self._url.startswith("wss:")
-        async with asyncio.timeout(limits.connect_s):
-            _, link = await ws_connect(
-                lambda: Link(self._handler.on_data, self._clock, manners, self._keeps),
-                self._url,
-                ssl_context=tls_context() if secure else None,
-                max_frame_size=MESSAGE_BYTES_MAX,
-                websocket_handshake_timeout=limits.connect_s,
-            )
-        assert isinstance(link, Link)
+        link = await connect(
+            lambda: Link(self._handler.on_data, self._clock, manners, self._keeps),
+            self._url,
+            limits.connect_s,
+        )
         if self._ping_s:
             link.ping_every(self._ping_s)
         try:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar, cast
 
-from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
+from picows import WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+
+from shared.venues.feed.http import tls_context
 
 MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024
 
@@ -90,3 +93,28 @@ class WebSocketEnd(WSListener, ABC):  # type: ignore[misc, unused-ignore]
         except Exception as error:  # noqa: BLE001
             # Any error of the library's: the connection is over, and this is told as the reason.
             self.end(f"connection broken: {error or type(error).__name__}")
+
+
+End = TypeVar("End", bound=WebSocketEnd)
+
+
+async def connect(make: Callable[[], End], url: str, within_s: float) -> End:
+    """A connected end of a WebSocket. Raises OSError (TimeoutError).
+
+    A redirection is refused: what is signed for the venue goes nowhere else."""
+    try:
+        async with asyncio.timeout(within_s):
+            _, end = await ws_connect(
+                make,
+                url,
+                ssl_context=tls_context() if url.startswith("wss:") else None,
+                max_frame_size=MESSAGE_BYTES_MAX,
+                max_redirects=0,
+                websocket_handshake_timeout=within_s,
+            )
+    except WSError as error:
+        raise ConnectionError(f"{type(error).__name__}: {error}") from error
+    if end is None:
+        # The library takes a peer that hangs up before it has agreed for one that has.
+        raise ConnectionResetError("the peer hung up during the handshake")
+    return cast("End", end)

@@ -9,11 +9,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from picows import WSError, WSFrame, WSMsgType, WSTransport, ws_connect
+from picows import WSFrame, WSMsgType, WSTransport
 
 from shared.errors import MessageError
-from shared.venues.feed.http import HttpError, tls_context
-from shared.venues.feed.websocket import MESSAGE_BYTES_MAX, WebSocketEnd
+from shared.venues.feed.http import HttpError
+from shared.venues.feed.websocket import WebSocketEnd, connect
 from shared.venues.native.socket_requests import ENVELOPE, Envelope
 from shared.venues.transport import Access
 
@@ -125,19 +125,7 @@ async def open_link(
     on_touched: Callable[[], None],
 ) -> SocketLink:
     """A connected link. Raises OSError (TimeoutError)."""
-    try:
-        async with asyncio.timeout(CONNECT_S):
-            _, link = await ws_connect(
-                lambda: SocketLink(on_push, on_malformed, on_touched),
-                url,
-                ssl_context=tls_context() if url.startswith("wss:") else None,
-                max_frame_size=MESSAGE_BYTES_MAX,
-                websocket_handshake_timeout=CONNECT_S,
-            )
-    except WSError as error:
-        raise HttpError(f"{type(error).__name__}: {error}") from error
-    assert isinstance(link, SocketLink)
-    return link
+    return await connect(lambda: SocketLink(on_push, on_malformed, on_touched), url, CONNECT_S)
 
 
 def socket_address(access: Access) -> str:
