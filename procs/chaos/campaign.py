@@ -6,7 +6,7 @@ import contextlib
 import signal
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from procs.chaos.audit import Audit, audit
-from procs.chaos.audit_spans import Death
+from procs.chaos.audit_spans import SUPERVISE, Death
 from procs.chaos.blows import blows
 from procs.chaos.diary import Diary
 from procs.chaos.engine import EngineProcess, OrphansError
@@ -52,7 +52,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     skipped: int
     killed: dict[str, int]
     ready_ms: dict[str, dict[str, int]]
-    """Kill to READY by role: count, p50, max; `all` over all children."""
+    """Kill to READY by role: count, p50, max; `all` over all children, `alone` over those of them
+    that died while nothing else was wrong."""
     figures: dict[str, Any]
     findings: list[str]
     too_tame: list[str]
@@ -179,14 +180,17 @@ def _report(plan: Plan, folder: Path, nemesis: Nemesis, judged: Audit, seconds: 
 
 
 def ready_ms(deaths: list[Death]) -> dict[str, dict[str, int]]:
-    """Kill to READY: by role, and `all` of the children together."""
-    took: dict[str, list[int]] = {}
+    """Kill to READY: by role, `all` of the children together, and those that died `alone`."""
+    took: dict[str, list[int]] = defaultdict(list)
     for death in deaths:
         if death.ready_ms is None:
             continue
-        took.setdefault(death.role, []).append(death.ready_ms - death.at_ms)
-        if death.role != "supervise":
-            took.setdefault("all", []).append(death.ready_ms - death.at_ms)
+        took_ms = death.ready_ms - death.at_ms
+        took[death.role].append(took_ms)
+        if death.role != SUPERVISE:
+            took["all"].append(took_ms)
+            if death.alone:
+                took["alone"].append(took_ms)
     return {
         role: {"count": len(all_ms), "p50": sorted(all_ms)[len(all_ms) // 2], "max": max(all_ms)}
         for role, all_ms in sorted(took.items())

@@ -61,7 +61,7 @@ def test_the_page_of_kills_says_what_was_not_shown():
 def test_the_page_of_kills_has_the_spans_and_the_processes():
     found = chaos(kept(kills=reports.killed(), flat=reports.flooded()))
     assert found.startswith("`again kills`, at commit abc1234: 300 kills, 280 with a position")
-    assert "| kill to READY, a child | 290 | 900 | 4,100 |" in found
+    assert "| kill to READY, a child, nothing else wrong | 290 | 900 | 4,100 |" in found
     assert "| without stop at the venue | 9 | 900 | 4,100 |" in found
     assert "`again flat`, at commit abc1234: 24.0 hours in 28.5 min" in found
     assert "| route | 48.1 | 54.1 | 45 | 46 |" in found

@@ -64,6 +64,14 @@ class World:
         if ready_ms is not None:
             self.log(ready_ms, "process_ready", field_role=role, pid=pid + 1)
 
+    def pause(self, role: str, at_ms: int, until_ms: int) -> None:
+        self.blow(at_ms, "pause", role, pid=7)
+        self.blow(until_ms, "resume", role, pid=7)
+
+    def faults(self, at_ms: int, until_ms: int) -> None:
+        self.blow(at_ms, "faults", "localvenue", plan="faults 5xx")
+        self.blow(until_ms, "healed", "localvenue")
+
     def died(self, role: str, at_ms: int, pid: int, code: int = -9, words: str = "") -> None:
         more = {"field_role": role, "pid": pid, "exit_code": code, "last_words": words}
         self.log(at_ms, "process_died", **more)

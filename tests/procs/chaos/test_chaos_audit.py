@@ -4,6 +4,7 @@ import pytest
 from chaos_world import World
 
 from procs.chaos.audit import audit
+from procs.chaos.campaign import ready_ms
 
 
 @pytest.fixture
@@ -42,6 +43,32 @@ def test_a_number_that_comes_again_is_another_process(world, judged):
     world.kill("route", 60_000, 60_700, pid=7)
     first, second = judged(world).deaths
     assert (first.ready_ms - first.at_ms, second.ready_ms - second.at_ms) == (900, 700)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "alone"),
+    [
+        (lambda world: None, True),
+        (lambda world: world.pause("route", 2000, 2990), True),
+        (lambda world: world.pause("route", 2000, 3010), False),
+        (lambda world: world.pause("protect", 3500, 3600), False),
+        (lambda world: world.kill("route", 2500, 3100), False),
+        (lambda world: world.kill("route", 2500, 2900), True),
+        (lambda world: world.kill("route", 3950, 4800), True),
+        (lambda world: world.kill("route", 2500, None), False),
+        (lambda world: world.faults(2900, 3200), False),
+        (lambda world: world.faults(3900, 4200), True),
+    ],
+)
+def test_a_death_is_alone_when_nothing_else_was_wrong_until_it_was_mended(
+    world, judged, trouble, alone
+):
+    trouble(world)
+    world.kill("protect", 3000, 3900, pid=70)
+    (death,) = (one for one in judged(world).deaths if one.role == "protect")
+    assert death.alone is alone
+    assert ("alone" in ready_ms([death])) is alone
+    assert ready_ms([death])["all"] == {"count": 1, "p50": 900, "max": 900}
 
 
 def lose_a_fill(world):
