@@ -48,6 +48,9 @@ class Disk:
         """Rows behind the last committed one."""
         self.continued = 0
         """The committed row that the emergency file stands behind."""
+        self.stranded = 0
+        """The row behind which rows of the emergency file stand that follow on nothing; 0 for none.
+        They stay there until a salvage puts the file aside."""
         self.synced = 0
         """Rows whose commit waited for the disk."""
         self.mark = 0
@@ -70,7 +73,7 @@ class Disk:
         """Only a part of the journal is there; its mark tells, unless that is gone too."""
         del self.rows[keep_rows:]
         self.synced = min(self.synced, keep_rows)
-        self.emergency.clear()
+        self._lose_emergency()
         if with_mark:
             self.mark = min(self.mark, keep_rows)
 
@@ -78,8 +81,18 @@ class Disk:
         """Other files stand in place of these, as after a restore: the mark is theirs."""
         del self.rows[keep_rows:]
         self.synced = min(self.synced, keep_rows)
-        self.emergency.clear()
+        self._lose_emergency()
         self.mark = min(self.mark, len(self.rows))
+
+    def strand(self) -> None:
+        """The chain of checksums shows whether rows are missing between the two files."""
+        if self.emergency and len(self.rows) < self.continued:
+            self.emergency.clear()
+            self.stranded = self.continued
+
+    def _lose_emergency(self) -> None:
+        self.emergency.clear()
+        self.stranded = 0
 
 
 class MemoryJournal:
@@ -91,9 +104,8 @@ class MemoryJournal:
         self.damaged = False
         self._disk = disk
         self._refusal = refusal
-        self._hole = bool(disk.emergency) and len(disk.rows) < disk.continued
-        # The chain of checksums shows that rows are missing between the two files.
-        kept = disk.rows if self._hole else [*disk.rows, *disk.emergency]
+        disk.strand()
+        kept = [*disk.rows, *disk.emergency]
         self.seq = len(kept)
         events: list[Message] = [reader.read(row) for row in kept]
         self.recovered = Recovered(None, events, self.seq, self._take_over())
@@ -105,9 +117,9 @@ class MemoryJournal:
             self.failed = refused
             raise DiskError(refused)
         disk = self._disk
-        if not self._hole:
-            disk.rows += disk.emergency
+        disk.rows += disk.emergency
         disk.emergency.clear()
+        disk.stranded = 0
         disk.mark = disk.synced = self.seq
         self.damaged = False
 
@@ -133,7 +145,7 @@ class MemoryJournal:
             if not disk.emergency:
                 disk.continued = len(disk.rows)
             disk.emergency += rows
-            if not self._refusal("mark"):
+            if not self.damaged and not self._refusal("mark"):
                 disk.mark = self.seq
             return True
         self.unsaved_rows += len(rows)
@@ -153,9 +165,9 @@ class MemoryJournal:
         if self.seq < disk.mark:
             self.damaged = True
             return f"ends at row {self.seq}, but row {disk.mark} was seen"
-        if self._hole:
+        if disk.stranded:
             self.damaged = True
-            return f"ends at row {self.seq}, the emergency file begins behind row {disk.continued}"
+            return f"ends at row {self.seq}, the emergency file begins behind row {disk.stranded}"
         if disk.emergency:
             refused = self._refusal("journal")
             if refused:

@@ -54,10 +54,11 @@ class EmergencyFile:
         self._end = 0
 
     def resume(self, end: int) -> None:
-        """Goes on writing behind what an earlier process left, which is not in the journal yet."""
+        """Goes on writing behind what an earlier process left, which is not in the journal yet;
+        at the beginning of a new file when that was put aside."""
         self.close()
-        self._descriptor = os.open(self.path, os.O_RDWR)
-        self._end = end
+        self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._end = min(end, os.fstat(self._descriptor).st_size)
 
     def write(self, rows: list[Row]) -> None:
         """Appends rows and syncs once. Raises OSError also when the reserve is used up."""

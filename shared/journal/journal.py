@@ -88,6 +88,8 @@ class Journal:
         self._synchronous = ""
         self._mark = MarkFile(mark_path(path))
         self._emergency = EmergencyFile(emergency_path(path))
+        self._left_end = 0
+        """Where the rows of the emergency file end that this process found."""
 
     @classmethod
     def open(cls, path: Path, role: str, events: Any, mark: int = 0) -> Journal:
@@ -134,7 +136,8 @@ class Journal:
     def salvage(self) -> None:
         """Puts the damaged file aside as `*.damaged-N` and goes on from what can be trusted.
 
-        Call it only once the fault is latched where it outlives this process. Raises DiskError.
+        Call it only once the fault is latched where it outlives this process. Raises DiskError;
+        then rows go to the emergency file, behind what is there, and the next start tries again.
         """
         self._connection.close()
         try:
@@ -143,6 +146,9 @@ class Journal:
             self._configure()
             self._mark.renew(self.seq)
         except (sqlite3.Error, OSError) as error:
+            # Without even this file, rows are kept in the process: `append_emergency` says so.
+            with contextlib.suppress(OSError):
+                self._emergency.resume(self._left_end)
             raise self._shut(f"{self.path}: {error}") from error
         self._found = msgspec.structs.replace(self._found, fault="")
         self._reserve()
@@ -174,9 +180,11 @@ class Journal:
             except OSError:
                 self.unsaved_rows = len(rows)
                 return False
-            # A mark that is too low is harmless, and this disk has refused before.
-            with contextlib.suppress(OSError):
-                self._mark.set(self.seq)
+            # A mark that is too low is harmless, and this disk has refused before. One that shows
+            # what was lost stands until a salvage has gone well.
+            if not self._found.fault:
+                with contextlib.suppress(OSError):
+                    self._mark.set(self.seq)
             return True
         self.unsaved_rows += len(rows)
         return False
@@ -225,6 +233,7 @@ class Journal:
         A row that is still missing then although it was marked is lost: by a peer, or by this
         journal itself (None for a mark that cannot be read). While the disk still takes nothing,
         the rows stay where they are and more may follow."""
+        self._left_end = left.end
         extra, broken = self._continuing(left.rows)
         last = self.seq + len(extra)
         seen = max(mark, own_mark or 0)
@@ -263,16 +272,21 @@ class Journal:
         self._reserve()
 
     def _continuing(self, rows: list[Row]) -> tuple[list[Row], str]:
-        """The rows that follow on the last one, and what is wrong with one that does not."""
+        """The rows that follow on the last one, and what is wrong with the first that does not.
+
+        Behind rows that do not, there may be some that do: those of a process that had found them
+        there, and whose salvage the disk refused."""
         extra: list[Row] = []
+        broken = ""
         for row in rows:
             if row.seq <= self.seq:
                 continue
             previous = extra[-1].crc if extra else self._chain
-            if row.seq != self.seq + len(extra) + 1 or not continues(row, previous):
-                return extra, f"row {row.seq} of the emergency file does not continue the journal"
-            extra.append(row)
-        return extra, ""
+            if row.seq == self.seq + len(extra) + 1 and continues(row, previous):
+                extra.append(row)
+            elif not broken:
+                broken = f"row {row.seq} of the emergency file does not continue the journal"
+        return extra, broken
 
     def _distrust(self, extra: list[Row], fault: str, reader: Reader) -> None:
         """Something is missing: what is here, with rows of the emergency file, is what remains."""

@@ -42,24 +42,29 @@ def rebuild(path: Path, role: str, found: Survey) -> None:
     finally:
         connection.close()
     os.replace(part, _complete(path))
-    finish(path)
+    number = finish(path)
+    emergency = path.with_suffix(".emergency")
+    if emergency.exists():
+        os.replace(emergency, f"{path}.damaged-{number}.emergency")
 
 
-def finish(path: Path) -> None:
-    """Puts a complete new file into place; does nothing when there is none."""
+def finish(path: Path) -> int:
+    """Puts a complete new file into place and returns the number of the damaged one; does nothing
+    and returns 0 when there is none.
+
+    The emergency file stays where it is: a process whose salvage got no further has gone on in it.
+    """
     complete = _complete(path)
     if not complete.exists():
-        return
+        return 0
     number = 1
     while any(Path(f"{path}.damaged-{number}{end}").exists() for end in _ENDS):
         number += 1
     for file, end in zip(_files(path), _ENDS, strict=True):
         if file.exists():
             os.replace(file, f"{path}.damaged-{number}{end}")
-    emergency = path.with_suffix(".emergency")
-    if emergency.exists():
-        os.replace(emergency, f"{path}.damaged-{number}.emergency")
     os.replace(complete, path)
+    return number
 
 
 _ENDS = ("", "-wal", "-shm")

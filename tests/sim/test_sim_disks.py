@@ -1,16 +1,17 @@
 """The journal in memory does what the one on disk does, under the same refusals (L11, L12)."""
 
 import os
+import sqlite3
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from procs.runtime.keeping import Keeping
 from procs.simulate.disks import Disk, MemoryJournal, RowReader
 from procs.turn import gather
 from shared.domain.effects import Journal as Entry
-from shared.journal import emergency, mark
+from shared.journal import emergency, mark, salvage
 from shared.journal.journal import Journal
 from shared.messages.decision import DecideEvent, RouteMarked
 
@@ -39,6 +40,11 @@ class InMemory:
     def close(self, store):
         self.disk.unsaved.clear()
 
+    def lose(self, count):
+        """Returns the last row that is left."""
+        self.disk.cut_power(len(self.disk.rows) - count)
+        return len(self.disk.rows)
+
 
 class OnDisk:
     """Processes over real files, whose writes fail when the test says so."""
@@ -47,11 +53,16 @@ class OnDisk:
         self.path = folder / "decide.db"
         self.refused = set()
         commit, write, set_mark = Journal._commit, emergency.EmergencyFile.write, mark.MarkFile.set
+        rebuild = salvage.rebuild
 
         def committing(journal, statements, *, durable):
             if "journal" in self.refused:
                 raise journal._shut("full")
             commit(journal, statements, durable=durable)
+
+        def rebuilding(path, role, found):
+            self._may("journal")
+            rebuild(path, role, found)
 
         def writing(file, rows):
             self._may("emergency")
@@ -62,6 +73,7 @@ class OnDisk:
             set_mark(file, seq)
 
         patch.setattr(Journal, "_commit", committing)
+        patch.setattr(salvage, "rebuild", rebuilding)
         patch.setattr(emergency.EmergencyFile, "write", writing)
         patch.setattr(mark.MarkFile, "set", marking)
 
@@ -74,6 +86,12 @@ class OnDisk:
 
     def close(self, store):
         store.close()
+
+    def lose(self, behind):
+        database = sqlite3.connect(self.path)
+        database.execute("DELETE FROM events WHERE seq > ?", (behind,))
+        database.commit()
+        database.close()
 
 
 class Life:
@@ -102,9 +120,8 @@ class Life:
             entries.append(Entry(self.seq, event, durable))
         return self.keeping.commit(gather(entries), 0), self.keeping.degraded
 
-    def restart(self):
+    def end(self):
         self.kind.close(self.store)
-        return self.start()
 
 
 FILES = st.sets(st.sampled_from(["journal", "mark", "emergency"]))
@@ -112,10 +129,27 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("commit"), st.integers(1, 3), st.booleans()),
         st.tuples(st.just("refuse"), FILES),
-        st.tuples(st.just("restart")),
+        st.tuples(st.just("restart"), st.integers(0, 3)),
     ),
     max_size=14,
 )
+
+
+REFUSED_SALVAGE = [
+    ("commit", 2, True),
+    ("commit", 2, False),
+    ("refuse", {"journal"}),
+    ("commit", 1, False),
+    ("restart", 2),
+    ("commit", 3, False),
+    ("restart", 0),
+    ("commit", 1, False),
+    ("refuse", set()),
+    ("restart", 0),
+    ("commit", 1, True),
+    ("restart", 0),
+]
+"""The reserve follows on rows that a power cut took, and the disk refuses the salvage too."""
 
 
 @settings(
@@ -124,6 +158,7 @@ STEPS = st.lists(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(steps=STEPS)
+@example(steps=REFUSED_SALVAGE)
 def test_memory_and_disk_tell_the_same_story(steps, tmp_path_factory):
     folder = tmp_path_factory.mktemp("journal")
     with pytest.MonkeyPatch.context() as patch:
@@ -138,8 +173,12 @@ def test_memory_and_disk_tell_the_same_story(steps, tmp_path_factory):
                     for kind in kinds:
                         kind.refused = set(files)
                     continue
-                case _:
-                    told = [life.restart() for life in lives]
+                case (_, lost):
+                    for life in lives:
+                        life.end()
+                    if lost:
+                        kinds[1].lose(behind=kinds[0].lose(lost))
+                    told = [life.start() for life in lives]
             assert told[0] == told[1], step
         lives[1].store.close()
 

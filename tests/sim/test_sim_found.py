@@ -59,6 +59,9 @@ FOUND = (
     pytest.param(
         "swarm", 11195, id="a loss was told to route, and all died before the supervisor latched"
     ),
+    pytest.param(
+        "swarm", 24780, id="a disk refused a salvage; what route did from then on was kept nowhere"
+    ),
 )
 
 
