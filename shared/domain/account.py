@@ -17,6 +17,7 @@ from shared.messages.account import (
 from shared.messages.base import Amount, Reader, encode
 from shared.messages.entry import EntryIntent
 from shared.messages.venue import Side, VenueBalance
+from shared.units import ZERO
 
 
 class IntentState(msgspec.Struct, kw_only=True):
@@ -43,6 +44,17 @@ class ClosedTrade(msgspec.Struct, frozen=True, kw_only=True):
     unprotected_s: float
 
 
+class Oversold(msgspec.Struct, kw_only=True):
+    """Sales of a decision without a position that nothing known to be bought explains: the journal
+    lacks a buy. Should that be found, this part of it is gone already (L6)."""
+
+    sold: Amount = ZERO
+    base_fees: Amount = ZERO
+    received: Amount = ZERO
+    quote_fees: Amount = ZERO
+    other_fees: dict[str, Amount] = {}
+
+
 class Account(msgspec.Struct, kw_only=True):
     """Everything route knows that survives it."""
 
@@ -60,6 +72,8 @@ class Account(msgspec.Struct, kw_only=True):
     """The newest ones that were not taken on, and when: a late copy of one must not be (L8)."""
     positions: dict[str, Position] = {}
     closed: list[ClosedTrade] = []
+    oversold: dict[str, Oversold] = {}
+    """By decision: what was sold before the buy of it is heard of, or beyond all that is known."""
     fills: dict[str, int] = {}
     """Keys of booked executions (L3) with the engine time of booking."""
     inferred: dict[str, FillBooked] = {}

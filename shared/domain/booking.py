@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import msgspec
 
-from shared.domain.account import Account
+from shared.domain.account import Account, Oversold
 from shared.domain.order import Order, OrderStatus
 from shared.domain.position import Position, PositionStatus
 from shared.ids import attempt_of, leg_of
@@ -29,6 +29,9 @@ DEFAULT_PROTECTION = FirstProtection(
 )
 """For a position whose intent is not remembered: an adopted stray must be protected somehow."""
 
+
+OVERSOLD_MAX = 1_000
+"""Decisions without a position whose sales are remembered at most (O8)."""
 
 PURPOSES = {"e": Purpose.ENTRY, "t": Purpose.TAKE_PROFIT, "s": Purpose.STOP, "x": Purpose.EXIT}
 """What the leg letter of a client id stands for."""
@@ -52,28 +55,41 @@ def position_for(account: Account, event: FillBooked) -> Position | None:
 def _found(account: Account, event: FillBooked) -> Position:
     """A position that was closed, or that the journal has never seen (L12).
 
-    Of the latter its sales may be known already: they are part of it, or it would be sold twice."""
+    What was sold of it already, or beyond what was known to be bought, is part of it: or it would
+    be sold twice (L6)."""
     remembered = account.ended_intents.get(event.decision_id)
+    before = account.oversold.pop(event.decision_id, None) or Oversold()
     position = Position(
         position_id=event.decision_id,
         symbol=event.symbol,
         opened_ns=event.at_ns,
         first_protection=remembered.intent.protection if remembered else DEFAULT_PROTECTION,
+        **msgspec.structs.asdict(before),
     )
     # Ids of earlier protections of this decision may exist; go on well behind them.
     position.attempts = max(_attempts(account, event.decision_id), default=0)
     if any(trade.position_id == event.decision_id for trade in account.closed):
         return position
-    for order in (*account.orders.values(), *account.tombstones.values()):
-        if order.decision_id == event.decision_id and order.side is Side.SELL:
-            position.sold = LEDGER.add(position.sold, order.filled)
-            position.received = LEDGER.add(position.received, order.filled_quote)
-            position.base_fees = LEDGER.add(position.base_fees, order.base_fees)
-            position.quote_fees = LEDGER.add(position.quote_fees, order.quote_fees)
     position.target = _resting_guard(account, event.decision_id)
     if remembered is None:
         position.forgotten_ns = account.run_began_ns
     return position
+
+
+def leave_oversold(account: Account, position: Position) -> None:
+    """Of a position that is closed: what it sold beyond what is known to be bought (L6). The money
+    it brought stays in the closed trade."""
+    if position.quantity < ZERO:
+        seller = _oversold(account, position.position_id)
+        seller.sold = LEDGER.subtract(seller.sold, position.quantity)
+
+
+def _oversold(account: Account, decision_id: str) -> Oversold:
+    if decision_id not in account.oversold:
+        account.oversold[decision_id] = Oversold()
+        if len(account.oversold) > OVERSOLD_MAX:
+            del account.oversold[next(iter(account.oversold))]
+    return account.oversold[decision_id]
 
 
 def _resting_guard(account: Account, decision_id: str) -> Guard | None:
@@ -146,32 +162,34 @@ def book(
     bought = event.side is Side.BUY
     if order is not None:
         order.filled = LEDGER.add(order.filled, quantity)
-        order.filled_quote = LEDGER.add(order.filled_quote, cost)
-        if fee and event.fee_asset == event.base:
-            order.base_fees = LEDGER.add(order.base_fees, fee)
-        elif fee and event.fee_asset == event.quote:
-            order.quote_fees = LEDGER.add(order.quote_fees, fee)
     _move(account, event.base, quantity if bought else -quantity)
     _move(account, event.quote, -cost if bought else cost)
     if fee:
         _move(account, event.fee_asset, -fee)
-    if position is None:
-        return
     if bought:
+        if position is None:
+            return
         position.bought = LEDGER.add(position.bought, quantity)
         position.spent = LEDGER.add(position.spent, cost)
-    else:
-        position.sold = LEDGER.add(position.sold, quantity)
-        position.received = LEDGER.add(position.received, cost)
+        _charge(position, event, fee)
+        return
+    # Without a position too: it may be that the buy is found later.
+    seller = position if position is not None else _oversold(account, event.decision_id)
+    seller.sold = LEDGER.add(seller.sold, quantity)
+    seller.received = LEDGER.add(seller.received, cost)
+    _charge(seller, event, fee)
+
+
+def _charge(payer: Position | Oversold, event: FillBooked, fee: Decimal) -> None:
     if not fee:
         return
     if event.fee_asset == event.base:
-        position.base_fees = LEDGER.add(position.base_fees, fee)
+        payer.base_fees = LEDGER.add(payer.base_fees, fee)
     elif event.fee_asset == event.quote:
-        position.quote_fees = LEDGER.add(position.quote_fees, fee)
+        payer.quote_fees = LEDGER.add(payer.quote_fees, fee)
     else:
-        paid = position.other_fees.get(event.fee_asset, ZERO)
-        position.other_fees[event.fee_asset] = LEDGER.add(paid, fee)
+        paid = payer.other_fees.get(event.fee_asset, ZERO)
+        payer.other_fees[event.fee_asset] = LEDGER.add(paid, fee)
 
 
 def _move(account: Account, asset: str, by: Decimal) -> None:

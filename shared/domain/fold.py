@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from shared.domain.account import Account, ClosedTrade, IntentState, fill_key
-from shared.domain.booking import book, found_order, position_for, replace_inferred
+from shared.domain.booking import book, found_order, leave_oversold, position_for, replace_inferred
 from shared.domain.order import END_STATUS, FINAL, ILLEGAL, Order, OrderFact, OrderStatus, step
 from shared.domain.position import Position, PositionFact, PositionStatus
 from shared.ids import attempt_of, client_id
@@ -59,8 +59,7 @@ NOT_JUDGED = frozenset({Meaning.RATE, Meaning.BANNED, Meaning.CLOCK, Meaning.NON
 def evolve(account: Account, event: AccountEvent) -> str | None:
     """Folds one event; returns what did not fit, or None. O(1) but for pruning."""
     account.seq += 1
-    fold = FOLDS[type(event)]
-    return fold(account, event)
+    return FOLDS[type(event)](account, event)
 
 
 def _meet(account: Account, client_id: str, fact: OrderFact, at_ns: int) -> str | None:
@@ -263,6 +262,7 @@ def _closed(account: Account, event: PositionClosed) -> str | None:
     if position is None:
         return f"close of a position nobody knows: {event.position_id}"
     position.advance(PositionFact.FLAT)
+    leave_oversold(account, position)
     if event.dust_quantity:
         account.dust[event.symbol] = account.dust.get(event.symbol, ZERO) + event.dust_quantity
     account.closed.append(

@@ -229,10 +229,6 @@ class Order(msgspec.Struct, kw_only=True):
     venue_order_id: str = ""
     filled: Amount = ZERO
     """The sum of the booked fills."""
-    filled_quote: Amount = ZERO
-    """What they cost or brought, fees apart."""
-    base_fees: Amount = ZERO
-    quote_fees: Amount = ZERO
     ended_filled: Amount = ZERO
     """The cumulative quantity the venue named at the end; fills still missing are owed."""
     triggered_ns: int = 0

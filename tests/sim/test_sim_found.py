@@ -62,6 +62,9 @@ FOUND = (
     pytest.param(
         "swarm", 24780, id="a disk refused a salvage; what route did from then on was kept nowhere"
     ),
+    pytest.param(
+        "swarm", 26537, id="a buy that the journal had lost was found after its position had closed"
+    ),
 )
 
 

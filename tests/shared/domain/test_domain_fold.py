@@ -32,6 +32,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from shared.domain.account import Account, account_bytes, fill_key, read_account
+from shared.domain.booking import OVERSOLD_MAX
 from shared.domain.fold import EPOCHS_MAX, FILLS_MAX, FOLDS, MEMORY_NS, REFUSED_MAX, evolve
 from shared.domain.order import OrderStatus
 from shared.domain.position import PositionStatus
@@ -517,6 +518,75 @@ def test_ids_of_a_position_that_opened_again_are_new():
     )
     evolve(account, filled("e1", "0.5", trade="9", at=9))
     assert position_of(account).attempts >= 1, "s1 and t1 are used up"
+
+
+def closed(at=3.0, dust="0"):
+    return PositionClosed(
+        at_ns=ns(at), position_id=ID, symbol="BTCUSDT", reason="x", dust_quantity=D(dust)
+    )
+
+
+@pytest.mark.parametrize("booked_after", [False, True], ids=["before it closed", "after"])
+def test_a_buy_found_late_was_sold_with_the_position_that_is_closed(booked_after):
+    """L6: the journal lacks an entry, and a stop sold what that had bought too."""
+    sales = [filled("s1", "1", trade="2", at=2), filled("s1", "0.5", trade="3", at=2)]
+    account = account_of(*bought(), submitted("s1", "1.5", at=1), sales[0])
+    evolve(account, closed() if booked_after else sales[1])
+    evolve(account, sales[1] if booked_after else closed())
+    evolve(account, filled("e2", "0.3", trade="4", at=5))
+    assert position_of(account).quantity == D("-0.2")
+    evolve(account, closed(at=6))
+    evolve(account, filled("e3", "0.3", trade="5", at=7))
+    position = position_of(account)
+    assert (position.bought, position.quantity) == (D("0.3"), D("0.1"))
+    received = sum(trade.received for trade in account.closed) + position.received
+    assert received == 150, "counted in one trade, whenever it was booked"
+    assert account.ledger["BTC"] == D("0.1")
+    assert account.oversold == {}
+
+
+def test_a_late_buy_of_what_was_closed_flat_is_held():
+    """L5: sales that the position explains are not counted against a buy that is found later."""
+    account = account_of(*bought(), submitted("x1", at=1), filled("x1", trade="2", at=2), closed())
+    del account.closed[:]  # It may be long ago.
+    evolve(account, filled("e2", "0.5", trade="3", at=9))
+    assert position_of(account).quantity == D("0.5")
+
+
+def test_a_sale_heard_of_before_its_buy_is_part_of_the_position():
+    """L6, L12: of a lost journal the executions may come in any order, their fees with them."""
+    account = account_of(opened())
+    evolve(account, filled("s1", "0.4", trade="2", at=2, fee=D("0.01"), fee_asset="BTC"))
+    evolve(account, filled("s1", "0.1", trade="3", at=2, fee=D("0.02"), fee_asset="BNB"))
+    account = read_account(account_bytes(account))
+    evolve(account, filled("e1", "1", trade="1", at=3))
+    position = position_of(account)
+    assert (position.sold, position.received) == (D("0.5"), D(50))
+    assert position.quantity == D("0.49")
+    assert position.other_fees == {"BNB": D("0.02")}
+
+
+def test_a_real_sale_of_what_was_inferred_takes_nothing_from_a_later_buy():
+    """L3: the execution replaces the one that the closed position was sold by."""
+    account = account_of(
+        *bought(),
+        submitted("x1", at=1),
+        ended("x1", OrderEnd.FILLED, "1", at=2),
+        inferred(leg="x1", at=2),
+        closed(),
+    )
+    evolve(account, filled("x1", "0.6", trade="2", at=4))
+    evolve(account, filled("x1", "0.4", trade="3", at=4))
+    evolve(account, filled("e2", "0.5", trade="4", at=5))
+    assert position_of(account).quantity == D("0.5")
+
+
+def test_only_so_many_sales_without_a_position_are_remembered():
+    account = account_of(opened())
+    for number in range(OVERSOLD_MAX + 1):
+        evolve(account, filled("s1", trade=f"{number}", decision=f"run1-{number + 1}"))
+    assert len(account.oversold) == OVERSOLD_MAX
+    assert ID not in account.oversold
 
 
 def test_an_intent_that_bought_nothing_leaves_nothing():
