@@ -34,6 +34,7 @@ from procs.chaos.audit_spans import (
     merged,
     moments,
     paused,
+    told_apart,
     without,
 )
 
@@ -98,7 +99,12 @@ def audit(userdir: Path, summary: dict[str, Any] | None) -> Audit:
         userdir=userdir,
         end_ms=done[-1]["at_ms"],
     )
-    found = Audit(deaths=deaths(done, system))
+    limited = [
+        record
+        for record in log_lines(userdir, "ingest.events")
+        if record["event_type"] == "rate_limited"
+    ]
+    found = Audit(deaths=told_apart(deaths(done, system), done, limited))
     _fills(evidence, found)
     _orders(evidence, found)
     _sales(evidence, found)

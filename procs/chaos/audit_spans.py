@@ -33,7 +33,8 @@ class Death:
     asked: bool
     """A blow killed it, by a signal or at an exact point."""
     alone: bool = True
-    """Nothing else was dead, stopped or misbehaving until its successor was ready."""
+    """Nothing else was dead, stopped, misbehaving or at the rate limit until its successor was
+    ready."""
 
 
 def away(role: str, diary: list[dict[str, Any]], system: list[dict[str, Any]]) -> list[Span]:
@@ -117,12 +118,15 @@ def deaths(diary: list[dict[str, Any]], system: list[dict[str, Any]]) -> list[De
         if one["what"] == "kill" and one["role"] == SUPERVISE:
             ready_ms = next((at_ms for at_ms in whole if at_ms > one["at_ms"]), None)
             found.append(Death(SUPERVISE, one["at_ms"], ready_ms, -9, "", asked=True))
-    return told_apart(sorted(found, key=lambda death: death.at_ms), diary)
+    return sorted(found, key=lambda death: death.at_ms)
 
 
-def told_apart(found: list[Death], diary: list[dict[str, Any]]) -> list[Death]:
+def told_apart(
+    found: list[Death], diary: list[dict[str, Any]], limited: list[dict[str, Any]]
+) -> list[Death]:
     """Deaths in the order of time, those alone told from those among other troubles: who waits for
-    a process that is stopped cannot be ready before it goes on."""
+    a process that is stopped cannot be ready before it goes on, nor who waits for the venue's rate
+    limit, which so many starts within a minute use up."""
     troubles = [
         (death.role, (death.at_ms, _over_ms(death, found[at:])))
         for at, death in enumerate(found, 1)
@@ -130,6 +134,9 @@ def told_apart(found: list[Death], diary: list[dict[str, Any]]) -> list[Death]:
     roles = {one["role"] for one in diary if one["what"] == "pause"}
     troubles += [("", span) for role in roles for span in paused(role, diary)]
     troubles += [("", span) for span in spans_between("faults", "healed", VENUE, diary)]
+    for one in limited:
+        at_ms = int(one["at_ns"]) // 1_000_000
+        troubles.append(("", (at_ms, at_ms + int(one["wait_s"] * 1000))))
     return [
         replace(
             death,

@@ -21,6 +21,7 @@ from procs.ingest.heard import (
     FetchCandles,
     FetchDepth,
     FetchFailed,
+    FetchPaced,
     FrameReceived,
     InstrumentsFetched,
     SnapshotFetched,
@@ -138,6 +139,8 @@ class IngestActor:
                     text=message.text,
                     retry_s=message.retry_s,
                 )
+            case FetchPaced(wait_s=wait_s):
+                self._note("rate_limited", wait_s=round(wait_s, 1))
             case FeedUp() | FeedDown():
                 self.on_link(message, now_ns)
             case InstrumentsFetched():

@@ -63,6 +63,12 @@ class FetchFailed(msgspec.Struct, frozen=True):
     retry_s: float
 
 
+class FetchPaced(msgspec.Struct, frozen=True):
+    """Questions wait so long for the venue's rate limit."""
+
+    wait_s: float
+
+
 class FeedUp(msgspec.Struct, frozen=True):
     """The stream of these symbols is subscribed, anew: whatever came before is incomplete."""
 

@@ -21,6 +21,7 @@ from procs.ingest.heard import (
     Fetch,
     FetchDepth,
     FetchFailed,
+    FetchPaced,
     InstrumentsFetched,
     SnapshotFetched,
     VolumesFetched,
@@ -68,6 +69,7 @@ class IngestShell(Shell):
                 testnet=settings.engine.mode == "testnet",
                 timeout_s=2 * settings.venue.timeout_ms / 1000,
                 limits=FeedLimits() if feed_limits is None else feed_limits,
+                on_wait=self._on_wait,
             )
         )
         self._actor = IngestActor(
@@ -132,6 +134,9 @@ class IngestShell(Shell):
         self._let_out()
 
     # ---- inside
+
+    def _on_wait(self, wait_s: float) -> None:
+        self._deliver(FetchPaced(wait_s))
 
     def _deliver(self, message: Any) -> None:
         assert self._runtime is not None

@@ -7,6 +7,7 @@ count stands above it: it knows what this process spent in an earlier life, and 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from shared.units import NS_PER_S
@@ -20,6 +21,10 @@ SHARE: Final = 0.8
 """Of the venue's count of the minute, whoever spent it: a data process that is restarted again and
 again must leave to route what it needs to start and to exit."""
 USED_WEIGHT: Final = "x-mbx-used-weight-1m"
+TOLD_FROM_S: Final = 1.0
+"""A shorter wait needs no explanation."""
+TOLD_EVERY_NS: Final = 60 * NS_PER_S
+"""A universe of hundreds waits between any two of its books for minutes: said once a minute."""
 
 
 class Clock(Protocol):
@@ -39,8 +44,10 @@ class WeightBudget:
         refill_per_s: float = REFILL_PER_S,
         share: float = SHARE,
         minute_weight: int = MINUTE_WEIGHT,
+        on_wait: Callable[[float], None] | None = None,
     ) -> None:
-        """`share` is how much of the venue's minute may be used when this process asks."""
+        """`share` is how much of the venue's minute may be used when this process asks; `on_wait`
+        hears of long waits, in seconds."""
         self._minute = Window(USED_WEIGHT, 60 * NS_PER_S, int(minute_weight * share))
         self._clock = clock
         self._burst = burst
@@ -48,6 +55,8 @@ class WeightBudget:
         self._weight = burst
         self._filled_ns = clock.now_ns()
         self._not_before_ns = 0
+        self._on_wait = on_wait
+        self._told_ns = -TOLD_EVERY_NS
         self._turn = asyncio.Lock()
 
     async def take(self, weight: float) -> None:
@@ -56,6 +65,7 @@ class WeightBudget:
             raise ValueError(f"weight {weight} can never be taken, allowed up to {self._burst}")
         async with self._turn:
             while (wait_s := self._wait_s(weight)) > 0:
+                self._tell(wait_s)
                 await asyncio.sleep(wait_s)
             self._weight -= weight
             self._minute.used += int(weight)
@@ -69,6 +79,13 @@ class WeightBudget:
         """Nothing is sent for so long; a longer pause that already runs is kept."""
         until_ns = self._clock.now_ns() + int(seconds * NS_PER_S)
         self._not_before_ns = max(self._not_before_ns, until_ns)
+
+    def _tell(self, wait_s: float) -> None:
+        now_ns = self._clock.now_ns()
+        if self._on_wait is None or wait_s < TOLD_FROM_S or now_ns - self._told_ns < TOLD_EVERY_NS:
+            return
+        self._told_ns = now_ns
+        self._on_wait(wait_s)
 
     def _wait_s(self, weight: float) -> float:
         now_ns = self._clock.now_ns()

@@ -23,13 +23,19 @@ LOCAL: Final = "local"
 
 
 def _spot(base: str, start: FeedStart) -> PublicRest:
-    return BinancePublic(base, WeightBudget(start.clock), start.timeout_s)
+    return BinancePublic(base, WeightBudget(start.clock, on_wait=start.on_wait), start.timeout_s)
 
 
 def _futures(kind: type[UsdmPublic]) -> Callable[[str, FeedStart], PublicRest]:
     def open_rest(base: str, start: FeedStart) -> PublicRest:
         # 2400 weight a minute; nobody else of ours asks there.
-        budget = WeightBudget(start.clock, burst=1200, refill_per_s=12.0, minute_weight=2400)
+        budget = WeightBudget(
+            start.clock,
+            burst=1200,
+            refill_per_s=12.0,
+            minute_weight=2400,
+            on_wait=start.on_wait,
+        )
         return kind(base, budget, start.timeout_s)
 
     return open_rest
@@ -38,7 +44,7 @@ def _futures(kind: type[UsdmPublic]) -> Callable[[str, FeedStart], PublicRest]:
 def _bybit(name: str, category: str) -> Callable[[str, FeedStart], PublicRest]:
     def open_rest(base: str, start: FeedStart) -> PublicRest:
         # 600 questions in five seconds for everyone behind one address.
-        budget = WeightBudget(start.clock, burst=200, refill_per_s=20.0)
+        budget = WeightBudget(start.clock, burst=200, refill_per_s=20.0, on_wait=start.on_wait)
         return BybitPublic(name, category, Questions(base, budget, start.timeout_s))
 
     return open_rest

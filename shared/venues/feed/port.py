@@ -9,6 +9,7 @@ asks for `resubscribe`. Which feed a venue's name means is said in `choose.py`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -67,6 +68,8 @@ class FeedStart(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float = 10.0
     """Of one question."""
     limits: FeedLimits = FeedLimits()
+    on_wait: Callable[[float], None] | None = None
+    """Hears how many seconds questions wait for the venue's rate limit, if that is long."""
 
 
 class FeedHandler(Protocol):

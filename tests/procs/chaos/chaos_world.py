@@ -28,6 +28,7 @@ class World:
         self.diary: list[dict[str, Any]] = []
         self.system: list[dict[str, Any]] = []
         self.errors: list[dict[str, Any]] = []
+        self.ingest: list[dict[str, Any]] = []
         self.summary: dict[str, Any] = {
             "clean_shutdown": True,
             "ledger": {"USDT": {"engine": "990"}, "BTC": {"engine": "0"}},
@@ -71,6 +72,12 @@ class World:
     def faults(self, at_ms: int, until_ms: int) -> None:
         self.blow(at_ms, "faults", "localvenue", plan="faults 5xx")
         self.blow(until_ms, "healed", "localvenue")
+
+    def limited(self, at_ms: int, wait_s: float) -> None:
+        """Ingest says that it waits for the venue's rate limit."""
+        at_ns = (BEGAN_MS + at_ms) * 1_000_000
+        self.ingest.append({"at_ns": at_ns, "event_type": "feed_up"})
+        self.ingest.append({"at_ns": at_ns, "event_type": "rate_limited", "wait_s": wait_s})
 
     def died(self, role: str, at_ms: int, pid: int, code: int = -9, words: str = "") -> None:
         more = {"field_role": role, "pid": pid, "exit_code": code, "last_words": words}
@@ -178,6 +185,8 @@ class World:
         for name, rows in (("system", self.system), ("errors", self.errors)):
             lines = "".join(json.dumps(row) + "\n" for row in rows)
             (logs / f"supervise.{name}.jsonl").write_text(lines + '{"torn')
+        lines = "".join(json.dumps(row) + "\n" for row in self.ingest)
+        (logs / "ingest.events.jsonl").write_text(lines)
         diary = "".join(json.dumps(row) + "\n" for row in self.diary)
         (userdir / "blows.jsonl").write_text(diary)
         (userdir / "rules.json").write_text(json.dumps(RULES))

@@ -58,6 +58,8 @@ def test_a_number_that_comes_again_is_another_process(world, judged):
         (lambda world: world.kill("route", 2500, None), False),
         (lambda world: world.faults(2900, 3200), False),
         (lambda world: world.faults(3900, 4200), True),
+        (lambda world: world.limited(3300, 0.4), False),
+        (lambda world: world.limited(2000, 0.9), True),
     ],
 )
 def test_a_death_is_alone_when_nothing_else_was_wrong_until_it_was_mended(

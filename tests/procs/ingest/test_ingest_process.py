@@ -231,6 +231,27 @@ def test_a_venue_that_is_late_is_waited_for(tmp_path: Path):
     asyncio.run(scene())
 
 
+def test_a_wait_for_the_rate_limit_is_logged(tmp_path: Path):
+    """L10: who sees a process that does not get ready must find out why."""
+
+    def waits(child: Child) -> list[float]:
+        lines = [line for path in child.logs.rglob("*.jsonl") for line in path.open()]
+        records = [json.loads(line) for line in lines if '"rate_limited"' in line]
+        return [record["wait_s"] for record in records]
+
+    async def scene() -> None:
+        async with running(tmp_path) as (script, child):
+            script.server.answers["exchangeInfo"] = lambda request: web.Response(
+                status=429, headers={"Retry-After": "500"}
+            )
+            await child.until(lambda: waits(child))
+            (wait_s,) = waits(child)
+            assert 400 < wait_s <= 500
+            assert len(script.server.asked) == 1
+
+    asyncio.run(scene())
+
+
 def test_a_symbol_that_the_venue_does_not_know_ends_the_start_with_one_line(tmp_path: Path):
     async def scene() -> None:
         async with FeedServer() as server:

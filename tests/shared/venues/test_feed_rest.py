@@ -239,10 +239,10 @@ class Hand:
     """A clock that is set by hand."""
 
     def __init__(self) -> None:
-        self.at_s = 3600
+        self.at_s: float = 3600
 
     def now_ns(self) -> int:
-        return self.at_s * 10**9
+        return int(self.at_s * 10**9)
 
 
 @pytest.mark.parametrize(("share", "spent"), [(0.8, 4751), (0.9, 5351)])
@@ -262,6 +262,21 @@ def test_what_others_spent_leaves_less_to_a_new_process(share: float, spent: int
             await asyncio.wait_for(budget.take(50), 0.1)
         clock.at_s += 1
         await asyncio.wait_for(budget.take(50), 0.1)
+
+    asyncio.run(play())
+
+
+def test_long_waits_are_told_once_a_minute():
+    async def play() -> None:
+        told: list[float] = []
+        clock = Hand()
+        budget = WeightBudget(clock, on_wait=told.append)
+        for at_s, spent in ((3600, 0), (3601, 4800), (3602, 4800), (3659.5, 4800), (3662, 4800)):
+            clock.at_s = at_s
+            budget.heard(str(spent))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(budget.take(50), 0.01)
+        assert told == [59.0, 58.0]
 
     asyncio.run(play())
 
