@@ -24,7 +24,7 @@ SHARE_WANTED = 0.90
 EVENTS_WANTED = 1_500
 JUDGED_FROM = 30
 """Seeds from which on shares mean something."""
-TAME_PROFILES = ("none", "refusing", "alone")
+TAME_PROFILES = ("none", "refusing", "alone", "restored")
 """These have few faults by design."""
 
 

@@ -40,8 +40,8 @@ CHILDREN = ("route", "protect", "ingest", "decide", "observe")
 ROUTE_WRITES = """
     RunBegan LedgerOpened BalancesSeen IntentAccepted IntentRefused IntentEnded OrderSubmitted
     OrderAcknowledged OrderTriggered OrderRefused OrderDoubted OrderAdopted OrderEnded CancelAsked
-    FillBooked ProtectionAccepted ProtectionChanged PositionClosed Reconciled
-    QueryOrder TakeSnapshot
+    FillBooked ProtectionAccepted ProtectionChanged PositionClosed Reconciled Alarmed
+    CancelOrder QueryOrder TakeSnapshot
 """
 """What a turn of route begins with: its first event, or its first request."""
 TURNS = (
@@ -121,7 +121,7 @@ DECLARED: dict[str, tuple[str, ...]] = {
     "silent_protect": ("protect",),
     "unlisted_trade": ("BUY", "SELL"),
     "sold_by_hand": ("ACTIVE", "REDUCING", "HALTED"),
-    "held_by_hand": ("ACTIVE",),
+    "held_by_hand": ("ACTIVE", "REDUCING", "HALTED"),
     "cut_channel": tuple(" and ".join(pair) for pair in PAIRS),
     "paused": ("supervise", *CHILDREN),
     "paused_turn": ANY_TURN,
