@@ -305,6 +305,7 @@ class Actor:
             self._state is TradingState.ACTIVE
             and now_ns - self._status_ns < STATUS_FRESH_NS
             and self.ready
+            and self._readers.all_spoke
             and not self._reconciler.failing
             and not self._unproven
             and not self.account.opening

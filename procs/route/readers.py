@@ -1,7 +1,8 @@
 """Route's readers: each is welcomed with the whole account, and asked what it has seen (L8, L12).
 
 A journal that was lost may have grown again before a reader comes back: its mark is compared with
-what this process found, and with which process wrote the row it names."""
+what this process found, and with which process wrote the row it names. Until all who remember have
+spoken, nobody knows whether anything is lost."""
 
 from __future__ import annotations
 
@@ -11,6 +12,9 @@ from shared.domain.instrument import Instrument
 from shared.domain.replica import raw
 from shared.messages.account import Hello, HelloRefused, Welcomed
 from shared.messages.base import MESSAGE_VERSION, encode
+
+REMEMBERING = ("decide", "protect")
+"""Readers that keep over restarts what they have seen, and live whenever the engine is ACTIVE."""
 
 
 class Readers:
@@ -32,6 +36,14 @@ class Readers:
         self._missed: dict[str, int] = {}
         """Marks that the journal fell short of, by their epoch; each is said once: the reader keeps
         its mark until route's rows have passed it."""
+        self._silent = set(REMEMBERING)
+        """Those of them who have not said yet what they have seen of the routes before this one."""
+
+    @property
+    def all_spoke(self) -> bool:
+        """Whether everyone who remembers has told this process of route what it has seen: before
+        that a row may be lost that one of them knows, and nothing is bought on it (L12)."""
+        return not self._silent
 
     def refuse(self, hello: Hello) -> bool:
         """Whether the reader was built or configured differently; then it is told so (L8)."""
@@ -62,7 +74,8 @@ class Readers:
         return text
 
     def welcome(self, hello: Hello) -> None:
-        """The whole account."""
+        """The whole account, for a reader whose mark was looked at."""
+        self._silent.discard(hello.role)
         account = self._recorder.account
         welcome = Welcomed(
             epoch=self._epoch,

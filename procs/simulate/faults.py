@@ -230,6 +230,18 @@ def restored(random: Random) -> Faults:
     )
 
 
+def disks(random: Random) -> Faults:
+    """The swarm, but what is on disk is lost, cut short and refused in every seed, most in some."""
+    return msgspec.structs.replace(
+        swarm(random),
+        crash=random.random() * 0.08,
+        disk_full=random.random() * 0.03,
+        disk_error=random.random() * 0.03,
+        power_cut=random.random() * 0.03,
+        lost_journal=random.random() * 0.5,
+    )
+
+
 def venue(random: Random) -> Faults:
     """The machine is well but for a death now and then; venue and network do their worst."""
 
@@ -291,6 +303,7 @@ PROFILES = {
     "swarm": swarm,
     "refusing": refusing,
     "restored": restored,
+    "disks": disks,
     "venue": venue,
     "words": words,
     "alone": alone,

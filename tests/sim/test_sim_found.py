@@ -65,6 +65,10 @@ FOUND = (
     pytest.param(
         "swarm", 26537, id="a buy that the journal had lost was found after its position had closed"
     ),
+    pytest.param(
+        "disks", 166, id="the next step of an entry left before a reader told of the rows it missed"
+    ),
+    pytest.param("disks", 344, id="the same, its first step in doubt for longer"),
 )
 
 

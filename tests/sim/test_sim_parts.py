@@ -188,3 +188,10 @@ def test_faults_are_those_of_the_seed():
         assert 60 < off < 140, f"{name} is off in about half of the seeds, here in {off} of 200"
     with pytest.raises(ConfigError):
         draw("", Random(1))
+
+
+def test_in_a_world_of_disks_all_their_troubles_may_come():
+    troubles = ("crash", "disk_full", "disk_error", "power_cut", "lost_journal")
+    drawn = [draw("disks", Random(seed)) for seed in range(50)]
+    assert all(getattr(faults, name) > 0.0 for faults in drawn for name in troubles)
+    assert any(faults.lost_answer for faults in drawn), "and those of the swarm"

@@ -57,7 +57,7 @@ def test_sixty_seeds_break_no_law():
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("profile", ["swarm", "refusing", "none"])
+@pytest.mark.parametrize("profile", ["swarm", "refusing", "disks", "none"])
 def test_many_more_seeds_break_no_law(profile):
     report = run(range(60, 120), profile)
     assert report.violations == []

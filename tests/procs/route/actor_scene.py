@@ -6,8 +6,14 @@ from procs.route.actor import Actor
 from procs.turn import gather
 from shared.domain.effects import TimerFired
 from shared.domain.policy import Policy
-from shared.messages.account import AccountEvent, EventSaid, OrderSubmitted, ProtectionStatus
-from shared.messages.base import Reader, encode
+from shared.messages.account import (
+    AccountEvent,
+    EventSaid,
+    Hello,
+    OrderSubmitted,
+    ProtectionStatus,
+)
+from shared.messages.base import MESSAGE_VERSION, Reader, encode
 from shared.messages.control import EngineStatus, ProcessPhase, ProcessStatus, TradingState
 from shared.messages.venue import (
     Outcome,
@@ -48,6 +54,17 @@ def status(state=TradingState.ACTIVE, latch="", protect_age_ms=100):
     )
 
 
+def hello(role="decide", mark=0, marked_in="", version=MESSAGE_VERSION, config="c0ffee"):
+    return Hello(
+        role=role,
+        incarnation=1,
+        version=version,
+        config_hash=config,
+        mark=mark,
+        marked_in=marked_in,
+    )
+
+
 class Scene:
     """One route, its journal as bytes, and everything it ever said and asked."""
 
@@ -81,9 +98,13 @@ class Scene:
         self.calls += requests
         return requests
 
-    def start(self, at=0.0):
+    def start(self, at=0.0, greeted=True):
+        """As in life: who follows route greets it soon, here before it has reconciled."""
         self.at = at
-        return self.perform(self.actor.start(ns(at)))
+        requests = self.perform(self.actor.start(ns(at)))
+        if greeted:
+            self.greet()
+        return requests
 
     def give(self, message, at=None):
         """One message; returns the requests that follow."""
@@ -92,6 +113,11 @@ class Scene:
 
     def tick(self, at):
         return self.give(TimerFired("tick"), at)
+
+    def greet(self):
+        """Both readers who remember say that they have seen nothing; their welcome is not kept."""
+        for role in ("decide", "protect"):
+            [_] = self.actor.on(hello(role), ns(self.at))
 
     def reconcile(self, at=None, orders=(), trades=(), balances=BALANCES):
         request = next(c for c in reversed(self.calls) if isinstance(c, TakeSnapshot))

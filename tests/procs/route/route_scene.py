@@ -10,6 +10,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import zmq
@@ -42,7 +43,7 @@ from local_venue import running_local_venue  # noqa: E402
 
 
 class Scene:
-    """The supervisor's and decide's ends of route's sockets, and route itself."""
+    """The supervisor's and the readers' ends of route's sockets, and route itself."""
 
     def __init__(self, folder: Path, local) -> None:
         self.folder = folder
@@ -59,8 +60,9 @@ class Scene:
         self.context = zmq.Context()
         self.control = Link(self.context, CONTROL, "supervise", self.run_dir)
         self.decide = Link(self.context, ACCOUNT, "decide", self.run_dir)
-        self.control.open()
-        self.decide.open()
+        self.protect = Link(self.context, ACCOUNT, "protect", self.run_dir)
+        for link in (self.control, self.decide, self.protect):
+            link.open()
         self.process: subprocess.Popen[bytes] | None = None
         self.incarnation = 0
         self.settings = Settings()
@@ -121,6 +123,7 @@ class Scene:
             self.control.send(encode(status), "route")
         self.heard += [self._control_reader.read(body) for _, body in self.control.drain(1000)]
         self.said += [self._account_reader.read(body) for _, body in self.decide.drain(1000)]
+        self.protect.drain(1000)
 
     def until(self, found, timeout_s: float = 60.0):
         """The first truthy value of found(); fails with route's output when it never comes."""
@@ -147,15 +150,17 @@ class Scene:
         return None
 
     def hello(self) -> Welcomed:
+        """Both readers who remember greet; decide's welcome is returned."""
         self.said.clear()
-        hello = Hello(
-            role="decide",
-            incarnation=1,
-            version=MESSAGE_VERSION,
-            config_hash="h",
-            mark=0,
-        )
-        self.until(lambda: self.decide.send(encode(hello)))
+        for link in (self.protect, self.decide):
+            hello = Hello(
+                role=link.role,
+                incarnation=1,
+                version=MESSAGE_VERSION,
+                config_hash="h",
+                mark=0,
+            )
+            self.until(partial(link.send, encode(hello)))
         return self.until(lambda: self.first(Welcomed, self.said))
 
     def settle(self) -> None:
@@ -200,7 +205,7 @@ class Scene:
             self.process.kill()
             self.process.wait()
             self.process.stdout.close()
-        for link in (self.control, self.decide):
+        for link in (self.control, self.decide, self.protect):
             link.close(0)
         self.context.destroy(0)
 

@@ -2,7 +2,18 @@
 
 import msgspec
 import pytest
-from actor_scene import BALANCES, EVENTS, POLICY, Scene, active, answer, entered, held, status
+from actor_scene import (
+    BALANCES,
+    EVENTS,
+    POLICY,
+    Scene,
+    active,
+    answer,
+    entered,
+    held,
+    hello,
+    status,
+)
 from domain_scene import BTC, ID, D, intent, ns, order_id, quote, said, traded
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,14 +26,12 @@ from shared.domain.replica import Replica
 from shared.messages.account import (
     Beat,
     EventSaid,
-    Hello,
     HelloRefused,
     IntentEnded,
     IntentRefused,
     ProtectionStatus,
     Welcomed,
 )
-from shared.messages.base import MESSAGE_VERSION
 from shared.messages.control import (
     ASKED_BY_A_PERSON,
     ENGINE_STOP,
@@ -528,17 +537,6 @@ def test_nothing_enters_while_stopping():
 
 
 # ── readers (L8, L12) ───────────────────────────────────────────────────────────────────────────
-
-
-def hello(mark=0, version=MESSAGE_VERSION, config="c0ffee", marked_in=""):
-    return Hello(
-        role="decide",
-        incarnation=1,
-        version=version,
-        config_hash=config,
-        mark=mark,
-        marked_in=marked_in,
-    )
 
 
 def test_a_reader_is_welcomed_with_everything():

@@ -1,22 +1,21 @@
 """Route and its readers: what they have seen and the journal does not hold trips (L12)."""
 
-from actor_scene import Scene, active, status
-from domain_scene import intent
+import pytest
+from actor_scene import Scene, active, answer, entered, hello, status
+from domain_scene import intent, said, traded
 
-from shared.messages.account import Hello, Welcomed
-from shared.messages.base import MESSAGE_VERSION
+from shared.messages.account import EventSaid, IntentEnded, IntentRefused, Welcomed
 from shared.messages.control import TradingState, Tripped
-
-
-def hello(mark, marked_in):
-    return Hello(
-        role="protect",
-        incarnation=1,
-        version=MESSAGE_VERSION,
-        config_hash="c0ffee",
-        mark=mark,
-        marked_in=marked_in,
-    )
+from shared.messages.venue import (
+    CancelOrder,
+    Meaning,
+    Outcome,
+    PlaceOco,
+    PlaceOrder,
+    TakeSnapshot,
+    VenueReported,
+    VenueStatus,
+)
 
 
 def grown_again():
@@ -35,27 +34,27 @@ def grown_again():
 
 def test_a_journal_that_was_lost_and_has_grown_again_is_not_the_one_that_was_seen():
     scene, epoch, (mark, marked_in) = grown_again()
-    scene.give(hello(mark, epoch))
+    scene.give(hello("protect", mark, epoch))
     assert scene.said(Tripped) == []
-    scene.give(hello(mark, marked_in))
+    scene.give(hello("protect", mark, marked_in))
     assert f"row {mark} of run1.1, which protect has seen" in scene.actor.trips.tripped
     scene.give(intent(), 0.4)
     assert not scene.account.intents
     scene.actor.trips.rearm()
-    scene.give(hello(mark, marked_in))
+    scene.give(hello("protect", mark, marked_in))
     assert scene.actor.trips.tripped == "", "once: after a person has looked it is no news"
 
 
 def test_the_trip_is_said_before_the_welcome_that_makes_the_reader_forget():
     scene, _, lost = grown_again()
-    scene.give(hello(*lost))
+    scene.give(hello("protect", *lost))
     kinds = [type(m) for _, m in scene.says if isinstance(m, Tripped | Welcomed)]
     assert kinds == [Tripped, Welcomed]
 
 
 def test_a_trip_is_said_again_until_the_latch_stands():
     scene, _, lost = grown_again()
-    scene.give(hello(*lost), 0.3)
+    scene.give(hello("protect", *lost), 0.3)
     for tenths in range(4, 25):
         scene.tick(tenths / 10)
     assert len(scene.said(Tripped)) == 3
@@ -63,3 +62,77 @@ def test_a_trip_is_said_again_until_the_latch_stands():
     for tenths in range(26, 60):
         scene.tick(tenths / 10)
     assert len(scene.said(Tripped)) == 3
+
+
+# ── before they have spoken ─────────────────────────────────────────────────────────────────────
+
+
+def restarted(rows=(), **more):
+    """A new process of route, reconciled and told that all is well, whom nobody has greeted."""
+    scene = Scene(rows=rows, incarnation=2, **more)
+    scene.start(greeted=False)
+    scene.reconcile(0.1)
+    scene.give(status(), 0.2)
+    return scene
+
+
+def refusals(scene):
+    return [e.event for e in scene.said(EventSaid) if isinstance(e.event, IntentRefused)]
+
+
+@pytest.mark.parametrize("first", ["decide", "protect"])
+def test_nothing_is_bought_before_both_who_remember_have_spoken(first):
+    """L12: rows may be lost that the other one has seen."""
+    scene = restarted()
+    assert scene.give(intent(), 0.3) == []
+    scene.give(hello(first), 0.4)
+    scene.give(hello("observe"), 0.4)
+    scene.give(hello(first), 0.5)
+    assert scene.give(intent(intent_id="run1-2"), 0.5) == []
+    assert [one.reason for one in refusals(scene)] == ["not_active", "not_active"]
+    scene.give(hello({"decide": "protect", "protect": "decide"}[first]), 0.6)
+    [order] = scene.give(intent(intent_id="run1-3"), 0.7)
+    assert isinstance(order, PlaceOrder)
+
+
+def test_a_reader_of_another_build_has_not_said_what_it_has_seen():
+    scene = restarted()
+    scene.give(hello("decide"), 0.3)
+    scene.give(hello("protect", config="decaf"), 0.3)
+    assert scene.give(intent(), 0.4) == []
+
+
+def test_a_reader_that_dies_and_comes_back_has_nothing_to_add():
+    """What it has seen of this process is in the journal, and of earlier ones it has spoken."""
+    scene = restarted()
+    scene.greet()
+    scene.give(hello("protect"), 0.3)
+    [order] = scene.give(intent(), 0.4)
+    assert isinstance(order, PlaceOrder)
+
+
+def in_doubt():
+    """The answer to a first step was lost with its process, and the next one takes it back."""
+    scene = restarted(rows=entered().rows)
+    assert [type(one) for one in scene.calls] == [TakeSnapshot, CancelOrder]
+    return scene
+
+
+def test_an_intent_under_way_ends_where_nobody_has_spoken_yet():
+    """L12: its next step would be bought on a journal that may be short. As under REDUCING."""
+    scene = in_doubt()
+    gone = answer(scene.calls[-1], Outcome.REFUSED, at=0.3, meaning=Meaning.UNKNOWN_ORDER)
+    [asked] = scene.give(gone, 0.3)
+    expired = said(status=VenueStatus.EXPIRED)
+    assert scene.give(answer(asked, at=0.4, orders=(expired,)), 0.4) == []
+    assert not scene.account.intents
+    [ended] = [e.event for e in scene.said(EventSaid) if isinstance(e.event, IntentEnded)]
+    assert ended.reason == "no entries any more"
+
+
+def test_protection_and_exits_wait_for_nobody():
+    """L5: what was bought is protected, whoever has spoken."""
+    scene = in_doubt()
+    filled = VenueReported(order=said(status=VenueStatus.FILLED, filled="1"), trade=traded())
+    [stop] = scene.give(filled, 0.3)
+    assert isinstance(stop, PlaceOco)
