@@ -106,9 +106,14 @@ class Keeping:
             self._store.failed = str(error)
 
     @property
+    def disk_error(self) -> str:
+        """What the disk said when it refused a write since the start; empty while it has not."""
+        return "" if self._store is None else self._store.failed
+
+    @property
     def degraded(self) -> bool:
         """Whether the disk refused a write since the start."""
-        return self._store is not None and bool(self._store.failed)
+        return bool(self.disk_error)
 
     def snapshot(self, actor: LiveActor) -> bool:
         """Stores the actor's state if rows came since the last time; True when it did."""
@@ -123,14 +128,20 @@ class Keeping:
         self._snapshot_seq = store.seq
         return True
 
+    def latch_set(self) -> None:
+        """This process has closed the latch, and need not look to know that it was in place."""
+        self._latch_seen = True
+
     def rearmed(self, latch: str) -> bool:
-        """Whether a latch that was seen in place is gone, and with it the own trip: a person did
-        that. A disk that still takes nothing outlasts it."""
+        """Whether a latch that was in place is gone: a person did that, and it ends the own trip.
+
+        A disk that takes nothing is a trip that stands: it has to be latched and said anew, or all
+        others would take this process for one that trades (L9)."""
         if latch:
             self._latch_seen = True
-        elif self._latch_seen and not self.degraded:
+        elif self._latch_seen:
             self._latch_seen = False
-            self.trip_reason = ""
+            self.trip_reason = f"disk: {self.disk_error}" if self.degraded else ""
             return True
         return False
 

@@ -120,13 +120,13 @@ class Runtime:
     def trip(self, reason: str) -> None:
         """Latches REDUCING: the file, the supervisor, the actor from its next turn on (L9)."""
         self._keeper.trip_reason = self._keeper.trip_reason or reason
-        self._words.trip(self.latch, reason, self.clock.now_ns())
+        self._words.trip(self.latch, self._keeper, self.clock.now_ns())
 
     def latched(self) -> str:
         """Why exits only, by this process's own trip or by the latch file; empty when neither.
 
-        A latch that was set and is gone was re-armed by a person: that ends the own trip too, but
-        for a disk that still takes nothing."""
+        A latch that was set and is gone was re-armed by a person: that ends the own trip too. A
+        disk that takes nothing closes the latch again, in this turn or at the next beat."""
         text = self.latch.text()
         if self._keeper.rearmed(text):
             self._words.rearmed()
@@ -285,7 +285,7 @@ class Runtime:
         if batch.journal:
             self._fate.committed()
         if not whole and not self._words.trip_said:
-            self._words.trip(self.latch, self._keeper.trip_reason, began_ns)
+            self._words.trip(self.latch, self._keeper, began_ns)
         for timer in batch.timers:
             self.timers.perform(timer)
         self._words.say_all(batch.says, self.latch, began_ns)
@@ -339,13 +339,15 @@ class Runtime:
         self._loop.call_later(BEAT_S, self._tick)
         self.watch.alive()
         now_ns = self.clock.now_ns()
-        self._words.beat(now_ns, self.figures())
+        self._words.beat(now_ns, self.figures(), self._keeper.disk_error)
         if not self._started:
             return
         if self.actor.ready:
             self._words.ready(now_ns)
         if self._keeper.trip_reason:
-            self._words.trip(self.latch, self._keeper.trip_reason, now_ns)
+            self.latched()  # The latch may have been opened since: that ends the trip, or does not.
+        if self._keeper.trip_reason:
+            self._words.trip(self.latch, self._keeper, now_ns)
         if now_ns - self._checkpoint_ns >= self.launch.settings.storage.checkpoint_s * NS_PER_S:
             self._checkpoint_ns = now_ns
             if self._keeper.snapshot(self.actor):

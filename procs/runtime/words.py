@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from procs.runtime.keeping import Keeping
 from procs.runtime.latch import Latch
 from procs.runtime.launch import Launch
 from procs.runtime.links import SUPERVISE, Links
@@ -29,13 +30,16 @@ class Words:
         self._cpus, self._nice = placed
         self._latch_asked = False
 
-    def beat(self, now_ns: int, figures: dict[str, float]) -> None:
-        """Says that the process lives."""
-        role, incarnation = self._launch.role, self._launch.incarnation
-        self._links.say(
-            SUPERVISE,
-            Heartbeat(role=role, incarnation=incarnation, at_ns=now_ns, figures=figures),
+    def beat(self, now_ns: int, figures: dict[str, float], disk_error: str) -> None:
+        """Says that the process lives, and whether its disk does."""
+        word = Heartbeat(
+            role=self._launch.role,
+            incarnation=self._launch.incarnation,
+            at_ns=now_ns,
+            figures=figures,
+            disk_error=disk_error,
         )
+        self._links.say(SUPERVISE, word)
 
     def ready(self, now_ns: int) -> None:
         """Says that the process has recovered and reconciled, unless that was said."""
@@ -57,11 +61,14 @@ class Words:
         if is_unheard(status, self._launch.role, self._launch.incarnation):
             self.ready_said = False
 
-    def trip(self, latch: Latch, reason: str, now_ns: int) -> None:
-        """Sets the latch once, and says once that this process may only reduce (L9)."""
+    def trip(self, latch: Latch, keeping: Keeping, now_ns: int) -> None:
+        """Sets the latch once, and says once that this process may only reduce: until a person
+        opens the latch, and again if the trip stands (L9)."""
+        reason = keeping.trip_reason
         if not self._latch_asked:
             self._latch_asked = True
-            self._latch(latch, reason, now_ns)
+            if self._latch(latch, reason, now_ns):
+                keeping.latch_set()
         if not self.trip_said:
             word = Tripped(role=self._launch.role, reason=reason, at_ns=now_ns)
             self.trip_said = self._links.say(SUPERVISE, word)
@@ -74,7 +81,8 @@ class Words:
                 self._latch(latch, said.message.reason, now_ns)
             self._links.say(said.to, said.message)
 
-    def _latch(self, latch: Latch, reason: str, now_ns: int) -> None:
+    def _latch(self, latch: Latch, reason: str, now_ns: int) -> bool:
+        """Whether it stands now."""
         fields: dict[str, Any] = {"reason": reason}
         try:
             latch.set(f"{self._launch.role}: {reason}")
@@ -83,9 +91,10 @@ class Words:
             # this process keeps to its own reason for as long as it lives.
             fields["latch_error"] = str(error)
         self._log.write("errors", "process_tripped", fields, now_ns)
+        return "latch_error" not in fields
 
     def rearmed(self) -> None:
-        """A person removed the latch: a later trip is a new one."""
+        """A person removed the latch: a trip that stands, or comes later, is a new one."""
         self._latch_asked = self.trip_said = False
 
     def stopped(self, report: dict[str, Any]) -> bool:

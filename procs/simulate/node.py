@@ -119,12 +119,10 @@ class Node(Process):
 
     def latched(self) -> str:
         """Why exits only; empty when entries may be."""
-        if self.rescue:
-            return RESCUE
         text = self._surroundings.latch(self)
         if self.keeping.rearmed(text):
             self._trip_said = False
-        return self.keeping.trip_reason or text
+        return RESCUE if self.rescue else self.keeping.trip_reason or text
 
     def recovered(self) -> Any:
         """A fresh actor with what is on the disk, beside the living one."""
@@ -138,8 +136,15 @@ class Node(Process):
         if not self.alive or self.held:
             return
         now_ns = self._agenda.now_ns
-        beat = Heartbeat(role=self.role, incarnation=self.incarnation, at_ns=now_ns)
+        beat = Heartbeat(
+            role=self.role,
+            incarnation=self.incarnation,
+            at_ns=now_ns,
+            disk_error=self.keeping.disk_error,
+        )
         self._around.say(self, Say("supervise", beat))
+        if self.keeping.trip_reason:
+            self.latched()
         if self.keeping.trip_reason:
             self._trip()
 
@@ -272,6 +277,7 @@ class Node(Process):
         if not self._trip_said:
             self._trip_said = True
             self._surroundings.tripped(self, self.keeping.trip_reason)
+            self.keeping.latch_set()
 
     def _refusal(self, what: str) -> str:
         return self._surroundings.refusal(self, what)

@@ -257,6 +257,12 @@ class Supervisor:
         return Steered(ok=True, text="kill switch latched; `seawall rearm` opens it")
 
     def _rearm(self, effects: list[SuperviseEffect]) -> Steered:
+        """Opens the latch, unless a disk has closed it for as long as a process lives (L11)."""
+        troubles = [child.disk_trouble for child in self.roster.children.values()]
+        if any(troubles):
+            told = "; ".join(filter(None, troubles))
+            way_out = "mend the disk or make room, `seawall stop`, start again, then rearm"
+            return Steered(ok=False, text=f"not rearmed: {told}; {way_out}")
         was = self.latch
         self.latch = ""
         self._latch_alarmed = False

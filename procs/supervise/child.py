@@ -191,6 +191,8 @@ class Child(msgspec.Struct, kw_only=True):
     exit_code: int | None = None
     report: dict[str, Any] | None = None
     figures: dict[str, float] = {}
+    disk_error: str = ""
+    """Why its journal takes no rows any more; a new process tries again (L11)."""
     cpus: tuple[int, ...] = ()
     nice: int = 0
     cpu_pct: float = 0.0
@@ -200,6 +202,13 @@ class Child(msgspec.Struct, kw_only=True):
     def running(self) -> bool:
         """Whether a process exists."""
         return self.phase in RUNNING
+
+    @property
+    def disk_trouble(self) -> str:
+        """What a person has to be told of its disk; empty while it works."""
+        if not self.running or not self.disk_error:
+            return ""
+        return f"{self.spec.role} cannot write its journal: {self.disk_error}"
 
     @property
     def left_well(self) -> bool:

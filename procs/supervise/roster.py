@@ -113,7 +113,7 @@ class Roster:
                 child.pid = 0
                 child.spawned_at_ns = now_ns
                 child.heard_at_ns = child.dumped_at_ns = 0
-                child.figures = {}
+                child.figures, child.disk_error = {}, ""
                 child.report = None
                 effects.append(
                     Spawn(role=child.spec.role, incarnation=child.incarnation, rescue=child.rescue)
@@ -128,7 +128,7 @@ class Roster:
         if child is not None and child.running:
             child.heard_at_ns = now_ns
             child.dumped_at_ns = 0
-            child.figures = beat.figures
+            child.figures, child.disk_error = beat.figures, beat.disk_error
 
     def on_ready(self, ready: ProcessReady | ChildReady, now_ns: int) -> list[SuperviseEffect]:
         """Recovered and reconciled: the next may start."""

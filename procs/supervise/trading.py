@@ -37,6 +37,9 @@ def judge(
             reason = _missing(child, now_ns)
             if reason:
                 reasons.append(reason)
+        if child.disk_trouble:
+            # Its own trip, which the latch file may not show: it keeps the first reason of all.
+            reasons.append(child.disk_trouble)
     if reasons:
         state = max(state, TradingState.REDUCING)
     return state, tuple(reasons)

@@ -54,6 +54,8 @@ class Heartbeat(Message, frozen=True, kw_only=True, tag="heartbeat"):
     incarnation: int
     at_ns: int
     figures: dict[str, float] = {}
+    disk_error: str = ""
+    """Why its journal takes no rows any more: until a new process, whatever a person says (L11)."""
 
 
 class ProcessStopped(Message, frozen=True, kw_only=True, tag="process_stopped"):

@@ -5,7 +5,9 @@ import pytest
 from procs.simulate.world import World
 from procs.supervise import roster
 from procs.supervise.child import RESTARTS_MAX
-from shared.messages.control import ProcessPhase, TradingState
+from procs.supervise.effects import SteerAsked
+from shared.journal.journal import DiskError
+from shared.messages.control import ProcessPhase, Steer, TradingState
 from shared.units import NS_PER_S
 
 START_ORDER = ["route", "protect", "ingest", "decide", "observe"]
@@ -161,6 +163,29 @@ def test_a_latch_stands_until_a_person_has_looked(world):
     go_on(world, 6)
     assert world.machine.latch == ""
     assert world.dice.counts["person_rearm"] == 1
+
+
+def test_a_latch_cannot_be_opened_over_a_disk_that_refused(world):
+    """L9, L11: the state that all are told is the one that holds; a new process ends it."""
+    boss, node = world.machine.overseer, world.nodes["protect"]
+    world.machine.damage._broken["protect"] = (world.agenda.now_ns + NS_PER_S, ("journal",))
+    node.keeping.refused(DiskError("disk I/O error"))
+    go_on(world, 0.5)
+    assert world.machine.latch == "protect: disk: disk I/O error"
+    told = "protect cannot write its journal: disk I/O error"
+    assert boss.actor.reasons == ("kill switch latched: protect: disk: disk I/O error", told)
+    boss.take(SteerAsked(peer="person", steer=Steer(verb="rearm")))
+    assert world.machine.latch
+    for _ in range(2):
+        world.machine.latch = ""
+        go_on(world, 0.3)
+        assert world.machine.latch == "protect: disk: disk I/O error"
+        assert boss.actor.state is TradingState.REDUCING
+    go_on(world, 20)
+    assert world.machine.runs == 2, "a person started it again"
+    assert world.machine.latch == ""
+    assert boss.actor.reasons == ()
+    assert not node.keeping.degraded
 
 
 def test_a_wrong_clock_latches_and_is_set_right(world):

@@ -77,6 +77,7 @@ class Around:
 
     def tripped(self, node, reason):
         self.trips.append(reason)
+        self.latch_text = self.latch_text or reason
 
     def latches(self, node, reason):
         assert self.said == []
@@ -225,6 +226,31 @@ def test_without_a_disk_exits_go_on_and_a_new_process_has_the_rows(scene):
     node.start()
     assert node.actor.seq == 1
     assert (len(node.disk.rows), len(node.disk.emergency)) == (1, 0)
+
+
+def test_a_disk_that_refused_trips_again_behind_each_rearm(scene):
+    """L9, L11: as in the live loop, in the next turn or at the next beat."""
+    node, around = scene.node, scene.around
+    around.refused = {"journal"}
+    node.take([node.actor.row()])
+    around.refused = set()
+    for again in (lambda: node.take("a"), node.beat, node.beat):
+        around.latch_text = ""
+        again()
+        assert around.latch_text == "disk: disk is full"
+    assert around.trips == ["disk: disk is full"] * 4
+    assert around.said[-1][1].disk_error == "disk is full"
+
+
+def test_a_trip_of_a_healthy_disk_ends_with_the_latch(scene):
+    node, around = scene.node, scene.around
+    node.keeping.trip_reason = "rows are lost"
+    node.beat()
+    around.latch_text = ""
+    node.beat()
+    node.take("a")
+    assert (node.keeping.trip_reason, around.latch_text) == ("", "")
+    assert around.trips == ["rows are lost"]
 
 
 def test_readiness_is_said_until_it_was_heard(scene):

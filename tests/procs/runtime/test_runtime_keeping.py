@@ -59,3 +59,42 @@ def test_a_latch_that_was_seen_and_is_gone_ends_the_own_trip(path):
     assert keeper.rearmed("")
     assert keeper.trip_reason == ""
     keeper.close()
+
+
+@pytest.fixture
+def broken(path, monkeypatch):
+    """A process whose disk refused a sync."""
+    keeper = Keeper(path, "decide", DecideEvent, 1000)
+    keeper.recover(Folding())
+
+    def refuse(self, seq):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(MarkFile, "set", refuse)
+    assert not keeper.commit(turn(1, durable=True), 0)
+    monkeypatch.undo()
+    yield keeper
+    keeper.close()
+
+
+def test_a_disk_that_refused_outlasts_the_latch_and_is_to_be_said_again(broken):
+    """L9, L11: also to whoever opens the latch more than once."""
+    reason = broken.trip_reason
+    assert reason == f"disk: {broken.disk_error}"
+    for _ in range(2):
+        assert not broken.rearmed("latched")
+        assert broken.rearmed(""), "a trip that stands is said again"
+        assert broken.trip_reason == reason
+        assert not broken.rearmed("")
+
+
+def test_after_a_rearm_the_disk_is_the_reason_whatever_was_first(path, broken):
+    broken.trip_reason = "journal decide.db: row 4 does not continue the chain"
+    broken.rearmed("latched")
+    assert broken.rearmed("")
+    assert broken.trip_reason == f"disk: {broken.disk_error}"
+
+
+def test_a_latch_that_is_opened_before_the_next_look_was_there(broken):
+    broken.latch_set()
+    assert broken.rearmed("")

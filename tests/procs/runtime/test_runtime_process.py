@@ -375,6 +375,40 @@ def test_a_full_disk_trips_and_exits_go_on(rig):
     assert (rig.data_dir / "KILL").exists()
 
 
+def test_a_latch_opened_over_a_disk_that_still_refuses_closes_again(rig):
+    """L9, L11: whoever shows ACTIVE while every entry is refused lies."""
+    child = rig.start()
+    rig.rows(4)
+    latch = rig.data_dir / "KILL"
+    limit = max(file.stat().st_size for file in rig.data_dir.glob("decide.db*"))
+    _, most = resource.prlimit(child.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (limit, most))
+    while not latch.exists() and rig.number < 2000:
+        rig.rows(1)
+    reason = rig.word(Tripped).reason
+    for trips in (2, 3):
+        latch.unlink()
+        rig.until(lambda trips=trips: _trips(rig) == [reason] * trips)
+        assert latch.read_text() == f"decide: {reason}\n"
+    resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (most, most))
+    latch.unlink()
+    rig.until(lambda: _trips(rig) == [reason] * 4)
+    assert f"disk: {rig.beats()[-1].disk_error}" == reason, "it never trusts that disk again"
+    rig.kill()
+    rig.start()
+    rig.words.clear()
+    latch.unlink()
+    rig.rows(3)
+    rig.until(lambda: rig.figure("latched") == 0 and len(rig.beats()) > 3)
+    assert {beat.disk_error for beat in rig.beats()} == {""}
+    assert not latch.exists()
+    assert _trips(rig) == []
+
+
+def _trips(rig):
+    return [word.reason for word in rig.words if isinstance(word, Tripped)]
+
+
 def test_heartbeats_keep_their_pace(rig):
     rig.start()
     rig.until(lambda: len(rig.beats()) >= 6)

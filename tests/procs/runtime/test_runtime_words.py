@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from procs.runtime.keeping import Keeping
 from procs.runtime.latch import Latch
 from procs.runtime.words import Words
 from shared.domain.effects import Say
@@ -60,6 +61,18 @@ def test_a_trip_after_a_rearm_is_latched_again(scene):
     scene.latch.path.unlink()
     scene.words.say_all([trip("second")], scene.latch, 2)
     assert scene.latch.text() == "route: second"
+
+
+def test_a_trip_of_its_own_counts_the_latch_as_seen_once_it_stands(tmp_path, scene):
+    """L9: a person may open it before this process looks for the first time."""
+    keeping = Keeping("route", None, 1000)
+    keeping.trip_reason = "disk: full"
+    scene.words.trip(Latch(tmp_path / "none" / "KILL"), keeping, 1)
+    assert not keeping.rearmed(""), "there was none to open"
+    scene.words.rearmed()
+    scene.words.trip(scene.latch, keeping, 1)
+    assert scene.latch.text() == "route: disk: full"
+    assert keeping.rearmed("")
 
 
 def test_where_no_latch_can_be_written_the_supervisor_still_hears_of_it(tmp_path, scene):

@@ -557,6 +557,42 @@ class TestSteering:
         world.steer("rearm")
         assert alarms(world.tell(word)) == ["kill_switch"]
 
+    def test_a_latch_stays_closed_over_a_disk_that_takes_nothing(self):
+        """L9, L11: and whoever asks is told whose disk it is, and what to do."""
+        world = started()
+        world.steer("kill", "strange fills")
+        world.tell(beat_of(world, "protect", "/data/protect.db: database or disk is full"))
+        assert world.steer("status")[0].data["reasons"] == [
+            "kill switch latched: strange fills",
+            "protect cannot write its journal: /data/protect.db: database or disk is full",
+        ]
+        answer, seen = world.steer("rearm")
+        assert not answer.ok
+        assert "protect cannot write its journal: /data/protect.db: database or" in answer.text
+        assert "seawall stop" in answer.text
+        assert RemoveLatch() not in seen
+        assert answer.data["latch"] == "strange fills"
+        world.die("protect", -9)
+        world.pass_ms(200)
+        world.ready("protect")
+        answer, seen = world.steer("rearm")
+        assert answer.ok
+        assert RemoveLatch() in seen
+        assert answer.data["state"] == "ACTIVE"
+
+    def test_a_disk_that_takes_nothing_is_a_reason_without_any_latch(self):
+        """L9: the strictest of all opinions; the file may be gone, or never have been written."""
+        world = started()
+        world.tell(beat_of(world, "decide", "/data/decide.db: disk I/O error"))
+        world.tell(Tick())
+        assert world.actor.state is TradingState.REDUCING
+        assert world.actor.reasons == (
+            "decide cannot write its journal: /data/decide.db: disk I/O error",
+        )
+        assert not world.steer("rearm")[0].ok
+        world.tell(beat_of(world, "decide", ""))
+        assert world.actor.state is TradingState.ACTIVE
+
     def test_a_latch_file_made_by_anybody_counts(self):
         world = started()
         world.tell(LatchRead("made by hand"))
@@ -608,6 +644,11 @@ class TestSteering:
         assert not answer.ok
         assert "dance" in answer.text
         assert "pause-entries" in answer.text
+
+
+def beat_of(world: World, role: str, disk_error: str) -> Heartbeat:
+    incarnation = world.actor.roster.children[role].incarnation
+    return Heartbeat(role=role, incarnation=incarnation, at_ns=world.now_ns, disk_error=disk_error)
 
 
 class TestTelling:
