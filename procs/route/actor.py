@@ -155,6 +155,7 @@ class Actor:
     def start(self, now_ns: int) -> list[Effect]:
         """Asks the venue for the truth before anything else (L16)."""
         self._unproven = bool(self.latched)
+        self._readers.began_ns = now_ns
         began = RunBegan(at_ns=now_ns, run_id=self.run_id, incarnation=self.incarnation)
         self._recorder.record(began)
         self._tick(now_ns)
@@ -321,7 +322,7 @@ class Actor:
         )
 
     def _hello(self, hello: Hello, now_ns: int) -> None:
-        if self._readers.refuse(hello):
+        if self._readers.is_old(hello) or self._readers.refuse(hello):
             return
         lost = self._readers.loss(hello)
         if lost:

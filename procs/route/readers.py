@@ -29,6 +29,8 @@ class Readers:
     ) -> None:
         self.found_seq = 0
         """The end of the journal when this process began: what it adds itself hides no loss."""
+        self.began_ns = 0
+        """When it began."""
         self._recorder = recorder
         self._instruments = instruments
         self._epoch = epoch
@@ -44,6 +46,11 @@ class Readers:
         """Whether everyone who remembers has told this process of route what it has seen: before
         that a row may be lost that one of them knows, and nothing is bought on it (L12)."""
         return not self._silent
+
+    def is_old(self, hello: Hello) -> bool:
+        """Whether it was said to an earlier route, and came late: that one may have told the reader
+        more since. The next beat of this one is answered with a newer word (L8, L12)."""
+        return hello.at_ns < self.began_ns
 
     def refuse(self, hello: Hello) -> bool:
         """Whether the reader was built or configured differently; then it is told so (L8)."""

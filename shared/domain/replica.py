@@ -66,6 +66,7 @@ class Replica:
             config_hash=self.config_hash,
             mark=self.mark,
             marked_in=self.marked_in,
+            at_ns=now_ns,
         )
         return [Say("route", hello)]
 

@@ -310,6 +310,8 @@ class Hello(Message, frozen=True, kw_only=True, tag="hello"):
     marked_in: str = ""
     """The epoch of route in which the mark was seen; empty where an older program wrote it down.
     What an earlier route had said must be in the journal that this one found."""
+    at_ns: int
+    """Engine time of the mark; what was meant for a route that is dead may be behind it."""
 
 
 class Acknowledge(Message, frozen=True, kw_only=True, tag="acknowledge"):

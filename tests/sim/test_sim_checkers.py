@@ -434,6 +434,7 @@ def test_a_loss_that_nobody_remembers_is_a_loss_only_when_route_was_told(told):
         config_hash="sim",
         mark=lost,
         marked_in=replica.marked_in,
+        at_ns=0,
     )
     if told:
         world.checkers.heard(route, [hello])

@@ -54,7 +54,8 @@ def status(state=TradingState.ACTIVE, latch="", protect_age_ms=100):
     )
 
 
-def hello(role="decide", mark=0, marked_in="", version=MESSAGE_VERSION, config="c0ffee"):
+def hello(role="decide", mark=0, marked_in="", version=MESSAGE_VERSION, config="c0ffee", at=10**6):
+    """Said late enough for any route of a test."""
     return Hello(
         role=role,
         incarnation=1,
@@ -62,6 +63,7 @@ def hello(role="decide", mark=0, marked_in="", version=MESSAGE_VERSION, config="
         config_hash=config,
         mark=mark,
         marked_in=marked_in,
+        at_ns=ns(at),
     )
 
 

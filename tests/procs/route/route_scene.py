@@ -159,6 +159,7 @@ class Scene:
                 version=MESSAGE_VERSION,
                 config_hash="h",
                 mark=0,
+                at_ns=self.clock.now_ns(),
             )
             self.until(partial(link.send, encode(hello)))
         return self.until(lambda: self.first(Welcomed, self.said))

@@ -2,7 +2,7 @@
 
 import pytest
 from actor_scene import Scene, active, answer, entered, hello, status
-from domain_scene import intent, said, traded
+from domain_scene import intent, ns, said, traded
 
 from shared.messages.account import EventSaid, IntentEnded, IntentRefused, Welcomed
 from shared.messages.control import TradingState, Tripped
@@ -108,6 +108,23 @@ def test_a_reader_that_dies_and_comes_back_has_nothing_to_add():
     scene.greet()
     scene.give(hello("protect"), 0.3)
     [order] = scene.give(intent(), 0.4)
+    assert isinstance(order, PlaceOrder)
+
+
+def test_a_word_that_was_said_to_an_earlier_route_is_no_greeting():
+    """L12: that route may have told the reader of rows since. It is not even welcomed: a welcome
+    would make it forget them."""
+    scene = Scene(incarnation=2)
+    scene.start(5.0, greeted=False)
+    scene.reconcile(5.1)
+    scene.give(status(), 5.2)
+    scene.give(hello("decide", at=5.3), 5.3)
+    scene.give(hello("protect", at=4.9), 5.3)
+    assert len(scene.said(Welcomed)) == 1
+    assert scene.give(intent(deadline_ns=ns(6)), 5.4) == []
+    scene.give(hello("protect", at=5.5), 5.5)
+    assert len(scene.said(Welcomed)) == 2
+    [order] = scene.give(intent(intent_id="run1-2", deadline_ns=ns(6)), 5.6)
     assert isinstance(order, PlaceOrder)
 
 

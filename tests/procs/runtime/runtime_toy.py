@@ -88,6 +88,7 @@ class ToyActor:
                     version=self.state.seq,
                     config_hash=str(self.state.total),
                     mark=self.state.seq,
+                    at_ns=now_ns,
                 )
                 return [Say("route", hello), SetTimer("hello", now_ns + HELLO_NS)]
             case TimerFired(key=key):

@@ -1,5 +1,6 @@
 """A reader's copy (L8, L12): complete or asking, never guessing."""
 
+import msgspec
 import pytest
 from domain_scene import BTC, account_of, bought, guarded, ns, opened
 from hypothesis import given
@@ -49,10 +50,17 @@ def said(effects):
 
 def test_it_begins_by_asking_and_asks_again_every_200_ms():
     replica = a_replica()
-    hello = Hello(role="decide", incarnation=3, version=MESSAGE_VERSION, config_hash="hash", mark=0)
+    hello = Hello(
+        role="decide",
+        incarnation=3,
+        version=MESSAGE_VERSION,
+        config_hash="hash",
+        mark=0,
+        at_ns=ns(0),
+    )
     assert said(replica.ask(ns(0))) == [hello]
     assert replica.ask(ns(0.199)) == []
-    assert said(replica.ask(ns(0.2))) == [hello]
+    assert said(replica.ask(ns(0.2))) == [msgspec.structs.replace(hello, at_ns=ns(0.2))]
 
 
 def test_events_before_the_welcome_are_not_folded():
