@@ -26,6 +26,7 @@ from shared.messages.venue import (
     VenueStatus,
     VenueTrade,
 )
+from shared.units import ZERO
 
 SYMBOL = "BTCUSDT"
 BUY = "sw-t1-1-e1"
@@ -387,6 +388,98 @@ def test_a_cap_that_falls_takes_nothing_back_but_nothing_is_added_beyond_it():
     actor.state.seq += 1
     world.checkers.turned(decide)
     assert any("at stake" in text for text in said(world, "L15"))
+
+
+@pytest.fixture
+def half_bought():
+    """A world in which part of a reservation has become a position, the rest may still be spent."""
+    world = running()
+    decide, money = world.nodes["decide"], Money(world.checkers)
+    account, reservations = decide.actor.replica.account, decide.actor.state.reservations
+    while not any(p.cost and p.position_id in reservations for p in account.positions.values()):
+        world.step()
+        money.turned(decide)
+    return HalfBought(world, money)
+
+
+class HalfBought:
+    """Changes what decide knows, and looks at it. Equity is little more than what is held, at cost:
+    whatever is added is beyond the cap."""
+
+    def __init__(self, world, money):
+        self.world = world
+        self.money = money
+        self.decide = world.nodes["decide"]
+        self.state = self.decide.actor.state
+        self.account = self.decide.actor.replica.account
+        [self.name] = self.state.reservations
+        self.reservation = self.state.reservations[self.name]
+        self.position = self.account.positions[self.name]
+        self.decide.actor.marks.clear()
+        self.account.ledger.update(dict.fromkeys(self.account.ledger, ONE))
+
+    def broken(self):
+        """How often the cap was broken, looked at now."""
+        self.state.seq += 1
+        self.money.turned(self.decide)
+        return len(said(self.world, "L15"))
+
+    def forgets(self):
+        del self.account.positions[self.name]
+
+    def finds(self):
+        self.account.positions[self.name] = self.position
+
+    def releases(self):
+        del self.state.reservations[self.name]
+
+    def reserves(self):
+        self.state.reservations[self.name] = self.reservation
+
+
+def test_a_reservation_that_stands_is_not_added_again_when_its_position_is_forgotten(half_bought):
+    """Route's account comes anew and lacks what was bought. That had cost less than was set aside,
+    by its fee in base: a little more is at stake, and equity lacks the position (seed 3878)."""
+    before = half_bought.money._staked
+    half_bought.forgets()
+    assert half_bought.broken() == 0
+    assert half_bought.money._staked > before
+    half_bought.finds()
+    assert half_bought.broken() == 0
+
+
+@pytest.mark.parametrize("again", ["finds", "reserves"])
+def test_what_was_given_back_is_added_when_it_comes_again(half_bought, again):
+    half_bought.forgets()
+    half_bought.releases()
+    assert half_bought.broken() == 0
+    getattr(half_bought, again)()
+    assert half_bought.broken() == 1
+
+
+@pytest.mark.parametrize(("beyond", "broken"), [(0, 0), (1, 1)])
+def test_what_costs_more_than_was_set_aside_for_it_is_added(half_bought, beyond, broken):
+    position = half_bought.position
+    position.bought = position.spent = half_bought.reservation.quote + beyond
+    position.sold = position.base_fees = ZERO
+    assert half_bought.position.cost == half_bought.position.spent
+    assert half_bought.broken() == broken
+
+
+def test_what_was_sold_and_is_held_again_was_not_at_stake_when_another_was_added(half_bought):
+    """The room that a sale had made may be taken by now, also while the reservation stands."""
+    position = half_bought.position
+    half_bought.account.ledger["USDT"] = Decimal(10**6)
+    position.bought = position.spent = half_bought.reservation.quote
+    position.sold, position.base_fees = position.bought - 1, ZERO
+    assert half_bought.broken() == 0
+    other = replace(half_bought.reservation, intent_id="t9-9", symbol="OTHER")
+    half_bought.state.reservations["t9-9"] = other
+    assert half_bought.broken() == 0
+    half_bought.account.ledger["USDT"] = ONE
+    assert half_bought.broken() == 0
+    position.sold = ZERO
+    assert half_bought.broken() == 1
 
 
 def test_a_row_that_readers_know_and_the_journal_lost_forbids_entries():

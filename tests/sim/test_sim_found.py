@@ -69,6 +69,9 @@ FOUND = (
         "disks", 166, id="the next step of an entry left before a reader told of the rows it missed"
     ),
     pytest.param("disks", 344, id="the same, its first step in doubt for longer"),
+    pytest.param(
+        "disks", 3878, id="a check took budget that was set aside all along for new (no bug)"
+    ),
 )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from procs.simulate.checkers.base import Checker
 from shared.domain.account import Account
-from shared.domain.risk import at_stake, equity
+from shared.domain.risk import Reservation, at_stake, equity
 from shared.messages.venue import Side
 from shared.units import HUNDRED, NS_PER_S, ZERO
 
@@ -29,6 +29,11 @@ class Money(Checker):
         self._moved: dict[str, Decimal] = {}
         self._judged = (0, 0, 0)
         self._staked = ZERO
+        self._granted: dict[str, Decimal] = {}
+        """What each intent may cost without anything added, as of the last look: its reservation
+        while that stands, or what is at stake for it."""
+        self._most_staked = ZERO
+        """The most that was at stake since something was last added."""
         self._looked = (0, 0)
         """At which event of which life of route the ledger was last looked at."""
         self._unopened = True
@@ -109,7 +114,10 @@ class Money(Checker):
         """Reservations plus exposure stay within the cap, as decide sees it.
 
         Nothing may be added beyond it: a cap that falls below what is at stake already, because
-        prices fell or are not known yet, takes nothing back."""
+        prices fell or are not known yet, takes nothing back. A reservation that stands is nothing
+        added, whatever route's account books on it and forgets again: budget is "reserved when an
+        intent is approved, committed by fills" (E4). What was at stake with it before may be so
+        again."""
         decide = self.world.nodes["decide"]
         if not decide.alive or not decide.actor.replica.welcomed:
             return
@@ -121,6 +129,11 @@ class Money(Checker):
         policy = decide.actor.policy
         staked = at_stake(account, state.reservations.values())
         before, self._staked = self._staked, staked
+        if self._adds(account, state.reservations):
+            self._most_staked = staked
+        else:
+            before = self._most_staked
+            self._most_staked = max(before, staked)
         if staked <= before:
             return
         cap = equity(account, policy.quote_asset, decide.actor.marks) * Decimal(
@@ -128,6 +141,20 @@ class Money(Checker):
         )
         if staked > cap / HUNDRED:
             self.say(f"at stake {staked}, cap {cap / HUNDRED}")
+
+    def _adds(self, account: Account, reservations: dict[str, Reservation]) -> bool:
+        """Whether more is at stake for an intent than was granted to it at the last look."""
+        before, self._granted = self._granted, {}
+        is_added = False
+        for intent_id in {p.position_id: None for p in account.open_positions()} | reservations:
+            position, reserved = account.positions.get(intent_id), reservations.get(intent_id)
+            cost = position.cost if position is not None else ZERO
+            spent = position.spent if position is not None else ZERO
+            quote = reserved.quote if reserved is not None else ZERO
+            stake = cost + max(quote - spent, ZERO)
+            is_added = is_added or stake > before.get(intent_id, ZERO)
+            self._granted[intent_id] = max(stake, quote)
+        return is_added
 
     def restored(self) -> None:
         """The ledger goes on from an older one, perhaps from none."""
