@@ -11,7 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from procs.route.recorder import Recorder
-from shared.domain.entry import entry_steps
+from shared.domain.entry import CLEAR, Sight, entry_steps
 from shared.domain.exits import close_steps, exit_steps
 from shared.domain.instrument import Instrument
 from shared.domain.mark import Mark
@@ -35,6 +35,7 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     may_enter: bool
     halted: bool
     protect_lives: bool
+    sight: Sight = CLEAR
     unexplained: frozenset[str] = frozenset()
     """Symbols in which nothing is sold until the venue's history was read, late enough (L6)."""
 
@@ -93,7 +94,9 @@ class Drive:
             # A pause delays the next rung, never the end of an intent.
             held = state.intent.intent_id in self._paused_until_ns and conditions.may_enter
             if instrument is not None and not held:
-                steps += entry_steps(account, state, instrument, now_ns, conditions.may_enter)
+                steps += entry_steps(
+                    account, state, instrument, now_ns, conditions.may_enter, conditions.sight
+                )
         for position in account.positions.values():
             instrument = self._instruments.get(position.symbol)
             if instrument is not None and position.status is not PositionStatus.NEW:

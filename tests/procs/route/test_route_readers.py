@@ -1,8 +1,9 @@
 """Route and its readers: what they have seen and the journal does not hold trips (L12)."""
 
+import msgspec
 import pytest
-from actor_scene import Scene, active, answer, entered, hello, status
-from domain_scene import intent, ns, said, traded
+from actor_scene import POLICY, Scene, active, answer, entered, hello, status
+from domain_scene import ID, intent, ns, order_id, said, traded
 
 from shared.messages.account import EventSaid, IntentEnded, IntentRefused, Welcomed
 from shared.messages.control import TradingState, Tripped
@@ -12,6 +13,7 @@ from shared.messages.venue import (
     Outcome,
     PlaceOco,
     PlaceOrder,
+    QueryOrder,
     TakeSnapshot,
     VenueReported,
     VenueStatus,
@@ -128,23 +130,79 @@ def test_a_word_that_was_said_to_an_earlier_route_is_no_greeting():
     assert isinstance(order, PlaceOrder)
 
 
-def in_doubt():
+def in_doubt(**more):
     """The answer to a first step was lost with its process, and the next one takes it back."""
-    scene = restarted(rows=entered().rows)
+    scene = restarted(rows=entered().rows, **more)
     assert [type(one) for one in scene.calls] == [TakeSnapshot, CancelOrder]
     return scene
 
 
-def test_an_intent_under_way_ends_where_nobody_has_spoken_yet():
-    """L12: its next step would be bought on a journal that may be short. As under REDUCING."""
-    scene = in_doubt()
+def first_step_over(**more):
+    """An earlier process sent the first step of an entry; it has ended, and bought nothing."""
+    scene = in_doubt(**more)
     gone = answer(scene.calls[-1], Outcome.REFUSED, at=0.3, meaning=Meaning.UNKNOWN_ORDER)
     [asked] = scene.give(gone, 0.3)
     expired = said(status=VenueStatus.EXPIRED)
     assert scene.give(answer(asked, at=0.4, orders=(expired,)), 0.4) == []
-    assert not scene.account.intents
-    [ended] = [e.event for e in scene.said(EventSaid) if isinstance(e.event, IntentEnded)]
-    assert ended.reason == "no entries any more"
+    return scene
+
+
+def ends(scene):
+    return [e.event.reason for e in scene.said(EventSaid) if isinstance(e.event, IntentEnded)]
+
+
+def test_an_intent_under_way_waits_for_those_who_remember():
+    """L2, L12: rows may be lost that sent its next step. With its end its reservation would fall,
+    and what goes on would be bought a second time."""
+    scene = first_step_over()
+    scene.give(hello("decide"), 0.4)
+    assert scene.give(status(TradingState.REDUCING), 0.5) == []
+    assert (list(scene.account.intents), ends(scene)) == ([ID], [])
+    scene.give(status(), 0.6)
+    [step] = scene.give(hello("protect"), 0.7)
+    assert (type(step), step.client_id) == (PlaceOrder, order_id("e2"))
+
+
+def test_it_ends_when_they_have_spoken_and_nothing_may_be_bought():
+    scene = first_step_over()
+    scene.give(status(TradingState.REDUCING), 0.5)
+    for role in ("decide", "protect"):
+        assert ends(scene) == []
+        assert scene.give(hello(role), 0.6) == []
+    assert ends(scene) == ["no entries any more"]
+
+
+def questions(scene, at):
+    """One more look at what is in doubt, all of which the venue does not know."""
+    scene.give(status(TradingState.REDUCING), at)
+    asked = [one for one in scene.tick(at) if isinstance(one, QueryOrder)]
+    for question in asked:
+        scene.give(answer(question, at=at), at + 0.05)
+    return [question.client_id for question in asked]
+
+
+NEXT_STEPS = [order_id("e2"), order_id("e3")]
+
+
+def test_where_they_stay_silent_the_venue_is_asked_at_the_fence():
+    """L2: an entry is not under way for ever because a reader does not start."""
+    scene = first_step_over()
+    for seconds in range(1, 18):
+        assert questions(scene, float(seconds)) == []
+        assert list(scene.account.intents) == [ID]
+    asked = questions(scene, 18.1) + questions(scene, 18.2)
+    assert asked == NEXT_STEPS
+    assert ends(scene) == ["no entries any more"]
+
+
+def test_without_a_fence_nothing_is_asked_in_their_place():
+    """L2: at such a venue silence proves nothing at any time; only they can tell."""
+    scene = first_step_over(policy=msgspec.structs.replace(POLICY, fence_s=0.0))
+    assert questions(scene, 600.0) == []
+    assert (list(scene.account.intents), ends(scene)) == ([ID], [])
+    for role in ("decide", "protect"):
+        scene.give(hello(role), 600.1)
+    assert ends(scene) == ["no entries any more"]
 
 
 def test_protection_and_exits_wait_for_nobody():

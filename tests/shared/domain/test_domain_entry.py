@@ -23,14 +23,15 @@ from domain_scene import (
     kinds,
     ns,
     opened,
+    order_id,
     refused,
     submitted,
 )
 from msgspec.structs import replace
 
-from shared.domain.entry import entry_steps, refusal_of
+from shared.domain.entry import Sight, entry_steps, refusal_of
 from shared.domain.fold import evolve
-from shared.messages.account import IntentEnded, OrderEnd, SymbolBlocked
+from shared.messages.account import IntentEnded, OrderAdopted, OrderEnd, Purpose, SymbolBlocked
 from shared.messages.venue import OrderKind, Side, TimeInForce
 
 
@@ -181,6 +182,125 @@ def test_a_refused_rung_is_not_tried_again():
         evolve(account, events(steps_of(account))[0])
         evolve(account, refused(f"e{number}"))
     assert reason(steps_of(account)) == "ladder used up"
+
+
+# ── rows that are lost ──────────────────────────────────────────────────────────────────────────
+
+SIGHT = Sight(fence_ns=18 * 10**9)
+
+
+def behind_the_first_step(*more):
+    expired = ended("e1", OrderEnd.EXPIRED, "0.4", at=0.3)
+    first = (submitted("e1"), filled("e1", "0.4"), expired)
+    return account_of(opened(), accepted(), *first, *more)
+
+
+def bereft(*more):
+    """The journal has lost rows: what they sent left before a process began 5 s later."""
+    account = behind_the_first_step(*more)
+    account.positions[ID].forgotten_ns = ns(5)
+    return account
+
+
+def seen(account, sight=SIGHT, at=6.0, may_enter=False):
+    return entry_steps(account, account.intents[ID], BTC, ns(at), may_enter, sight)
+
+
+@pytest.mark.parametrize(
+    ("more", "may_enter", "expected"),
+    [
+        ((), True, "ladder used up"),
+        ((), False, "no entries any more"),
+        ((exit_wanted(),), True, "position on its way out"),
+    ],
+)
+def test_steps_that_lost_rows_may_have_sent_are_in_doubt_until_the_fence(more, may_enter, expected):
+    """L2, L12: with the end of the intent its reservation would fall."""
+    account = bereft(*more)
+    steps = seen(account, may_enter=may_enter)
+    assert kinds(steps) == ["OrderSubmitted", "OrderDoubted"] * 2, "nothing leaves"
+    for step in steps:
+        assert evolve(account, step) is None
+    for leg, price in (("e2", D("100.3")), ("e3", D(100))):
+        order = account.orders[order_id(leg)]
+        assert (order.in_doubt, order.quantity, order.price) == (True, D("0.6"), price)
+        assert order.fence_ns == ns(23)
+    for leg in ("e2", "e3"):
+        assert seen(account, SIGHT, 23, may_enter) == []
+        evolve(account, refused(leg, at=23))
+    assert reason(seen(account, SIGHT, 23, may_enter)) == expected
+
+
+def test_a_step_that_is_found_resting_is_cancelled_while_others_are_in_doubt():
+    """Nobody knows when it was sent: its patience is over."""
+    account = bereft()
+    for step in seen(account):
+        evolve(account, step)
+    evolve(account, acknowledged("e3", at=7))
+    [asked, request] = seen(account, SIGHT, 7, may_enter=True)
+    assert kinds([asked, request]) == ["CancelAsked", "CancelOrder"]
+    assert request.request.client_id == order_id("e3")
+
+
+def test_without_a_fence_absence_never_proves_that_they_were_not_sent():
+    account = bereft()
+    for step in seen(account, Sight()):
+        evolve(account, step)
+    assert account.orders[order_id("e2")].fence_ns == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ((filled("e1", "0.6", trade="2"),), "filled"),
+        ((filled("e1", "0.56", trade="2"),), "remainder too small"),
+    ],
+)
+def test_what_no_lost_row_can_have_sent_holds_up_no_end(more, expected):
+    """Everything was bought, or the venue's filters would refuse the rest."""
+    assert reason(seen(bereft(*more), may_enter=True)) == expected
+
+
+def test_while_nobody_has_told_what_is_lost_an_entry_waits():
+    """L12. What rests is cancelled as ever."""
+    silent = replace(SIGHT, is_whole=False)
+    account = behind_the_first_step()
+    assert seen(account, silent) == seen(account, silent, 0.5, may_enter=True) == []
+    evolve(account, submitted("e2", "0.6", at=1))
+    evolve(account, acknowledged("e2", at=1))
+    assert kinds(seen(account, silent)) == ["CancelAsked", "CancelOrder"]
+    for leg in ("e2", "e3"):
+        if leg == "e3":
+            evolve(account, submitted(leg, "0.6", at=2))
+        evolve(account, ended(leg, OrderEnd.CANCELED, at=3))
+    assert reason(seen(account, silent)) == "no entries any more"
+
+
+def test_the_id_of_a_step_that_only_the_venue_told_of_is_not_used_again():
+    """L2: the row that sent it is lost, and its end came before the news of the loss."""
+    account = behind_the_first_step()
+    adopted = OrderAdopted(
+        at_ns=ns(1),
+        client_id=order_id("e2"),
+        venue_order_id="7",
+        decision_id=ID,
+        symbol=BTC.symbol,
+        side=Side.BUY,
+        kind=OrderKind.LIMIT,
+        purpose=Purpose.ENTRY,
+        quantity=D("0.6"),
+        price=D("100.3"),
+        stop_price=D(0),
+    )
+    evolve(account, adopted)
+    evolve(account, ended("e2", OrderEnd.EXPIRED, at=1.1))
+    submission = seen(account, at=2, may_enter=True)[0]
+    assert submission.client_id == order_id("e3")
+    silent = replace(SIGHT, silent_ns=ns(1))
+    assert events(seen(account, silent))[0].client_id == order_id("e3")
+    evolve(account, submission)
+    evolve(account, ended("e3", OrderEnd.CANCELED, at=3))
+    assert reason(seen(account, at=3, may_enter=True)) == "ladder used up"
 
 
 # ── taking an intent on ─────────────────────────────────────────────────────────────────────────
