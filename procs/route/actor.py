@@ -20,7 +20,7 @@ from procs.route.report import route_figures, route_report
 from shared.domain import answers
 from shared.domain.account import Account, account_bytes, read_account
 from shared.domain.effects import Effect, SetTimer, TimerFired
-from shared.domain.entry import Sight, refusal_of
+from shared.domain.entry import refusal_of
 from shared.domain.evidence import of_balances, of_order, of_trades
 from shared.domain.exits import join
 from shared.domain.fold import evolve
@@ -318,18 +318,8 @@ class Actor:
             may_enter=may_enter,
             halted=self._state is TradingState.HALTED,
             protect_lives=self._protect_lives,
-            sight=self._sight(now_ns),
+            sight=self._readers.sight(self._fence_ns, now_ns),
             unexplained=self._reconciler.unsold(),
-        )
-
-    def _sight(self, now_ns: int) -> Sight:
-        """Where readers stay silent until the fence, the venue is asked in their place (L2)."""
-        began_ns, spoken = self._readers.began_ns, self._readers.all_spoke
-        late = not spoken and 0 < self._fence_ns <= now_ns - began_ns
-        return Sight(
-            is_whole=spoken or late,
-            silent_ns=began_ns if late else 0,
-            fence_ns=self._fence_ns,
         )
 
     def _hello(self, hello: Hello, now_ns: int) -> None:

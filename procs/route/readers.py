@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from procs.route.recorder import Recorder
 from shared.domain.account import account_bytes
+from shared.domain.entry import Sight
 from shared.domain.instrument import Instrument
 from shared.domain.replica import raw
 from shared.messages.account import Hello, HelloRefused, Welcomed
@@ -46,6 +47,16 @@ class Readers:
         """Whether everyone who remembers has told this process of route what it has seen: before
         that a row may be lost that one of them knows, and nothing is bought on it (L12)."""
         return not self._silent
+
+    def sight(self, fence_ns: int, now_ns: int) -> Sight:
+        """What is known of rows that they may miss. Where they stay silent until the fence, the
+        venue is asked in their place (L2)."""
+        is_late = not self.all_spoke and 0 < fence_ns <= now_ns - self.began_ns
+        return Sight(
+            is_whole=self.all_spoke or is_late,
+            silent_ns=self.began_ns if is_late else 0,
+            fence_ns=fence_ns,
+        )
 
     def is_old(self, hello: Hello) -> bool:
         """Whether it was said to an earlier route, and came late: that one may have told the reader
