@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
 from core_ext.histogram import Histogram
 from core_ext.quote import Quote
 from procs.route.drive import Conditions, Drive
@@ -37,6 +39,7 @@ from shared.messages.account import (
     IntentRefused,
     ProtectionAccepted,
     ProtectionStatus,
+    RowsLost,
     RunBegan,
 )
 from shared.messages.base import Message
@@ -117,6 +120,8 @@ class Actor:
         self._beat_ns = 0
         self._unproven = False
         """The journal may lack something: entries wait until ledger and venue have agreed (L12)."""
+        self._missing = ""
+        """Why rows are known to be lost at the start."""
 
     @property
     def account(self) -> Account:
@@ -148,6 +153,10 @@ class Actor:
             evolve(self.account, event)  # type: ignore[arg-type]
         self._readers.found_seq = self.account.seq
 
+    def miss_rows(self, reason: str) -> None:
+        """Told before the start that rows which were written are not in the journal (L12)."""
+        self._missing = reason
+
     def snapshot(self) -> bytes:
         """The account after the last event."""
         return account_bytes(self.account)
@@ -158,11 +167,21 @@ class Actor:
         self._readers.began_ns = now_ns
         began = RunBegan(at_ns=now_ns, run_id=self.run_id, incarnation=self.incarnation)
         self._recorder.record(began)
+        known = self.account.unlatched_loss
+        if self._missing:
+            self._lose_rows(RowsLost(at_ns=now_ns, reason=self._missing))
+        elif known is not None and not self.latched:
+            # Who learnt of it died before anybody else knew.
+            self._unproven = True
+            self.trips.raise_trip(known.reason)
         self._tick(now_ns)
         return self._recorder.drain()
 
     def on(self, message: Any, now_ns: int) -> list[Effect]:
         """Folds what a message says, then drives every intent and position one step further."""
+        loss = self.account.unlatched_loss
+        if loss is not None and self.latched:
+            self._lose_rows(msgspec.structs.replace(loss, at_ns=now_ns))
         match message:
             case Quote():
                 if not self._priced(message):
@@ -328,10 +347,16 @@ class Actor:
         lost = self._readers.loss(hello)
         if lost:
             self._unproven = True
+            self._lose_rows(RowsLost(at_ns=now_ns, reason=lost, epoch=hello.marked_in))
             self.trips.raise_trip(lost)
             # Before the welcome: with it the reader forgets that it has seen more.
             self._say_trip(now_ns)
         self._readers.welcome(hello)
+
+    def _lose_rows(self, loss: RowsLost) -> None:
+        """Power-safe: whoever forgets it again would sell what may be sold already (L6)."""
+        said = msgspec.structs.replace(loss, latched=bool(self.latched))
+        self._recorder.record(said, durable=True)
 
     def _say_trip(self, now_ns: int) -> None:
         """Until the latch stands: a word may be lost, and route may die before the next one."""

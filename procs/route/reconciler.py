@@ -68,16 +68,17 @@ class Reconciler:
             self.ask(now_ns)
 
     def unsold(self) -> frozenset[str]:
-        """Symbols in which nothing is sold yet: what may be sold already, and positions that the
-        journal had lost, with sales of them that may be on their way until the fence (L2, L6)."""
+        """Symbols in which nothing is sold yet: what may be sold already, and positions of which
+        the journal lacks rows, with sales that may be on their way until the fence (L2, L6)."""
         return frozenset(self.unexplained | self._unproven().keys())
 
     def _unproven(self) -> dict[str, int]:
-        """Symbols of positions that the journal had lost, with the instant from which the venue's
-        history proves that it knows all their sales."""
+        """Symbols of positions of which the journal lacks rows, with the instant from which the
+        venue's history proves that it knows all their sales; without a fence what is done is all
+        that it can prove."""
         proof_ns: dict[str, int] = {}
         for position in self._recorder.account.positions.values():
-            if position.forgotten_ns and self._fence_ns:
+            if position.forgotten_ns:
                 symbol, fenced_ns = position.symbol, position.forgotten_ns + self._fence_ns
                 if self._history_ns.get(symbol, 0) < fenced_ns:
                     proof_ns[symbol] = max(fenced_ns, proof_ns.get(symbol, 0))

@@ -18,6 +18,7 @@ from shared.messages.account import (
     EventSaid,
     OrderSubmitted,
     Reconciled,
+    RowsLost,
     RunBegan,
     SymbolBlocked,
 )
@@ -48,7 +49,7 @@ class Recorder:
         seq = self.account.seq
         self._effects.append(Journal(seq, event, durable))
         self._effects.append(Say("peers", EventSaid(seq=seq, event=event)))
-        if not isinstance(event, Reconciled | RunBegan | Alarmed):
+        if not isinstance(event, Reconciled | RunBegan | RowsLost | Alarmed):
             self.changed_ns = event.at_ns
         if isinstance(event, OrderSubmitted):
             self.trips.sent(event.decision_id, event.at_ns)

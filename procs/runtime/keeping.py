@@ -8,7 +8,7 @@ real journal under these rules, the simulation one in memory.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from procs.runtime.shell import LiveActor
 from procs.turn import Batch
@@ -43,6 +43,14 @@ class Store(Protocol):
         """Stores the state after the last row. Raises DiskError."""
 
 
+@runtime_checkable
+class MissesRows(Protocol):
+    """An actor that does not go on as before when rows of its journal are lost (L12)."""
+
+    def miss_rows(self, reason: str) -> None:
+        """Told between `recover` and `start`; what is left was folded."""
+
+
 class Keeping:
     """The journal's side of a turn: recovery, one commit, snapshots, and life without a disk."""
 
@@ -66,6 +74,8 @@ class Keeping:
         actor.recover(recovered.snapshot, recovered.events)
         if recovered.fault:
             self.trip_reason = f"journal {self._name}: {recovered.fault}"
+            if self._store.damaged and isinstance(actor, MissesRows):
+                actor.miss_rows(recovered.fault)
         return self.trip_reason
 
     def salvage(self) -> None:

@@ -38,10 +38,10 @@ STREAMS = ("bookTicker", "depth", "trade")
 JOURNALS = ("route", "decide", "protect")
 CHILDREN = ("route", "protect", "ingest", "decide", "observe")
 ROUTE_WRITES = """
-    RunBegan LedgerOpened BalancesSeen IntentAccepted IntentRefused IntentEnded OrderSubmitted
-    OrderAcknowledged OrderTriggered OrderRefused OrderDoubted OrderAdopted OrderEnded CancelAsked
-    FillBooked ProtectionAccepted ProtectionChanged PositionClosed Reconciled Alarmed
-    CancelOrder QueryOrder TakeSnapshot
+    RunBegan RowsLost LedgerOpened BalancesSeen IntentAccepted IntentRefused IntentEnded
+    OrderSubmitted OrderAcknowledged OrderTriggered OrderRefused OrderDoubted OrderAdopted
+    OrderEnded CancelAsked FillBooked ProtectionAccepted ProtectionChanged PositionClosed
+    Reconciled Alarmed CancelOrder QueryOrder TakeSnapshot
 """
 """What a turn of route begins with: its first event, or its first request."""
 TURNS = (

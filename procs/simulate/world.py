@@ -147,6 +147,8 @@ class World:
         self.events = 0
         self.died_ns = 0
         """When a process last died; of those that were still starting up, only who guards."""
+        self.lost_ns = 0
+        """When rows of route were last lost; 0 while none are."""
         self.healed = False
         self.intents: dict[str, EntryIntent] = {}
         """What decide wanted, as it said it."""
@@ -238,7 +240,8 @@ class World:
         if self._runs_until(self.heal_at_ns) and self.agenda.is_due(self.end_ns):
             self._heal()
             self.step()
-            self._runs_until(self.end_ns)
+            while self._runs_until(self.end_ns) and self.agenda.is_due(self.end_ns):
+                pass  # A loss after the healing has moved the end.
         if not self.checkers.violations:
             self.checkers.at_rest()
         if not self.checkers.violations and self.frames is not None:

@@ -11,9 +11,7 @@ import msgspec
 
 from shared.domain.order import FINAL, Order
 from shared.domain.position import Position, PositionStatus
-from shared.messages.account import (
-    FillBooked,
-)
+from shared.messages.account import FillBooked, RowsLost
 from shared.messages.base import Amount, Reader, encode
 from shared.messages.entry import EntryIntent
 from shared.messages.venue import Side, VenueBalance
@@ -61,8 +59,17 @@ class Account(msgspec.Struct, kw_only=True):
     seq: int = 0
     run_id: str = ""
     run_began_ns: int = 0
+    began_ns: int = 0
+    """When the newest process of route began."""
     epochs: dict[str, int] = {}
     """Processes of route that wrote this journal, oldest first: the row with which each began."""
+    epochs_ns: dict[str, int] = {}
+    """When each of them began."""
+    lost_ns: int = 0
+    """The first instant at which nobody lived any more who wrote rows that are lost, as far as that
+    is known: what these had sent left before it (L12). 0 where none are known to be lost."""
+    unlatched_loss: RowsLost | None = None
+    """A loss that nobody else may know of yet: the latch was not seen in place since."""
     orders: dict[str, Order] = {}
     """Live, or ended with executions still owed."""
     tombstones: dict[str, Order] = {}
@@ -157,6 +164,13 @@ def read_account(data: bytes | memoryview) -> Account:
 def account_bytes(account: Account) -> bytes:
     """JSON of an account, exact."""
     return encode(account)
+
+
+def epoch_order(epoch: str) -> tuple[str, int]:
+    """Sorts epochs by age: later runs have later ids, later incarnations higher numbers."""
+    run, _, incarnation = epoch.rpartition(".")
+    is_number = incarnation.isascii() and incarnation.isdigit() and len(incarnation) < 19
+    return run, int(incarnation) if is_number else 0
 
 
 def _run_of(epoch: str) -> str:

@@ -68,11 +68,13 @@ def _found(account: Account, event: FillBooked) -> Position:
     )
     # Ids of earlier protections of this decision may exist; go on well behind them.
     position.attempts = max(_attempts(account, event.decision_id), default=0)
+    if remembered is None or remembered.accepted_ns < account.lost_ns:
+        position.forgotten_ns = account.lost_ns
     if any(trade.position_id == event.decision_id for trade in account.closed):
         return position
     position.target = _resting_guard(account, event.decision_id)
     if remembered is None:
-        position.forgotten_ns = account.run_began_ns
+        position.forgotten_ns = account.began_ns
     return position
 
 

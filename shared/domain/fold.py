@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from shared.domain.account import Account, ClosedTrade, IntentState, fill_key
+from shared.domain.beginnings import rows_lost, run_began
 from shared.domain.booking import book, found_order, leave_oversold, position_for, replace_inferred
 from shared.domain.order import END_STATUS, FINAL, ILLEGAL, Order, OrderFact, OrderStatus, step
 from shared.domain.position import Position, PositionFact, PositionStatus
@@ -37,20 +38,18 @@ from shared.messages.account import (
     ProtectionChanged,
     Purpose,
     Reconciled,
+    RowsLost,
     RunBegan,
     SymbolBlocked,
 )
 from shared.messages.protection import Exit, Urgency
 from shared.messages.venue import Meaning, Side, TimeInForce
-from shared.units import NS_PER_S, ZERO
+from shared.units import ZERO
 
-MEMORY_NS = 24 * 3600 * NS_PER_S
-"""Tombstones of orders, fills and intents are kept this long (O8, L2)."""
 TOMBSTONES_MAX = 5_000
 FILLS_MAX = 50_000
 CLOSED_MAX = 1_000
 REFUSED_MAX = 200
-EPOCHS_MAX = 200
 
 NOT_JUDGED = frozenset({Meaning.RATE, Meaning.BANNED, Meaning.CLOCK, Meaning.NONE})
 """Refusals that say nothing about the order itself: it was throttled, or never sent."""
@@ -324,16 +323,6 @@ def _filled(account: Account, event: FillBooked) -> str | None:
     return fault
 
 
-def _prune(account: Account, now_ns: int) -> None:
-    """Forgets what is older than a day (O8), counted from the last agreement with the venue: after
-    a long sleep the trades from before it are asked for again, and must be known again (L3)."""
-    oldest = min(now_ns, account.agreed_ns or account.last_reconciled_ns or now_ns) - MEMORY_NS
-    account.tombstones = {i: o for i, o in account.tombstones.items() if o.ended_ns > oldest}
-    account.fills = {key: at for key, at in account.fills.items() if at > oldest}
-    account.ended_intents = {i: s for i, s in account.ended_intents.items() if s.ended_ns > oldest}
-    account.blocked = {s: until for s, until in account.blocked.items() if until > now_ns}
-
-
 def _triggered(account: Account, event: OrderTriggered) -> None:
     order = account.orders.get(event.client_id)
     if order is not None and order.triggered_ns == 0:
@@ -399,32 +388,13 @@ def _reconciled(account: Account, event: Reconciled) -> None:
     account.count("reconcile_mismatches", event.mismatches)
 
 
-def _run_began(account: Account, event: RunBegan) -> None:
-    if account.run_id != event.run_id:
-        account.run_id = event.run_id
-        account.run_began_ns = event.at_ns
-        account.totals = {}
-    account.opening |= account.seq == 1  # An execution may be heard of before any balance is.
-    if event.incarnation:
-        account.epochs[f"{event.run_id}.{event.incarnation}"] = account.seq
-        if len(account.epochs) > EPOCHS_MAX:
-            del account.epochs[next(iter(account.epochs))]
-    # A machine whose clock was set back since has times on record that have not come yet. Asked for
-    # trades from then on, the venue would leave out what happened meanwhile: a day is asked for.
-    day_before_ns = max(event.at_ns - MEMORY_NS, 1)
-    if account.last_reconciled_ns > event.at_ns:
-        account.last_reconciled_ns = day_before_ns
-    if account.agreed_ns > event.at_ns:
-        account.agreed_ns = day_before_ns
-    _prune(account, event.at_ns)
-
-
 def _alarmed(account: Account, event: Alarmed) -> None:
     account.count("alarms")
 
 
 FOLDS: dict[type, Callable[[Account, Any], str | None]] = {
-    RunBegan: _run_began,
+    RunBegan: run_began,
+    RowsLost: rows_lost,
     LedgerOpened: _ledger_opened,
     BalancesSeen: _balances_seen,
     IntentAccepted: _accepted,

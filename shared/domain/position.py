@@ -134,8 +134,9 @@ class Position(msgspec.Struct, kw_only=True):
     attempts: int = 0
     """Numbers its order ids; only grows."""
     forgotten_ns: int = 0
-    """The journal had lost it. Sales of it that the journal has never seen left before this instant
-    and may still come to the venue (L2, L6); 0 when nothing of it was forgotten."""
+    """The journal had lost it, or rows that may be of it. Sales of it that the journal has never
+    seen left before this instant: they are done, or may still come to the venue (L2, L6). 0 when
+    nothing of it was forgotten."""
     protect_refusals: int = 0
     """Refusals of a stop since one was last acknowledged (L5: retry once, then flatten)."""
     last_fill_ns: int = 0

@@ -11,8 +11,8 @@ from decimal import Decimal
 import msgspec
 
 from shared.domain.account import Account
+from shared.domain.beginnings import MEMORY_NS
 from shared.domain.evidence import of_balances, of_order, of_trades
-from shared.domain.fold import MEMORY_NS
 from shared.domain.instrument import Instrument
 from shared.domain.order import OrderStatus
 from shared.domain.steps import Call, Step

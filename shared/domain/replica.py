@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from shared.domain.account import Account, read_account
+from shared.domain.account import Account, epoch_order, read_account
 from shared.domain.effects import Effect, Note, Say
 from shared.domain.fold import evolve
 from shared.domain.instrument import Instrument
@@ -138,13 +138,6 @@ class Replica:
             return [message.event], []
         self._acknowledged = message.seq
         return [message.event], [Say("route", Acknowledge(role=self.role, seq=message.seq))]
-
-
-def epoch_order(epoch: str) -> tuple[str, int]:
-    """Sorts epochs by age: later runs have later ids, later incarnations higher numbers."""
-    run, _, incarnation = epoch.rpartition(".")
-    is_number = incarnation.isascii() and incarnation.isdigit() and len(incarnation) < 19
-    return run, int(incarnation) if is_number else 0
 
 
 def raw(data: bytes) -> msgspec.Raw:

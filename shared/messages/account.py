@@ -60,6 +60,17 @@ class RunBegan(Event, frozen=True, kw_only=True, tag="run_began"):
     """Which process of the run; 0 where an older program wrote only the first one down."""
 
 
+class RowsLost(Event, frozen=True, kw_only=True, tag="rows_lost"):
+    """Rows that were written are not in this journal: route found it broken or shorter than its
+    mark as it began, or a reader has seen more (L12)."""
+
+    reason: str
+    epoch: str = ""
+    """The process of route that had written a row which is lost; empty for the last one before."""
+    latched: bool = False
+    """The latch is in place: no later process has to tell of it, a person will look (L9)."""
+
+
 class LedgerOpened(Event, frozen=True, kw_only=True, tag="ledger_opened"):
     """The balances a fresh journal starts from."""
 
@@ -259,6 +270,7 @@ class Alarmed(Event, frozen=True, kw_only=True, tag="alarmed"):
 
 AccountEvent = (
     RunBegan
+    | RowsLost
     | LedgerOpened
     | BalancesSeen
     | IntentAccepted

@@ -28,10 +28,10 @@ from procs.supervise.rundir import (
 from procs.supervise.venue_child import read_ready
 from shared.clock import EngineClock
 from shared.config.schema import Settings
-from shared.domain.account import Account, account_bytes
+from shared.domain.account import Account, account_bytes, epoch_order
 from shared.domain.effects import Journal as Entry
 from shared.domain.effects import Note
-from shared.domain.replica import Replica, epoch_order, raw
+from shared.domain.replica import Replica, raw
 from shared.errors import JournalError, MessageError, RecordingError
 from shared.journal.archive import unpack_archive
 from shared.journal.emergency import read_emergency

@@ -70,6 +70,23 @@ FOUND = (
     ),
     pytest.param("disks", 344, id="the same, its first step in doubt for longer"),
     pytest.param(
+        "disks", 2607, id="a short journal knew a position, and not the stop that was on its way"
+    ),
+    pytest.param(
+        "disks", 2699, id="an entry ended on a short journal, and the step that was lost could buy"
+    ),
+    pytest.param(
+        "disks", 2004, id="a short journal knew a position, and not that it had been sold"
+    ),
+    pytest.param("disks", 2649, id="the same, heard of from a reader"),
+    pytest.param(
+        "disks", 2343, id="route learnt of lost rows and died; nobody who knew of them lived on"
+    ),
+    pytest.param(
+        "swarm", 42, id="a world ended before the fence of what was lost after it healed (no bug)"
+    ),
+    pytest.param("disks", 2552, id="a bound of two fences, in a world of three losses (no bug)"),
+    pytest.param(
         "disks", 3878, id="a check took budget that was set aside all along for new (no bug)"
     ),
 )

@@ -68,9 +68,12 @@ class Protection(Checker):
                 continue
             since_ns = stopless[decision] = self._stopless_since_ns.get(decision, now_ns)
             tried_ns = self._tried_ns.get(decision, -REARMED_AFTER_NS)
-            calm_from_ns = max(since_ns, self._calm_from_ns, tried_ns + REARMED_AFTER_NS)
+            proven_ns = world.lost_ns + RESOLVED_WITHIN_NS if world.lost_ns else 0
+            calm_from_ns = max(since_ns, self._calm_from_ns, tried_ns + REARMED_AFTER_NS, proven_ns)
             calm_ns = now_ns - calm_from_ns
-            if now_ns - since_ns > STOPLESS_BOUND_NS or calm_ns > CALM_STOPLESS_BOUND_NS:
+            # Rows of route that are lost make its sales unknown anew, each time (L2, L6).
+            stopless_ns = now_ns - max(since_ns, world.lost_ns)
+            if stopless_ns > STOPLESS_BOUND_NS or calm_ns > CALM_STOPLESS_BOUND_NS:
                 self.say(f"{decision}: no stop at the venue for {(now_ns - since_ns) / 1e9:.1f} s")
             if guarded:
                 continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from procs.simulate.checkers.base import Checker
-from shared.domain.replica import epoch_order
+from shared.domain.account import epoch_order
 from shared.ids import attempt_of, decision_of
 from shared.messages.entry import EntryIntent
 from shared.messages.protection import SetProtection, Target

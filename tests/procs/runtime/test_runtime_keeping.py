@@ -17,6 +17,15 @@ class Folding:
         return b"{}"
 
 
+class Missing(Folding):
+    """An actor to whom a loss matters."""
+
+    missed = ""
+
+    def miss_rows(self, reason):
+        self.missed = reason
+
+
 def turn(*numbers, durable=False):
     return gather([Entry(seq, RouteMarked(seq=seq, at_ns=seq), durable) for seq in numbers])
 
@@ -98,3 +107,36 @@ def test_after_a_rearm_the_disk_is_the_reason_whatever_was_first(path, broken):
 def test_a_latch_that_is_opened_before_the_next_look_was_there(broken):
     broken.latch_set()
     assert broken.rearmed("")
+
+
+def test_an_actor_to_whom_it_matters_is_told_of_lost_rows_before_it_starts(path):
+    """L12: after the salvage the journal is whole again, and says nothing of it."""
+    keeper = Keeper(path, "decide", DecideEvent, 1000)
+    keeper.recover(Folding())
+    assert keeper.commit(turn(1, 2, 3, durable=True), 0)
+    keeper.close()
+    path.unlink()
+    shorter, actor = Keeper(path, "decide", DecideEvent, 1000), Missing()
+    fault = shorter.recover(actor)
+    assert actor.missed
+    assert fault.endswith(actor.missed)
+    shorter.salvage()
+    shorter.close()
+    again, actor = Keeper(path, "decide", DecideEvent, 1000), Missing()
+    assert (again.recover(actor), actor.missed) == ("", "")
+    again.close()
+
+
+def test_a_disk_that_refuses_has_lost_no_rows(path, monkeypatch, broken):
+    """Its rows are in the reserve, and the next start has them."""
+    broken.commit(turn(2), 0)
+    broken.close()
+
+    def refuse(self, seq):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(MarkFile, "set", refuse)
+    keeper, actor = Keeper(path, "decide", DecideEvent, 1000), Missing()
+    assert "Input/output error" in keeper.recover(actor)
+    assert actor.missed == ""
+    keeper.close()

@@ -32,8 +32,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from shared.domain.account import Account, account_bytes, fill_key, read_account
+from shared.domain.beginnings import EPOCHS_MAX, MEMORY_NS
 from shared.domain.booking import OVERSOLD_MAX
-from shared.domain.fold import EPOCHS_MAX, FILLS_MAX, FOLDS, MEMORY_NS, REFUSED_MAX, evolve
+from shared.domain.fold import FILLS_MAX, FOLDS, REFUSED_MAX, evolve
 from shared.domain.order import OrderStatus
 from shared.domain.position import PositionStatus
 from shared.messages.account import (

@@ -22,7 +22,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.account import Account
-from shared.domain.fold import MEMORY_NS, evolve
+from shared.domain.beginnings import MEMORY_NS
+from shared.domain.fold import evolve
 from shared.domain.reconcile import (
     compare,
     held_symbols,

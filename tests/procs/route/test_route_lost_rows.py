@@ -1,0 +1,223 @@
+"""Rows of the journal are lost, and what they had sold is not offered again (L2, L6, L12)."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from actor_scene import POLICY, Scene, answer, held, hello, status
+from domain_scene import ID, D, intent, ns, order_id, said, traded
+
+from shared.domain.position import PositionStatus
+from shared.messages.account import (
+    EventSaid,
+    ProtectionAccepted,
+    ProtectionStatus,
+    RowsLost,
+)
+from shared.messages.control import Tripped
+from shared.messages.protection import Exit, SetProtection, Urgency
+from shared.messages.venue import (
+    CancelOrder,
+    Outcome,
+    PlaceOco,
+    PlaceOrder,
+    TakeSnapshot,
+    VenueBalance,
+    VenueStatus,
+)
+
+SHORT = "ends at row 9, but row 14 was seen"
+STOPS = (
+    said("s1", stop_price=D(97), price=D("96.51"), group_id="3"),
+    said("t1", price=D(103), group_id="3"),
+)
+SOLD = said("x2", status=VenueStatus.FILLED, filled="1")
+SALE = traded("x2", trade="2", client_id="", price=D(99), venue_order_id=SOLD.venue_order_id)
+
+
+def balances(btc="1", usdt="9900", locked="0"):
+    return (
+        VenueBalance(asset="BTC", free=D(btc), locked=D(locked)),
+        VenueBalance(asset="USDT", free=D(usdt), locked=D(0)),
+    )
+
+
+def rows_before_the_stop():
+    """What is left of the journal: a position is open, its stop is among the rows that are lost."""
+    rows = held().rows
+    sold = next(i for i, row in enumerate(rows) if b'"purpose":"stop"' in row)
+    return rows[:sold]
+
+
+def bereft(policy=POLICY, rows=None, at=5.0, lost=SHORT, incarnation=2):
+    scene = Scene(policy, rows=rows_before_the_stop() if rows is None else rows,
+                  incarnation=incarnation)  # fmt: skip
+    if lost:
+        scene.actor.miss_rows(lost)
+    scene.start(at)
+    scene.give(status(), at)
+    return scene
+
+
+def sales(requests):
+    return [one for one in requests if isinstance(one, PlaceOco | PlaceOrder)]
+
+
+def history_at(scene, at):
+    [asked] = [one for one in scene.tick(at) if isinstance(one, TakeSnapshot)]
+    assert asked.history
+    return asked
+
+
+def test_a_position_that_the_short_journal_knows_is_not_offered_before_the_fence():
+    """A stop of the former life may be on its way."""
+    scene = bereft()
+    assert isinstance(scene.said(EventSaid)[1].event, RowsLost)
+    asked = scene.reconcile(5.1, balances=balances())
+    asked += [one for tenths in range(178) for one in scene.tick(5.2 + tenths / 10)]
+    assert sales(asked) == []
+    assert history_at(scene, 23.0).symbols == ("BTCUSDT",)
+    [stop] = scene.reconcile(23.1, balances=balances())
+    assert (type(stop), stop.quantity) == (PlaceOco, 1)
+
+
+def test_the_stop_that_comes_late_is_the_stop_of_the_position():
+    scene = bereft()
+    scene.reconcile(5.1, balances=balances())
+    history_at(scene, 23.0)
+    asked = scene.reconcile(23.1, orders=STOPS, balances=balances(btc="0", locked="1"))
+    assert asked == [], "nothing is cancelled, nothing is placed"
+    assert scene.position.protection is ProtectionStatus.PROTECTED
+
+
+def test_a_stop_that_rests_is_adopted_at_once_and_stays():
+    """L5: what stands at the venue protects also through the fence."""
+    scene = bereft()
+    asked = scene.reconcile(5.1, orders=STOPS, balances=balances(btc="0", locked="1"))
+    assert [one for one in asked if isinstance(one, CancelOrder)] == []
+    assert scene.position.protection is ProtectionStatus.PROTECTED
+    scene.tick(5.3)
+    assert scene.position.status is PositionStatus.PROTECTING
+    assert scene.tick(6.0) == []
+
+
+def test_a_sale_that_was_made_already_is_found_and_not_made_again():
+    """L6: balances lag, so that ledger and venue seem to agree; the trade names no order of ours
+    that the short journal knows."""
+    scene = bereft()
+    assert sales(scene.reconcile(5.1, trades=(SALE,), balances=balances())) == []
+    assert scene.account.agreed_ns == ns(5.1)
+    asked = history_at(scene, 23.0)
+    assert asked.trades_since_ms <= ns(5.1) // 10**6 - 60_000
+    after = balances(btc="0", usdt="9999")
+    assert sales(scene.reconcile(23.1, orders=(SOLD,), trades=(SALE,), balances=after)) == []
+    assert ID not in scene.account.positions
+    assert scene.account.ledger == {"BTC": 0, "USDT": 9999}
+
+
+def test_an_exit_waits_too():
+    """What a guard, protect or a person wants sold may be sold already."""
+    scene = bereft()
+    scene.reconcile(5.1, balances=balances())
+    leave = Exit(reason="stop", urgency=Urgency.URGENT)
+    wanted = SetProtection(position_id=ID, version=9, target=leave)
+    assert sales(scene.give(wanted, 5.2)) == []
+    assert isinstance(scene.said(EventSaid)[-2].event, ProtectionAccepted)
+    assert scene.position.protection is ProtectionStatus.FLATTENING, "and it counts as bare"
+    assert scene.position.bare_since_ns
+    history_at(scene, 23.0)
+    [sale] = sales(scene.reconcile(23.1, balances=balances()))
+    assert sale.quantity == 1
+
+
+def test_a_history_that_was_asked_for_before_the_fence_proves_nothing():
+    scene = bereft()
+    scene.reconcile(5.1, balances=balances(btc="0.5"))
+    assert sales(scene.reconcile(22.9, balances=balances())) == [], "it left at 5.1"
+    history_at(scene, 23.0)
+    assert len(sales(scene.reconcile(23.1, balances=balances()))) == 1
+
+
+def test_a_death_before_the_fence_does_not_forget_the_loss():
+    """The journal is whole again after the salvage: only the row tells."""
+    scene = bereft(rows=bereft().rows, at=9.0, lost="", incarnation=3)
+    assert sales(scene.reconcile(9.1, balances=balances())) == []
+    assert sales([one for tenths in range(138) for one in scene.tick(9.2 + tenths / 10)]) == []
+    history_at(scene, 23.0)
+    assert len(sales(scene.reconcile(23.1, balances=balances()))) == 1
+
+
+def test_what_a_reader_has_seen_holds_from_then_on():
+    """The mark was lost with the rows: nobody knew before. What was sent stays, and nothing more
+    follows."""
+    scene = bereft(lost="")
+    [oco] = sales(scene.reconcile(5.1, balances=balances()))
+    scene.give(hello("protect", mark=99), 5.15)
+    assert scene.account.lost_ns == ns(5.0), "what the lost rows sent had left when this one began"
+    refused = answer(oco, outcome=Outcome.REFUSED, at=5.1)
+    scene.give(refused, 5.2)
+    asked = [one for tenths in range(177) for one in scene.tick(5.3 + tenths / 10)]
+    assert sales(asked) == []
+    history_at(scene, 23.0)
+    assert len(sales(scene.reconcile(23.1, balances=balances()))) == 1
+
+
+def test_the_loss_is_remembered_over_a_power_cut_and_told_once():
+    scene = bereft(lost="")
+    effects = scene.actor.on(hello("protect", mark=99), ns(5.15))
+    [row] = [one for one in effects if isinstance(getattr(one, "event", None), RowsLost)]
+    assert row.durable
+    again = scene.actor.on(hello("protect", mark=99), ns(5.4))
+    assert not [one for one in again if isinstance(getattr(one, "event", None), RowsLost)]
+
+
+def test_where_absence_never_proves_anything_the_history_alone_must_be_read():
+    """No fence known: waiting for one would leave the position bare for ever (L5)."""
+    policy = msgspec.structs.replace(POLICY, fence_s=0.0)
+    scene = bereft(policy)
+    assert scene.calls[-1].history
+    [stop] = sales(scene.reconcile(5.1, balances=balances()))
+    assert stop.stop_id == order_id("s1")
+    scene = bereft(policy)
+    after = balances(btc="0", usdt="9999")
+    assert sales(scene.reconcile(5.1, orders=(SOLD,), trades=(SALE,), balances=after)) == []
+    assert ID not in scene.account.positions
+
+
+def test_a_loss_that_nobody_else_heard_of_is_told_again_by_the_next_process():
+    """L12: route died between its journal and the word, and then the readers with their marks."""
+    scene = bereft(lost="")
+    scene.give(hello("protect", mark=99), 5.15)
+    again = bereft(rows=scene.rows, at=9.0, lost="", incarnation=3)
+    [tripped] = again.said(Tripped)
+    assert tripped.reason == "route's journal ended at 9, protect has seen 99"
+    again.reconcile(9.1, balances=balances())
+    assert again.give(intent(intent_id="run1-2", deadline_ns=ns(20)), 9.2) == []
+
+
+def test_a_loss_whose_latch_a_person_has_opened_is_told_no_more():
+    scene = bereft(lost="")
+    scene.give(hello("protect", mark=99, marked_in="run1.1"), 5.15)
+    scene.actor.latched = "route's journal ended at 9, protect has seen 99"
+    scene.tick(5.3)
+    assert scene.account.unlatched_loss is None
+    again = bereft(rows=scene.rows, at=9.0, lost="", incarnation=3)
+    assert again.said(Tripped) == []
+    assert again.account.lost_ns == ns(5.0), "and has the fence it had"
+
+
+def test_an_old_mark_that_comes_back_begins_no_fence_of_its_own():
+    """Rows of incarnation 1 were missed when 2 began, whenever a reader tells of them."""
+    first = bereft(lost="")
+    late = bereft(rows=first.rows, at=30.0, lost="", incarnation=3)
+    late.reconcile(30.1, balances=balances())
+    late.give(hello("protect", mark=99, marked_in="run1.1"), 30.2)
+    assert late.account.lost_ns == ns(5.0)
+    assert history_at(late, 31.3).symbols == ("BTCUSDT",), "over at once, but for the history"
+
+
+@pytest.mark.parametrize("lost", ["", SHORT])
+def test_a_whole_journal_has_no_fence(lost):
+    scene = bereft(lost=lost)
+    asked = sales(scene.reconcile(5.1, balances=balances()))
+    assert bool(asked) is not bool(lost)
