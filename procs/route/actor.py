@@ -120,8 +120,8 @@ class Actor:
         self._beat_ns = 0
         self._unproven = False
         """The journal may lack something: entries wait until ledger and venue have agreed (L12)."""
-        self._missing = ""
-        """Why rows are known to be lost at the start."""
+        self._missing: tuple[str, bool] | None = None
+        """Why rows are known to be lost at the start, and whether the journal could be mended."""
 
     @property
     def account(self) -> Account:
@@ -153,9 +153,9 @@ class Actor:
             evolve(self.account, event)  # type: ignore[arg-type]
         self._readers.found_seq = self.account.seq
 
-    def miss_rows(self, reason: str) -> None:
+    def miss_rows(self, reason: str, mended: bool) -> None:
         """Told before the start that rows which were written are not in the journal (L12)."""
-        self._missing = reason
+        self._missing = reason, mended
 
     def snapshot(self) -> bytes:
         """The account after the last event."""
@@ -169,7 +169,10 @@ class Actor:
         self._recorder.record(began)
         known = self.account.unlatched_loss
         if self._missing:
-            self._lose_rows(RowsLost(at_ns=now_ns, reason=self._missing))
+            reason, mended = self._missing
+            since_ns = self.account.unmended_ns
+            loss = RowsLost(at_ns=now_ns, reason=reason, mended=mended, since_ns=since_ns)
+            self._lose_rows(loss)
         elif known is not None and not self.latched:
             # Who learnt of it died before anybody else knew.
             self._unproven = True

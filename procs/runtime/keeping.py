@@ -47,8 +47,9 @@ class Store(Protocol):
 class MissesRows(Protocol):
     """An actor that does not go on as before when rows of its journal are lost (L12)."""
 
-    def miss_rows(self, reason: str) -> None:
-        """Told between `recover` and `start`; what is left was folded."""
+    def miss_rows(self, reason: str, mended: bool) -> None:
+        """Told between `recover` and `start`; what is left was folded. `mended` says whether the
+        journal is whole again, or will be found broken by the next start too."""
 
 
 class Keeping:
@@ -64,6 +65,7 @@ class Keeping:
         self._store = store
         self._snapshot_seq = 0
         self._latch_seen = False
+        self._to_tell: MissesRows | None = None
 
     def recover(self, actor: LiveActor) -> str:
         """Folds what the journal holds into the actor; returns what is wrong with it, or empty."""
@@ -74,18 +76,22 @@ class Keeping:
         actor.recover(recovered.snapshot, recovered.events)
         if recovered.fault:
             self.trip_reason = f"journal {self._name}: {recovered.fault}"
-            if self._store.damaged and isinstance(actor, MissesRows):
-                actor.miss_rows(recovered.fault)
+            if isinstance(actor, MissesRows):
+                self._to_tell = actor
         return self.trip_reason
 
     def salvage(self) -> None:
         """Once the fault is latched: puts the damaged journal aside, goes on with a new one."""
         if self._store is None or not self._store.damaged:
             return
+        mended = True
         try:
             self._store.salvage()
         except DiskError as error:
+            mended = False
             self.trip_reason = f"{self.trip_reason}; disk: {error}"
+        if self._to_tell is not None:
+            self._to_tell.miss_rows(self._store.recovered.fault, mended)
 
     def commit(self, batch: Batch, now_ns: int) -> bool:
         """Makes a turn's events durable; False when the disk refused, now or before (L11).

@@ -68,6 +68,9 @@ class Account(msgspec.Struct, kw_only=True):
     lost_ns: int = 0
     """The first instant at which nobody lived any more who wrote rows that are lost, as far as that
     is known: what these had sent left before it (L12). 0 where none are known to be lost."""
+    unmended_ns: int = 0
+    """When the process began that first found the journal broken as it still is; 0 where it is
+    whole."""
     unlatched_loss: RowsLost | None = None
     """A loss that nobody else may know of yet: the latch was not seen in place since."""
     orders: dict[str, Order] = {}

@@ -45,7 +45,10 @@ def rows_lost(account: Account, event: RowsLost) -> None:
     later (L7), and a loss that is told again after another start has the fence it had."""
     wrote = epoch_order(event.epoch)
     later = (at for epoch, at in account.epochs_ns.items() if epoch_order(epoch) > wrote)
-    gone_ns = min(later, default=account.began_ns) if event.epoch else account.began_ns
+    found_ns = event.since_ns or account.began_ns
+    gone_ns = min(later, default=found_ns) if event.epoch else found_ns
+    if not event.epoch:
+        account.unmended_ns = 0 if event.mended else gone_ns
     account.lost_ns = max(account.lost_ns, gone_ns)
     for position in account.positions.values():
         position.forgotten_ns = max(position.forgotten_ns, gone_ns)

@@ -67,6 +67,10 @@ class RowsLost(Event, frozen=True, kw_only=True, tag="rows_lost"):
     reason: str
     epoch: str = ""
     """The process of route that had written a row which is lost; empty for the last one before."""
+    mended: bool = True
+    """Nothing is wrong with the journal itself any more; until then each start finds it broken."""
+    since_ns: int = 0
+    """When the process began that first found it so; 0 for the one that says it."""
     latched: bool = False
     """The latch is in place: no later process has to tell of it, a person will look (L9)."""
 

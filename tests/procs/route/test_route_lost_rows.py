@@ -49,11 +49,11 @@ def rows_before_the_stop():
     return rows[:sold]
 
 
-def bereft(policy=POLICY, rows=None, at=5.0, lost=SHORT, incarnation=2):
+def bereft(policy=POLICY, rows=None, at=5.0, lost=SHORT, incarnation=2, mended=True):
     scene = Scene(policy, rows=rows_before_the_stop() if rows is None else rows,
                   incarnation=incarnation)  # fmt: skip
     if lost:
-        scene.actor.miss_rows(lost)
+        scene.actor.miss_rows(lost, mended)
     scene.start(at)
     scene.give(status(), at)
     return scene
@@ -214,6 +214,17 @@ def test_an_old_mark_that_comes_back_begins_no_fence_of_its_own():
     late.give(hello("protect", mark=99, marked_in="run1.1"), 30.2)
     assert late.account.lost_ns == ns(5.0)
     assert history_at(late, 31.3).symbols == ("BTCUSDT",), "over at once, but for the history"
+
+
+def test_a_journal_that_cannot_be_mended_is_found_broken_again_and_has_lost_no_more():
+    """What was kept since is all there; what a reader has seen besides, it tells."""
+    first = bereft(mended=False)
+    again = bereft(rows=first.rows, at=30.0, incarnation=3, mended=False)
+    assert again.account.lost_ns == ns(5.0)
+    mended = bereft(rows=again.rows, at=40.0, incarnation=4)
+    assert (mended.account.lost_ns, mended.account.unmended_ns) == (ns(5.0), 0)
+    other = bereft(rows=mended.rows, at=50.0, incarnation=5)
+    assert other.account.lost_ns == ns(50.0), "whole once, and broken anew"
 
 
 @pytest.mark.parametrize("lost", ["", SHORT])

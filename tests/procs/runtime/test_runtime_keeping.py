@@ -22,8 +22,8 @@ class Missing(Folding):
 
     missed = ""
 
-    def miss_rows(self, reason):
-        self.missed = reason
+    def miss_rows(self, reason, mended):
+        self.missed, self.mended = reason, mended
 
 
 def turn(*numbers, durable=False):
@@ -118,9 +118,10 @@ def test_an_actor_to_whom_it_matters_is_told_of_lost_rows_before_it_starts(path)
     path.unlink()
     shorter, actor = Keeper(path, "decide", DecideEvent, 1000), Missing()
     fault = shorter.recover(actor)
+    shorter.salvage()
     assert actor.missed
     assert fault.endswith(actor.missed)
-    shorter.salvage()
+    assert actor.mended
     shorter.close()
     again, actor = Keeper(path, "decide", DecideEvent, 1000), Missing()
     assert (again.recover(actor), actor.missed) == ("", "")
@@ -138,5 +139,6 @@ def test_a_disk_that_refuses_has_lost_no_rows(path, monkeypatch, broken):
     monkeypatch.setattr(MarkFile, "set", refuse)
     keeper, actor = Keeper(path, "decide", DecideEvent, 1000), Missing()
     assert "Input/output error" in keeper.recover(actor)
+    keeper.salvage()
     assert actor.missed == ""
     keeper.close()
