@@ -87,17 +87,8 @@ class Damage:
         if child.disk.unsaved:
             world.dice.count("rows_lost")
             child.disk.unsaved.clear()
-            self._lost(node)
+            forget(world)
         if world.dice.hits("lost_journal", node.role):
             kept = world.dice.between("lost_journal", 0, len(child.disk.rows))
             child.disk.lose(kept, with_mark=world.dice.coin("lost_journal", 0.5))
-            self._lost(node)
-
-    def _lost(self, node: Process) -> None:
-        """What these rows had sent is unknown anew, and has its fence from the next start."""
-        world = self._world
-        forget(world)
-        if node.role == "route":
-            world.lost_ns = world.agenda.now_ns
-            if world.healed:
-                world.end_ns = max(world.end_ns, world.lost_ns + world.mode.healed_ns)
+            forget(world)

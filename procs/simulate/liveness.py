@@ -42,7 +42,8 @@ class Debts:
         self._looked_ns = now_ns
         owed = set(self._owed())
         self._open = {debt: None for debt in self._open if debt in owed}
-        since_ns = now_ns - self._healed_ns
+        # Rows that were lost after the healing are a fault that came later.
+        since_ns = now_ns - max(self._healed_ns, self._world.losses.last_ns)
         if not self._open:
             self.settled_s = since_ns / NS_PER_S
         elif since_ns > SETTLED_WITHIN_NS:

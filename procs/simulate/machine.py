@@ -138,6 +138,8 @@ class Machine:
                 self.world.checkers.failed(role)
                 self._buried(role, CANNOT_START)
                 return
+            if role == "route":
+                world.losses.began()
             world.nodes[role].start(wanted.incarnation, pid=pid, rescue=wanted.rescue)
 
         world.agenda.after(start_up_ns, up)

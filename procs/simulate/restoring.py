@@ -64,4 +64,5 @@ def forget(world: World) -> None:
     disk = world.nodes["route"].disk
     known = b"".join((*disk.rows, *disk.emergency))
     world.forgotten = {d for d in world.intents if f'"{d}"'.encode() not in known}
+    world.losses.look()
     world.checkers.restored()

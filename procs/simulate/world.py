@@ -32,6 +32,7 @@ from procs.simulate.feed import IngestNode
 from procs.simulate.frames import Frames
 from procs.simulate.leaving import Stops, stop_at_the_end
 from procs.simulate.liveness import Debts
+from procs.simulate.losses import Losses
 from procs.simulate.machine import Machine
 from procs.simulate.markets import small_market
 from procs.simulate.modes import CRASHES, SAFETY, Mode
@@ -143,12 +144,11 @@ class World:
         self.heal_at_ns = self.began_ns + mode.faulty_ns
         self.end_ns = self.heal_at_ns + mode.healed_ns
         self.market_until_ns = self.end_ns - SETTLE_NS
+        self._market_stands = False
         self.market = small_market(seed, START_MS, self.random.randint(*SYMBOLS))
         self.events = 0
         self.died_ns = 0
         """When a process last died; of those that were still starting up, only who guards."""
-        self.lost_ns = 0
-        """When rows of route were last lost; 0 while none are."""
         self.healed = False
         self.intents: dict[str, EntryIntent] = {}
         """What decide wanted, as it said it."""
@@ -175,6 +175,7 @@ class World:
         self.person = Person(self)
         self.pauses = Pauses(self)
         self.stops = Stops(self)
+        self.losses = Losses(self)
         self.ends = self.random.random() < ENDS
         self.machine.flatten = self.random.random() < 0.5
         self.checkers = Checkers(self)
@@ -241,7 +242,7 @@ class World:
             self._heal()
             self.step()
             while self._runs_until(self.end_ns) and self.agenda.is_due(self.end_ns):
-                pass  # A loss after the healing has moved the end.
+                continue  # A loss after the healing has moved the end.
         if not self.checkers.violations:
             self.checkers.at_rest()
         if not self.checkers.violations and self.frames is not None:
@@ -313,13 +314,24 @@ class World:
             self.frames.send()
         elif touched:
             self.nodes["ingest"].take(BooksMoved(tuple(touched)))
-        if self.agenda.now_ns < self.market_until_ns:
+        self._market_stands = self.agenda.now_ns >= self.market_until_ns
+        if not self._market_stands:
             self.agenda.after(MARKET_STEP_NS, self._market_step)
 
     def market_goes_on(self) -> None:
         """After its standstill at the end, for as long as anybody looks."""
         self.market_until_ns = sys.maxsize
         self._market_step()
+
+    def goes_on(self) -> None:
+        """Rows of route were lost: a world that has healed has as long again to get well."""
+        if not self.healed:
+            return
+        self.end_ns = max(self.end_ns, self.agenda.now_ns + self.mode.healed_ns)
+        self.market_until_ns = max(self.market_until_ns, self.end_ns - SETTLE_NS)
+        if self._market_stands:
+            self._market_stands = False
+            self.agenda.after(0, self._market_step)
 
     # ── what the processes' effects reach ───────────────────────────────────────────────────────
 
@@ -369,6 +381,8 @@ class World:
     def exited(self, node: Process, exit_code: int) -> None:
         """A process is gone."""
         self.checkers.died(node)
+        if node is self.nodes["route"]:
+            self.losses.died()
         self.machine.exited(node, exit_code)
 
     def dies_at(self, node: Process, doing: str, steps: int) -> int | None:

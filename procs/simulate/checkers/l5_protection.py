@@ -19,7 +19,8 @@ from shared.units import NS_PER_MS, NS_PER_S, ZERO
 BARE_BOUND_NS = 5 * NS_PER_S
 """Protected or under a live guard within this, under any single kill."""
 STOPLESS_BOUND_NS = 45 * NS_PER_S
-"""Even under a live guard a stop or a sale must rest by then: two fences of 18 s, and some."""
+"""Even under a live guard a stop or a sale must rest by then: two fences of 18 s, and some.
+Rows of route that are lost make its sales unknown anew (L2, L6): it is counted from there."""
 CALM_STOPLESS_BOUND_NS = 3 * NS_PER_S
 """When every request is answered: L5's 2 s, and the resize of a position that fills bit by bit."""
 RESOLVED_WITHIN_NS = 22 * NS_PER_S
@@ -61,6 +62,8 @@ class Protection(Checker):
         world = self.world
         guarded = world.nodes["route"].alive and world.nodes["protect"].alive
         now_ns = world.agenda.now_ns
+        lost_ns = world.losses.last_ns
+        well_ns = max(self._calm_from_ns, lost_ns + RESOLVED_WITHIN_NS if lost_ns else 0)
         bare: dict[str, int] = {}
         stopless: dict[str, int] = {}
         for decision, book in self.books.held.items():
@@ -68,11 +71,8 @@ class Protection(Checker):
                 continue
             since_ns = stopless[decision] = self._stopless_since_ns.get(decision, now_ns)
             tried_ns = self._tried_ns.get(decision, -REARMED_AFTER_NS)
-            proven_ns = world.lost_ns + RESOLVED_WITHIN_NS if world.lost_ns else 0
-            calm_from_ns = max(since_ns, self._calm_from_ns, tried_ns + REARMED_AFTER_NS, proven_ns)
-            calm_ns = now_ns - calm_from_ns
-            # Rows of route that are lost make its sales unknown anew, each time (L2, L6).
-            stopless_ns = now_ns - max(since_ns, world.lost_ns)
+            calm_ns = now_ns - max(since_ns, well_ns, tried_ns + REARMED_AFTER_NS)
+            stopless_ns = now_ns - max(since_ns, lost_ns)
             if stopless_ns > STOPLESS_BOUND_NS or calm_ns > CALM_STOPLESS_BOUND_NS:
                 self.say(f"{decision}: no stop at the venue for {(now_ns - since_ns) / 1e9:.1f} s")
             if guarded:
