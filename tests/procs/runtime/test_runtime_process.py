@@ -353,10 +353,10 @@ def test_a_full_disk_trips_and_exits_go_on(rig):
     child = rig.start()
     rig.rows(4)
     rig.until(lambda: rig.beats())
-    limit = max(file.stat().st_size for file in rig.data_dir.glob("decide.db*"))
-    resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (limit, limit))
     rig.say("call:entry")
     answers = [rig.ack("entry=ok:").role]
+    limit = max(file.stat().st_size for file in rig.data_dir.glob("decide.db*"))
+    resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (limit, limit))
     while answers[-1] == "entry=ok:" and rig.number < 2000:
         rig.rows(1)
         seen = len(rig.acks)
