@@ -5,15 +5,18 @@ from domain_scene import (
     BTC,
     INSTRUMENTS,
     D,
+    accepted,
     account_of,
     bought,
     calls,
     doubted,
+    ended,
     filled,
     guarded,
     ns,
     opened,
     order_id,
+    refused,
     said,
     submitted,
     traded,
@@ -39,6 +42,7 @@ from shared.messages.venue import (
     TakeSnapshot,
     VenueAnswered,
     VenueBalance,
+    VenueStatus,
 )
 
 BALANCES = (
@@ -153,6 +157,63 @@ def test_a_second_reconciliation_changes_nothing(orders, trades, fresh):
     take(account, snapshot)
     again = take(account, snapshot)
     assert (again.events, again.mismatches) == ([], 0)
+
+
+HEARD_FIRST = (opened(), accepted(), submitted("e1"))
+"""An entry of which nothing was heard yet, not even the venue's own id."""
+
+
+def test_the_id_of_a_filled_order_that_only_a_history_tells_is_no_difference():
+    """L16: its execution was heard of first and booked, and the process died before the rest."""
+    account = account_of(*HEARD_FIRST, filled("e1"))
+    nameless = traded("e1", client_id="")
+    assert take(account, answer([], [nameless])).mismatches == 0, "nothing tells the id"
+    history = answer([said("e1", VenueStatus.FILLED, "1")], [nameless])
+    found = take(account, history)
+    assert (found.events, found.mismatches) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("known", "word"),
+    [
+        pytest.param((), said("e1", VenueStatus.FILLED, "1"), id="nothing is booked"),
+        pytest.param(
+            (filled("e1", "0.4"),), said("e1", VenueStatus.FILLED, "1"), id="a part is booked"
+        ),
+        pytest.param(
+            (filled("e1", "0.4"), ended(filled="1")),
+            said("e1", VenueStatus.FILLED, "1"),
+            id="the rest is owed",
+        ),
+        pytest.param(
+            (filled("e1", "0.4"), ended(filled="1")),
+            said("e1", VenueStatus.FILLED, "0.4"),
+            id="the rest is owed, and the venue counts less",
+        ),
+        pytest.param(
+            (filled("e1", "0.4"), ended(filled="1"), filled("e1", "0.6", "i", inferred=True)),
+            said("e1", VenueStatus.FILLED, "1"),
+            id="the rest is inferred",
+        ),
+        pytest.param(
+            (filled("e1", "0.4"),), said("e1", VenueStatus.CANCELED, "0.4"), id="it lives for us"
+        ),
+        pytest.param(
+            (filled("e1"),), said("e1", VenueStatus.FILLED, "1.5"), id="the venue counts more"
+        ),
+        pytest.param(
+            (refused(), filled("e1")), said("e1", VenueStatus.FILLED, "1"), id="it was refused"
+        ),
+        pytest.param((filled("e1"),), said("e1"), id="the venue says that it lives"),
+    ],
+)
+def test_an_order_whose_executions_may_be_missing_learns_the_venue_id(known, word):
+    """L3: without it they would never be found."""
+    account = account_of(*HEARD_FIRST)
+    for event in known:
+        evolve(account, event)
+    take(account, answer([word]))
+    assert account.order(order_id()).venue_order_id == word.venue_order_id
 
 
 # ── asking ──────────────────────────────────────────────────────────────────────────────────────
