@@ -182,9 +182,9 @@ class Actor(Follower[State]):
                 self._effects += effects
                 for event in events:
                     self._account_changed(event, now_ns)
+                self._release(now_ns)
                 if isinstance(message, Welcomed):
                     self._catch_up(now_ns)
-                self._release(now_ns)
             case EngineStatus():
                 self._status, self._status_ns = message, now_ns
             case StopEntries():
@@ -400,16 +400,19 @@ class Actor(Follower[State]):
                 self._number = max(self._number, int(number))
 
     def _release(self, now_ns: int) -> None:
-        """Frees reservations that route's account, complete and newer than the deadline, lacks."""
+        """Frees reservations that cost nothing any more: their intent has ended or was refused, or
+        route's account, complete and newer than the deadline, lacks it. A welcome shows as much as
+        the events did: a power cut takes releases back, and others were granted behind them."""
         account = self.replica.account
         for reservation in list(self.state.reservations.values()):
             intent_id = reservation.intent_id
             if intent_id in account.ended_intents:
                 self._free(intent_id, "ended", now_ns)
-            elif (
-                self.replica.caught_up_ns > reservation.deadline_ns + NS_PER_S
-                and intent_id not in account.intents
-            ):
+            elif intent_id in account.intents:
+                continue
+            elif intent_id in account.refused_intents:
+                self._free(intent_id, "refused by route", now_ns)
+            elif self.replica.caught_up_ns > reservation.deadline_ns + NS_PER_S:
                 self._free(intent_id, "never reached route", now_ns)
 
     def _free(self, intent_id: str, reason: str, now_ns: int) -> None:

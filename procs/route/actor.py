@@ -96,7 +96,7 @@ class Actor:
         self.exits_deduplicated = 0
         self.oldest_question_s = 0.0
         """How long the oldest unknown outcome has been asked about, at the last tick (O3)."""
-        self._recorder = Recorder(self.role, Account())
+        self._recorder = Recorder(self.role, self.epoch, Account())
         self._drive = Drive(self._recorder, self.instruments, policy)
         self._readers = Readers(self._recorder, self.instruments, self.epoch, policy.config_hash)
         self._fence_ns = int(policy.fence_s * NS_PER_S)
@@ -354,7 +354,7 @@ class Actor:
             self.trips.raise_trip(lost)
             # Before the welcome: with it the reader forgets that it has seen more.
             self._say_trip(now_ns)
-        self._readers.welcome(hello)
+        self._readers.welcome(hello, self.ready, now_ns)
 
     def _lose_rows(self, loss: RowsLost) -> None:
         """Power-safe: whoever forgets it again would sell what may be sold already (L6)."""

@@ -91,7 +91,7 @@ class Readers:
         self._missed[epoch] = hello.mark
         return text
 
-    def welcome(self, hello: Hello) -> None:
+    def welcome(self, hello: Hello, reconciled: bool, now_ns: int) -> None:
         """The whole account, for a reader whose mark was looked at."""
         self._silent.discard(hello.role)
         account = self._recorder.account
@@ -100,5 +100,7 @@ class Readers:
             seq=account.seq,
             account=raw(account_bytes(account)),
             instruments=raw(encode(tuple(self._instruments.values()))),
+            reconciled=reconciled,
+            at_ns=now_ns,
         )
         self._recorder.say(hello.role, welcome)

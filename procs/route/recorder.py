@@ -33,8 +33,9 @@ FAULT_BLOCK_NS = 60 * NS_PER_S
 class Recorder:
     """Holds the account and the effects of the turn under way."""
 
-    def __init__(self, role: str, account: Account) -> None:
+    def __init__(self, role: str, epoch: str, account: Account) -> None:
         self.role = role
+        self.epoch = epoch
         self.account = account
         self.trips = Trips()
         self.changed_ns = 0
@@ -48,7 +49,7 @@ class Recorder:
         fault = evolve(self.account, event)
         seq = self.account.seq
         self._effects.append(Journal(seq, event, durable))
-        self._effects.append(Say("peers", EventSaid(seq=seq, event=event)))
+        self._effects.append(Say("peers", EventSaid(epoch=self.epoch, seq=seq, event=event)))
         if not isinstance(event, Reconciled | RunBegan | RowsLost | Alarmed):
             self.changed_ns = event.at_ns
         if isinstance(event, OrderSubmitted):

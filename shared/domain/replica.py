@@ -88,21 +88,20 @@ class Replica:
                     or message.seq != self.account.seq
                     or message.epoch != self.epoch
                 )
-                if not behind:
+                if message.reconciled and not behind:
                     self.caught_up_ns = message.at_ns
                 return [], self.ask(now_ns) if behind else []
             case EventSaid():
                 return self._fold(message, now_ns)
 
-    def _is_old(self, message: Welcomed) -> bool:
-        """A welcome that was overtaken: of a dead route, or from before what is folded already."""
-        if not self.welcomed:
-            return False
+    def _is_old(self, message: Welcomed | EventSaid) -> bool:
+        """Overtaken: of a dead route, or from before what is folded already. A dead route's row may
+        bear the number of another row of the living one, where a journal was lost between them."""
         order, known = epoch_order(message.epoch), epoch_order(self.epoch)
         return order < known or (order == known and message.seq < self.account.seq)
 
     def _welcome(self, message: Welcomed) -> list[Effect]:
-        if self._is_old(message):
+        if self.welcomed and self._is_old(message):
             return []
         try:
             account = read_account(bytes(message.account))
@@ -116,6 +115,9 @@ class Replica:
         self.instruments = {one.symbol: one for one in instruments}
         self.epoch = message.epoch
         self.welcomed = True
+        if message.reconciled:
+            # Before that the venue may still show what a short journal lacks.
+            self.caught_up_ns = message.at_ns
         self._mark(message.seq)
         self._acknowledged = message.seq
         return [Say("route", Acknowledge(role=self.role, seq=message.seq))]
@@ -128,10 +130,12 @@ class Replica:
     def _fold(self, message: EventSaid, now_ns: int) -> tuple[list[AccountEvent], list[Effect]]:
         if not self.welcomed:
             return [], self.ask(now_ns)
-        if message.seq <= self.account.seq:
+        if self._is_old(message):
             return [], []
-        if message.seq > self.account.seq + 1:
+        if message.epoch != self.epoch or message.seq > self.account.seq + 1:
             return [], self.ask(now_ns)
+        if message.seq == self.account.seq:
+            return [], []
         evolve(self.account, message.event)
         self._mark(message.seq)
         if message.seq - self._acknowledged < ACKNOWLEDGE_EVERY:

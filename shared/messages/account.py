@@ -300,8 +300,9 @@ AccountEvent = (
 
 
 class EventSaid(Message, frozen=True, kw_only=True, tag="event_said"):
-    """An account event with its place in route's journal."""
+    """An account event with its place in route's journal, and which route says so."""
 
+    epoch: str
     seq: int
     event: AccountEvent
 
@@ -353,6 +354,9 @@ class Welcomed(Message, frozen=True, kw_only=True, tag="welcomed"):
     seq: int
     account: msgspec.Raw
     instruments: msgspec.Raw
+    reconciled: bool
+    at_ns: int
+    """Route's time: up to here the account lacks nothing that route took on."""
 
 
 PeerMessage = EventSaid | Beat | Hello | Acknowledge | HelloRefused | Welcomed

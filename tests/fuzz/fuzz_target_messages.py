@@ -68,6 +68,8 @@ def _replica() -> Target:
                 seq=seq,
                 account=msgspec.Raw(account_bytes(account)),
                 instruments=msgspec.Raw(encode(tuple(SHIPPED.values())[:2])),
+                reconciled=True,
+                at_ns=seq,
             )
         )
         for seq, account in ((0, Account()), (7, Account(seq=7)))

@@ -236,9 +236,14 @@ def test_a_welcome_that_cannot_be_read_changes_nothing(welcome):
     fields = {"account": account_bytes(Account(seq=7)), "instruments": b"[]"} | welcome
     replica = Replica("decide", 1, "hash")
     replica.on(Welcomed(epoch="a.1", seq=0, account=raw(account_bytes(Account())),
-                        instruments=raw(b"[]")), 1)  # fmt: skip
+                        instruments=raw(b"[]"), reconciled=True, at_ns=1), 1)  # fmt: skip
     message = Welcomed(
-        epoch="a.2", seq=7, account=raw(fields["account"]), instruments=raw(fields["instruments"])
+        epoch="a.2",
+        seq=7,
+        account=raw(fields["account"]),
+        instruments=raw(fields["instruments"]),
+        reconciled=True,
+        at_ns=2,
     )
     events, (note,) = replica.on(message, 2)
     assert events == []

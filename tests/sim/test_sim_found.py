@@ -66,6 +66,12 @@ FOUND = (
         "swarm", 26537, id="a buy that the journal had lost was found after its position had closed"
     ),
     pytest.param(
+        "swarm", 32800, id="a power cut took a release, and the intent that had its budget since"
+    ),
+    pytest.param(
+        "swarm", 33872, id="an order was filled, its venue id lost, and a later history told it"
+    ),
+    pytest.param(
         "disks", 166, id="the next step of an entry left before a reader told of the rows it missed"
     ),
     pytest.param("disks", 344, id="the same, its first step in doubt for longer"),

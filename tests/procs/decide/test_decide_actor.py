@@ -32,6 +32,7 @@ from shared.messages.account import (
     Beat,
     EventSaid,
     Hello,
+    IntentAccepted,
     IntentEnded,
     IntentRefused,
     OrderEnd,
@@ -83,17 +84,23 @@ class Scene:
         self.perform(self.actor.start(ns(at)))
 
     def well(self, at=0.0, **more):
+        self.welcome(at)
+        self.beat(at)
+        self.give(status(**more), at)
+        return self
+
+    def welcome(self, at, reconciled=True):
         self.give(
             Welcomed(
                 epoch="e",
                 seq=self.account.seq,
                 account=raw(account_bytes(self.account)),
                 instruments=raw(encode((BTC, ETH))),
+                reconciled=reconciled,
+                at_ns=ns(at),
             ),
             at,
         )
-        self.beat(at)
-        self.give(status(**more), at)
         return self
 
     def beat(self, at, reconciled=True):
@@ -117,7 +124,7 @@ class Scene:
 
     def route_says(self, event, at):
         evolve(self.account, event)
-        return self.give(EventSaid(seq=self.account.seq, event=event), at)
+        return self.give(EventSaid(epoch="e", seq=self.account.seq, event=event), at)
 
     def price(self, at=0.1, **changes):
         """A quote; the decision it led to, or None."""
@@ -445,6 +452,40 @@ def test_it_outlives_a_crash():
     after = Scene(accepted(), rows=before.rows, at=5.0).well(5.0)
     assert list(after.actor.state.reservations) == [ID]
     assert "symbol_busy" in refusals(after.price(5.1))
+
+
+@pytest.mark.parametrize(
+    ("events", "at", "reconciled", "falls"),
+    [
+        ((intent_refused(),), 1.1, True, True),
+        ((intent_refused(),), 1.1, False, True),
+        ((accepted(), ended_intent()), 1.1, True, True),
+        ((), 2.101, True, True),
+        ((), 2.1, True, False),
+        ((), 9.0, False, False),
+        ((accepted(),), 9.0, True, False),
+    ],
+    ids=["refused", "refused, at once", "ended", "never came", "may come", "may be found", "lives"],
+)
+def test_a_release_that_a_power_cut_took_back_is_made_again_at_the_welcome(
+    events, at, reconciled, falls
+):
+    """L15: others were granted behind it; what they hold comes back in the same turn."""
+    after = Scene(opened(), *events, rows=reserving().rows, at=at).welcome(at, reconciled)
+    assert (ID not in after.actor.state.reservations) == falls
+
+
+def test_what_is_found_at_a_welcome_does_not_meet_what_was_released_before_it():
+    """L15, seed 32800: a power cut took a release, and the intent that had its budget since."""
+    policy = replace(POLICY, risk=RiskPolicy(position_quote=D(5000)))
+    before = Scene(policy=policy).well()
+    assert before.price().intent is not None
+    other = replace(before.decisions[0].intent, intent_id="run1-2", symbol="ETHUSDT")
+    granted = IntentAccepted(at_ns=ns(3), intent=other)
+    after = Scene(opened(), intent_refused(), granted, policy=policy, rows=before.rows, at=5.0)
+    after.welcome(5.0)
+    assert list(after.actor.state.reservations) == ["run1-2"]
+    assert after.actor.report()["intents_pending_max"] == 1
 
 
 def test_what_a_lost_journal_no_longer_knows_is_taken_from_route():

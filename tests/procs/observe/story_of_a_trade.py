@@ -212,8 +212,13 @@ def welcome_to(account):
         seq=account.seq,
         account=msgspec.Raw(account_bytes(account)),
         instruments=msgspec.Raw(encode((BTC,))),
+        reconciled=True,
+        at_ns=0,
     )
 
 
 def said(events, after=0):
-    return [EventSaid(seq=after + n, event=event) for n, event in enumerate(events, start=1)]
+    return [
+        EventSaid(epoch="run", seq=after + n, event=event)
+        for n, event in enumerate(events, start=1)
+    ]

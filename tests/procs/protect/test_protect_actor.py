@@ -64,6 +64,8 @@ class Scene:
                 seq=self.account.seq,
                 account=raw(account_bytes(self.account)),
                 instruments=raw(encode((BTC,))),
+                reconciled=True,
+                at_ns=ns(at),
             ),
             at,
         )
@@ -86,7 +88,7 @@ class Scene:
 
     def route_says(self, event, at):
         evolve(self.account, event)
-        return self.give(EventSaid(seq=self.account.seq, event=event), at)
+        return self.give(EventSaid(epoch="e", seq=self.account.seq, event=event), at)
 
     def price(self, bid, at):
         return self.give(quote(bid=bid, ask=bid + 1, at=at), at)

@@ -24,12 +24,14 @@ from shared.messages.base import MESSAGE_VERSION, encode
 STORY = (*bought(), *guarded())
 
 
-def welcome(account, epoch="e.1"):
+def welcome(account, epoch="e.1", at=0.0, reconciled=True):
     return Welcomed(
         epoch=epoch,
         seq=account.seq,
         account=raw(account_bytes(account)),
         instruments=raw(encode((BTC,))),
+        reconciled=reconciled,
+        at_ns=ns(at),
     )
 
 
@@ -65,7 +67,7 @@ def test_it_begins_by_asking_and_asks_again_every_200_ms():
 
 def test_events_before_the_welcome_are_not_folded():
     replica = a_replica()
-    events, effects = replica.on(EventSaid(seq=1, event=opened()), ns(1))
+    events, effects = replica.on(EventSaid(epoch="e.1", seq=1, event=opened()), ns(1))
     assert events == []
     assert isinstance(said(effects)[0], Hello)
     assert replica.account == Account()
@@ -75,7 +77,7 @@ def test_it_follows_event_by_event():
     replica, truth = a_replica(Account()), Account()
     for seq, event in enumerate(STORY, 1):
         evolve(truth, event)
-        heard, _ = replica.on(EventSaid(seq=seq, event=event), ns(seq))
+        heard, _ = replica.on(EventSaid(epoch="e.1", seq=seq, event=event), ns(seq))
         assert heard == [event]
     assert replica.account == truth
     assert replica.mark == len(STORY)
@@ -96,7 +98,7 @@ def test_a_mark_names_the_route_that_said_it():
     assert asked(replica, 3) == (9, ""), "a shorter account does not make the mark its own"
     replica = a_replica(account_of(*STORY[:3]))
     assert asked(replica, 4) == (3, replica.epoch)
-    replica.on(EventSaid(seq=4, event=STORY[3]), ns(5))
+    replica.on(EventSaid(epoch="e.1", seq=4, event=STORY[3]), ns(5))
     first = replica.epoch
     replica.on(welcome(account_of(*STORY[:2]), f"{first}9"), ns(6))
     assert asked(replica, 7) == (4, first)
@@ -107,14 +109,35 @@ def test_a_mark_names_the_route_that_said_it():
 def test_a_duplicate_is_ignored():
     replica = a_replica(account_of(*STORY))
     before = account_bytes(replica.account)
-    assert replica.on(EventSaid(seq=3, event=STORY[2]), ns(1)) == ([], [])
+    assert replica.on(EventSaid(epoch="e.1", seq=3, event=STORY[2]), ns(1)) == ([], [])
     assert account_bytes(replica.account) == before
+
+
+@pytest.mark.parametrize("seq", [2, 3, 4])
+def test_a_late_row_of_a_dead_route_is_not_folded(seq):
+    """L8: where a journal was lost between the two, its number is another row's."""
+    replica = a_replica(account_of(*STORY[:2]))
+    replica.on(welcome(account_of(*STORY[:3]), "e.2"), ns(1))
+    before = account_bytes(replica.account)
+    late = EventSaid(epoch="e.1", seq=seq, event=STORY[3])
+    assert replica.on(late, ns(2)) == ([], [])
+    assert account_bytes(replica.account) == before
+
+
+@pytest.mark.parametrize("seq", [2, 3, 4])
+def test_a_row_of_a_new_route_is_answered_by_asking(seq):
+    """L12: the mark must not name one route for another's row."""
+    replica = a_replica(account_of(*STORY[:3]))
+    events, effects = replica.on(EventSaid(epoch="e.2", seq=seq, event=STORY[3]), ns(9))
+    assert events == []
+    [hello] = said(effects)
+    assert (hello.mark, hello.marked_in) == (3, "e.1")
 
 
 def test_a_gap_is_answered_by_asking_for_everything():
     replica = a_replica(account_of(*STORY[:3]))
     before = account_bytes(replica.account)
-    events, effects = replica.on(EventSaid(seq=5, event=STORY[4]), ns(9))
+    events, effects = replica.on(EventSaid(epoch="e.1", seq=5, event=STORY[4]), ns(9))
     assert events == []
     assert said(effects)[0].mark == 3, "the mark is what was seen, not what was missed"
     assert account_bytes(replica.account) == before
@@ -138,7 +161,7 @@ def test_a_shorter_journal_does_not_lower_the_mark():
 
 def test_a_welcome_that_contradicts_itself_changes_nothing_and_is_told():
     wrong = welcome(account_of(*STORY))
-    broken = Welcomed(epoch="e", seq=99, account=wrong.account, instruments=wrong.instruments)
+    broken = msgspec.structs.replace(wrong, epoch="e", seq=99)
     replica = a_replica()
     events, (note,) = replica.on(broken, ns(1))
     assert events == []
@@ -150,7 +173,12 @@ def test_a_welcome_that_contradicts_itself_changes_nothing_and_is_told():
 
 @pytest.mark.parametrize(
     ("heard", "asks"),
-    [(beat(3), False), (beat(4), True), (beat(2), True), (beat(3, epoch="e.2"), True)],
+    [
+        (beat(3, at=9), False),
+        (beat(4, at=9), True),
+        (beat(2, at=9), True),
+        (beat(3, "e.2", at=9), True),
+    ],
 )
 def test_a_beat_shows_what_is_missing(heard, asks):
     """Another epoch: route restarted, its calls for events may have been lost."""
@@ -159,12 +187,23 @@ def test_a_beat_shows_what_is_missing(heard, asks):
     assert (replica.caught_up_ns == heard.at_ns) == (not asks)
 
 
+@pytest.mark.parametrize(("reconciled", "caught_up_s"), [(True, 4), (False, 2)])
+def test_a_welcome_lacks_nothing_once_route_has_asked_the_venue(reconciled, caught_up_s):
+    """Before that the venue may show an order that route's journal has lost."""
+    replica = a_replica(account_of(opened()))
+    replica.on(beat(1, at=2), ns(2))
+    replica.on(welcome(account_of(*STORY[:3]), at=4, reconciled=reconciled), ns(5))
+    assert replica.account.seq == 3
+    assert replica.caught_up_ns == ns(caught_up_s)
+
+
 def test_freshness_is_when_route_last_spoke():
     replica = a_replica(account_of(opened()))
     replica.on(beat(1, at=4, reconciled=False), ns(5))
-    assert (replica.fresh_ns, replica.caught_up_ns) == (ns(5), ns(4))
+    assert (replica.fresh_ns, replica.caught_up_ns) == (ns(5), ns(0))
     assert not replica.reconciled
     replica.on(beat(1, at=6), ns(7))
+    assert (replica.fresh_ns, replica.caught_up_ns) == (ns(7), ns(6))
     assert replica.reconciled
 
 
@@ -182,7 +221,7 @@ def test_it_acknowledges_now_and_then():
     acknowledged = []
     for seq in range(1, 3 * ACKNOWLEDGE_EVERY):
         event = Alarmed(at_ns=seq, kind="x", symbol="", text="")
-        acknowledged += said(replica.on(EventSaid(seq=seq, event=event), ns(0))[1])
+        acknowledged += said(replica.on(EventSaid(epoch="e.1", seq=seq, event=event), ns(0))[1])
     assert [a.seq for a in acknowledged] == [ACKNOWLEDGE_EVERY, 2 * ACKNOWLEDGE_EVERY]
 
 
@@ -191,7 +230,7 @@ def test_whatever_is_lost_or_repeated_a_copy_is_a_prefix_of_the_truth(heard):
     """It may lag; it never holds a state that route never had."""
     replica = a_replica(Account())
     for index in heard:
-        replica.on(EventSaid(seq=index + 1, event=STORY[index]), ns(1))
+        replica.on(EventSaid(epoch="e.1", seq=index + 1, event=STORY[index]), ns(1))
     assert replica.account == account_of(*STORY[: replica.account.seq])
 
 

@@ -88,7 +88,7 @@ def test_bytes_that_are_no_message_are_refused(data, kind):
 
 
 def test_every_truncation_is_refused():
-    whole = encode(EventSaid(seq=3, event=FILL))
+    whole = encode(EventSaid(epoch="e.1", seq=3, event=FILL))
     assert PEERS.read(whole).event == FILL
     for length in range(len(whole)):
         with pytest.raises(MessageError):
