@@ -242,6 +242,19 @@ def disks(random: Random) -> Faults:
     )
 
 
+def power(random: Random) -> Faults:
+    """The swarm, but power fails and time goes wrong in every seed: what was not synced is gone,
+    while processes, machine and clocks stand still or jump."""
+    return msgspec.structs.replace(
+        swarm(random),
+        power_cut=random.random() * 0.05,
+        paused=random.random() * 0.02,
+        paused_turn=random.random() * 0.04,
+        suspended=random.random() * 0.02,
+        clock_jump=random.random() * 0.03,
+    )
+
+
 def venue(random: Random) -> Faults:
     """The machine is well but for a death now and then; venue and network do their worst."""
 
@@ -304,6 +317,7 @@ PROFILES = {
     "refusing": refusing,
     "restored": restored,
     "disks": disks,
+    "power": power,
     "venue": venue,
     "words": words,
     "alone": alone,
