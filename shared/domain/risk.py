@@ -15,6 +15,7 @@ from shared.domain.account import Account, ClosedTrade
 from shared.domain.guards import check, refuse_if
 from shared.domain.mark import Mark
 from shared.domain.policy import RiskPolicy
+from shared.domain.position import Position
 from shared.messages.base import Amount
 from shared.messages.decision import Check
 from shared.units import HUNDRED, NS_PER_S, ZERO
@@ -46,10 +47,14 @@ def at_stake(account: Account, reservations: Iterable[Reservation]) -> Decimal:
     """Cost of what is held plus what reservations may still spend. Quote units."""
     total = sum((position.cost for position in account.open_positions()), ZERO)
     for reservation in reservations:
-        position = account.positions.get(reservation.intent_id)
-        spent = position.spent if position is not None else ZERO
-        total += max(reservation.quote - spent, ZERO)
+        total += unspent(reservation, account.positions.get(reservation.intent_id))
     return total
+
+
+def unspent(reservation: Reservation, position: Position | None) -> Decimal:
+    """What a reservation may still spend on its position. Quote units."""
+    spent = position.spent if position is not None else ZERO
+    return max(reservation.quote - spent, ZERO)
 
 
 def position_size(policy: RiskPolicy, equity_quote: Decimal) -> Decimal:

@@ -8,7 +8,7 @@ from typing import Any
 
 from procs.simulate.checkers.base import Checker
 from shared.domain.account import Account
-from shared.domain.risk import Reservation, at_stake, equity
+from shared.domain.risk import Reservation, at_stake, equity, unspent
 from shared.messages.venue import Side
 from shared.units import HUNDRED, NS_PER_S, ZERO
 
@@ -148,12 +148,10 @@ class Money(Checker):
         is_added = False
         for intent_id in {p.position_id: None for p in account.open_positions()} | reservations:
             position, reserved = account.positions.get(intent_id), reservations.get(intent_id)
-            cost = position.cost if position is not None else ZERO
-            spent = position.spent if position is not None else ZERO
-            quote = reserved.quote if reserved is not None else ZERO
-            stake = cost + max(quote - spent, ZERO)
+            stake = position.cost if position is not None else ZERO
+            stake += unspent(reserved, position) if reserved is not None else ZERO
             is_added = is_added or stake > before.get(intent_id, ZERO)
-            self._granted[intent_id] = max(stake, quote)
+            self._granted[intent_id] = max(stake, reserved.quote if reserved is not None else ZERO)
         return is_added
 
     def restored(self) -> None:
