@@ -345,7 +345,8 @@ class Actor:
         )
 
     def _hello(self, hello: Hello, now_ns: int) -> None:
-        if self._readers.is_old(hello) or self._readers.refuse(hello):
+        is_old = self._readers.is_old(hello)
+        if not is_old and self._readers.refuse(hello):
             return
         lost = self._readers.loss(hello)
         if lost:
@@ -354,7 +355,8 @@ class Actor:
             self.trips.raise_trip(lost)
             # Before the welcome: with it the reader forgets that it has seen more.
             self._say_trip(now_ns)
-        self._readers.welcome(hello, self.ready, now_ns)
+        if not is_old:
+            self._readers.welcome(hello, self.ready, now_ns)
 
     def _lose_rows(self, loss: RowsLost) -> None:
         """Power-safe: whoever forgets it again would sell what may be sold already (L6)."""

@@ -60,7 +60,8 @@ class Readers:
 
     def is_old(self, hello: Hello) -> bool:
         """Whether it was said to an earlier route, and came late: that one may have told the reader
-        more since. The next beat of this one is answered with a newer word (L8, L12)."""
+        more since, so it is not a greeting. The next beat of this one is answered with a newer word
+        (L8, L12). What it says was seen was seen: its reader may die before it says so again."""
         return hello.at_ns < self.began_ns
 
     def refuse(self, hello: Hello) -> bool:

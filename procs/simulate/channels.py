@@ -63,6 +63,8 @@ class Channels:
         agenda.after(LOOK_NS, self._look)
         self._known: dict[str, int] = {}
         """Roles that have spoken to a life of route."""
+        self._boots = 0
+        """What was sent in an earlier one is gone."""
 
     def say(self, sender: str, to: str, message: Any) -> None:
         """Sends a message to a role, or to every reader of account events."""
@@ -73,6 +75,11 @@ class Channels:
         for peer in PEERS:
             if self._known.get(peer) == life:
                 self._send(sender, peer, message)
+
+    def cut_power(self) -> None:
+        """All ends are on one machine: what is under way is gone with its memory."""
+        self._boots += 1
+        self._lanes.clear()
 
     def publish(self, quotes: list[Quote]) -> None:
         """From ingest to every reader of quotes; what is lost is not missed for long."""
@@ -89,12 +96,22 @@ class Channels:
             self._known[sender] = self._find("route").life
         if dice.hits("late_say", state):
             late_ns = dice.between("late_say", 1, 3_000) * NS_PER_MS
-            self._agenda.after(late_ns, lambda: self._find(target).take(message))
+            self._deliver(self._agenda.now_ns + late_ns, target, message)
             return
         if dice.hits("doubled_say", state):
             again_ns = dice.between("doubled_say", 1, 2_000) * NS_PER_MS
-            self._agenda.after(again_ns, lambda: self._find(target).take(message))
+            self._deliver(self._agenda.now_ns + again_ns, target, message)
         self.carry(sender, target, message)
+
+    def _deliver(self, at_ns: int, target: str, message: Any) -> None:
+        """By itself, at its time, unless power fails before that."""
+        boots = self._boots
+
+        def arrive() -> None:
+            if boots == self._boots:
+                self._find(target).take(message)
+
+        self._agenda.at(at_ns, arrive)
 
     def _look(self) -> None:
         """Cuts, while the world is ill: what is sent meanwhile waits for the end, or is lost."""
@@ -123,7 +140,11 @@ class Channels:
         batch = lane.batch = [message]
         lane.due_ns = self._agenda.now_ns + drawn(self.random, *LATENCY_NS)
 
+        boots = self._boots
+
         def arrive() -> None:
+            if boots != self._boots:
+                return
             lane.batch = None
             self._find(target).take_all(_conflated(batch) if len(batch) > 1 else batch)
 
@@ -136,7 +157,7 @@ class Channels:
         if until_ns <= now_ns:
             return False
         if keeps:
-            self._agenda.at(until_ns, lambda: self._find(target).take(message))
+            self._deliver(until_ns, target, message)
         return True
 
 

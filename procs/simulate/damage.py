@@ -72,6 +72,7 @@ class Damage:
         dice = world.dice
         if world.machine.overseer.alive and dice.hits("power_cut", "machine"):
             world.machine.kill_all()
+            world.channels.cut_power()
             for role, node in world.nodes.items():
                 lost = dice.between("power_cut", 0, UNSYNCED_ROWS)
                 if role in JOURNALS:

@@ -66,8 +66,11 @@ class Disk:
         return [*self.rows, *self.emergency, *self.unsaved]
 
     def cut_power(self, keep_rows: int) -> None:
-        """Rows that nobody waited for may be gone; what the mark names is not."""
+        """Rows that nobody waited for may be gone; what the mark names is not.
+
+        What is left is on the disk: the next cut does not take it."""
         del self.rows[max(keep_rows, self.mark, self.synced, 0) :]
+        self.synced = len(self.rows)
 
     def lose(self, keep_rows: int, *, with_mark: bool) -> None:
         """Only a part of the journal is there; its mark tells, unless that is gone too."""

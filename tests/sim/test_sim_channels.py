@@ -113,3 +113,21 @@ def test_quotes_are_conflated_at_their_reader_and_may_be_lost(scene):
     scene.run()
     assert scene.find("decide").turns == [[new, other]]
     assert scene.find("observe").turns == []
+
+
+@pytest.mark.parametrize("way", ["at once", "late_say", "doubled_say", "cut_channel"])
+def test_what_is_under_way_is_gone_when_power_fails(scene, way):
+    """Sender, socket and receiver are on one machine."""
+    scene.chance.wanted, scene.chance.length = {way: "any"}, 2_000
+    at_ns = 0
+    if way == "cut_channel":
+        at_ns = 600 * NS_PER_MS
+        scene.run(at_ns)
+    scene.say("decide", "route", "gone")
+    scene.channels.cut_power()
+    scene.chance.wanted = {}
+    scene.run(at_ns + 3 * NS_PER_S)
+    assert scene.find("route").heard == []
+    scene.say("decide", "route", "heard")
+    scene.run(at_ns + 4 * NS_PER_S)
+    assert scene.find("route").heard == ["heard"]

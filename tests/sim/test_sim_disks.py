@@ -194,6 +194,18 @@ def test_a_power_cut_takes_what_nobody_waited_for():
     assert (again.seq, again.recovered.fault) == (3, "")
 
 
+def test_what_one_power_cut_left_the_next_one_leaves_too():
+    """It was read from the disk itself; only what was written since may be gone."""
+    disk = Disk()
+    store = open_refusing(disk)
+    store.append([entry(1)], 0)
+    store.append([entry(2)], 0)
+    disk.cut_power(1)
+    open_refusing(disk).append([entry(2)], 0)
+    disk.cut_power(0)
+    assert open_refusing(disk).seq == 1
+
+
 def test_a_journal_shorter_than_its_mark_says_so():
     disk = Disk()
     store = MemoryJournal(disk, READER, lambda what: "")

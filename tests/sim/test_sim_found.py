@@ -95,6 +95,9 @@ FOUND = (
     pytest.param(
         "disks", 3878, id="a check took budget that was set aside all along for new (no bug)"
     ),
+    pytest.param(
+        "power", 872, id="a late word of a mark outlived its reader's journal, and was not heeded"
+    ),
     pytest.param("disks", 3778, id="rows were lost behind a fence, and began another (no bug)"),
 )
 

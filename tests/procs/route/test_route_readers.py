@@ -130,6 +130,37 @@ def test_a_word_that_was_said_to_an_earlier_route_is_no_greeting():
     assert isinstance(order, PlaceOrder)
 
 
+def test_what_a_late_word_says_was_seen_is_missed_all_the_same():
+    """L12: its reader may die before it says so again, and its own journal know less. The word is
+    no greeting for that."""
+    first = active(run="run1")
+    lost = (len(first.rows), first.actor.epoch)
+    scene = Scene(run="run2")
+    scene.start(5.0, greeted=False)
+    scene.reconcile(5.1)
+    scene.give(status(), 5.2)
+    scene.give(hello("protect", *lost, at=4.9), 5.3)
+    [trip] = scene.said(Tripped)
+    assert f"protect has seen {lost[0]}" in trip.reason
+    assert scene.said(Welcomed) == []
+    scene.greet()
+    assert scene.give(intent(deadline_ns=ns(6)), 5.4) == []
+    assert [one.reason for one in refusals(scene)] == ["not_active"]
+
+
+def test_a_late_word_of_rows_that_are_there_changes_nothing():
+    first = active(run="run1")
+    scene = Scene(rows=first.rows, run="run2")
+    scene.start(5.0, greeted=False)
+    scene.reconcile(5.1)
+    scene.give(status(), 5.2)
+    scene.greet()
+    scene.give(hello("protect", len(first.rows), first.actor.epoch, at=4.9), 5.3)
+    assert scene.said(Tripped) == []
+    [order] = scene.give(intent(intent_id="run2-1", deadline_ns=ns(6)), 5.4)
+    assert isinstance(order, PlaceOrder)
+
+
 def in_doubt(**more):
     """The answer to a first step was lost with its process, and the next one takes it back."""
     scene = restarted(rows=entered().rows, **more)
