@@ -115,15 +115,13 @@ class MemoryJournal:
 
     def salvage(self) -> None:
         """What can be trusted goes into a new journal. Raises DiskError."""
-        refused = self._refusal("journal")
-        if refused:
-            self.failed = refused
-            raise DiskError(refused)
+        self._may("journal")
         disk = self._disk
         disk.rows += disk.emergency
         disk.emergency.clear()
         disk.stranded = 0
-        disk.mark = disk.synced = self.seq
+        disk.synced = self.seq
+        self._set_mark()
         self.damaged = False
 
     def append(self, entries: Sequence[JournalEffect], now_ns: int) -> None:

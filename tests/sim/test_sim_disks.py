@@ -150,6 +150,19 @@ REFUSED_SALVAGE = [
     ("restart", 0),
 ]
 """The reserve follows on rows that a power cut took, and the disk refuses the salvage too."""
+REFUSED_MARK = [
+    ("commit", 1, False),
+    ("refuse", {"journal", "mark"}),
+    ("commit", 1, False),
+    ("refuse", {"mark"}),
+    ("restart", 1),
+    ("commit", 1, False),
+    ("restart", 0),
+    ("refuse", set()),
+    ("restart", 0),
+    ("commit", 1, True),
+]
+"""The salvage goes well but for its last write."""
 
 
 @settings(
@@ -159,6 +172,7 @@ REFUSED_SALVAGE = [
 )
 @given(steps=STEPS)
 @example(steps=REFUSED_SALVAGE)
+@example(steps=REFUSED_MARK)
 def test_memory_and_disk_tell_the_same_story(steps, tmp_path_factory):
     folder = tmp_path_factory.mktemp("journal")
     with pytest.MonkeyPatch.context() as patch:
