@@ -39,6 +39,9 @@ class Store(Protocol):
     def append_emergency(self, entries: Sequence[JournalEffect], now_ns: int) -> bool:
         """Keeps a turn's events after a DiskError, in the reserve or in memory."""
 
+    def mark_unsaved(self) -> None:
+        """Marks the last row after a DiskError, if the disk takes that now."""
+
     def write_snapshot(self, body: bytes, keep_rows: int) -> None:
         """Stores the state after the last row. Raises DiskError."""
 
@@ -130,6 +133,12 @@ class Keeping:
     def degraded(self) -> bool:
         """Whether the disk refused a write since the start."""
         return bool(self.disk_error)
+
+    def remember(self) -> None:
+        """At each beat: a disk that refused rows may take the mark by now. Without it nobody might
+        know after this process that there were rows which only it held (L12)."""
+        if self._store is not None and self._store.failed:
+            self._store.mark_unsaved()
 
     def snapshot(self, actor: LiveActor) -> bool:
         """Stores the actor's state if rows came since the last time; True when it did."""

@@ -344,6 +344,7 @@ class Runtime:
             return
         if self.actor.ready:
             self._words.ready(now_ns)
+        self._keeper.remember()
         if self._keeper.trip_reason:
             self.latched()  # The latch may have been opened since: that ends the trip, or does not.
         if self._keeper.trip_reason:

@@ -22,6 +22,8 @@ BAD_MS: Final = (500, 15_000)
 UNSYNCED_ROWS: Final = 20
 FILES: Final = ("journal", "mark", "emergency", "reserve")
 JOURNALS: Final = ("route", "decide", "protect")
+AGAIN: Final = " again"
+"""Of a write that is tried again after a fault: no occasion for a new one."""
 WRITTEN: Final = ("journal", "mark")
 """Files whose writes are occasions for a new fault."""
 
@@ -62,7 +64,7 @@ class Damage:
         if what == "journal" and now_ns < self._full_until_ns:
             return "database or disk is full"
         until_ns, files = self._broken.get(role, (0, ()))
-        return "disk I/O error" if now_ns < until_ns and what in files else ""
+        return "disk I/O error" if now_ns < until_ns and what.removesuffix(AGAIN) in files else ""
 
     def _look(self) -> None:
         world = self._world

@@ -18,7 +18,8 @@ RESERVED_ROWS: Final = 10_000
 """What the emergency file holds."""
 
 Refusal = Callable[[str], str]
-"""Asked before a write to `journal`, `mark`, `emergency` or `reserve`: why not, or empty."""
+"""Asked before a write to `journal`, `mark`, `emergency` or `reserve`: why not, or empty. `mark
+again` is a mark for rows that the disk has refused: no occasion for a new fault."""
 
 
 class RowReader:
@@ -105,6 +106,7 @@ class MemoryJournal:
         self.failed = ""
         self.unsaved_rows = 0
         self.damaged = False
+        self._unmarked = False
         self._disk = disk
         self._refusal = refusal
         disk.strand()
@@ -142,16 +144,24 @@ class MemoryJournal:
         self.seq += len(rows)
         disk = self._disk
         full = len(disk.emergency) + len(rows) > RESERVED_ROWS
-        if self.unsaved_rows == 0 and not full and not self._refusal("emergency"):
+        kept = self.unsaved_rows == 0 and not full and not self._refusal("emergency")
+        if kept:
             if not disk.emergency:
                 disk.continued = len(disk.rows)
             disk.emergency += rows
-            if not self.damaged and not self._refusal("mark"):
-                disk.mark = self.seq
-            return True
-        self.unsaved_rows += len(rows)
-        disk.unsaved += rows
-        return False
+        else:
+            self.unsaved_rows += len(rows)
+            disk.unsaved += rows
+        self._unmarked = True
+        if not kept or self.damaged or not self._refusal("mark"):
+            self.mark_unsaved()
+        return kept
+
+    def mark_unsaved(self) -> None:
+        """The mark names the last row, wherever that is."""
+        if self._unmarked and not self.damaged and not self._refusal("mark again"):
+            self._disk.mark = self.seq
+            self._unmarked = False
 
     def write_snapshot(self, body: bytes, keep_rows: int) -> None:
         """Stores nothing: a start folds all rows. Raises DiskError."""

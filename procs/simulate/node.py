@@ -143,6 +143,7 @@ class Node(Process):
             disk_error=self.keeping.disk_error,
         )
         self._around.say(self, Say("supervise", beat))
+        self.keeping.remember()
         if self.keeping.trip_reason:
             self.latched()
         if self.keeping.trip_reason:

@@ -81,6 +81,8 @@ class Journal:
         """Why the disk is not written any more, empty while it is."""
         self.unsaved_rows = 0
         """Rows that not even the emergency file took; they live in this process only."""
+        self._unmarked = False
+        """Rows came after a DiskError, and the mark does not name the last of them yet."""
         self._role = role
         self._chain = found.chain
         self._found = found
@@ -174,20 +176,28 @@ class Journal:
         this process only (then False). Never raises for the disk."""
         rows = self._rows(entries, now_ns)
         self.seq, self._chain = rows[-1].seq, rows[-1].crc
-        if self.unsaved_rows == 0:
+        kept = self.unsaved_rows == 0
+        if kept:
             try:
                 self._emergency.write(rows)
             except OSError:
-                self.unsaved_rows = len(rows)
-                return False
-            # A mark that is too low is harmless, and this disk has refused before. One that shows
-            # what was lost stands until a salvage has gone well.
-            if not self._found.fault:
-                with contextlib.suppress(OSError):
-                    self._mark.set(self.seq)
-            return True
-        self.unsaved_rows += len(rows)
-        return False
+                kept = False
+        if not kept:
+            self.unsaved_rows += len(rows)
+        self._unmarked = True
+        self.mark_unsaved()
+        return kept
+
+    def mark_unsaved(self) -> None:
+        """Marks the last row, also one that this process alone holds: the next start then finds
+        that it is missing (L12). Does nothing once that is done; while the disk refuses even this,
+        call it again from time to time. Never raises for the disk, and never waits for it."""
+        # A mark that shows what was lost stands until a salvage has gone well.
+        if not self._unmarked or self._found.fault:
+            return
+        with contextlib.suppress(OSError):
+            self._mark.set(self.seq)
+            self._unmarked = False
 
     def write_snapshot(self, body: bytes, keep_rows: int) -> None:
         """Stores the state after the last row, and drops rows that lie further back than keep_rows

@@ -2,7 +2,8 @@
 
 SQLite drops the tail of a damaged write-ahead log without a word; a journal that ends before its
 own mark has lost rows. Only durable commits move it: after a power cut rows of other commits may be
-gone by design, and that must not look like damage.
+gone by design, and that must not look like damage. And rows that a disk refused: where no file took
+them they end with their process, and the mark alone says that they were.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from procs.runtime.keeping import Keeping
+from procs.simulate.damage import AGAIN
 from procs.simulate.disks import Disk, MemoryJournal, RowReader
 from procs.turn import gather
 from shared.domain.effects import Journal as Entry
@@ -16,6 +17,10 @@ from shared.journal.journal import Journal
 from shared.messages.decision import DecideEvent, RouteMarked
 
 READER = RowReader(DecideEvent)
+
+
+def refuses(what, files):
+    return what.removesuffix(AGAIN) in files
 
 
 class Folding:
@@ -35,7 +40,7 @@ class InMemory:
         self.refused = set()
 
     def open(self):
-        return MemoryJournal(self.disk, READER, lambda what: "full" * (what in self.refused))
+        return MemoryJournal(self.disk, READER, lambda what: "full" * refuses(what, self.refused))
 
     def close(self, store):
         self.disk.unsaved.clear()
@@ -129,6 +134,7 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("commit"), st.integers(1, 3), st.booleans()),
         st.tuples(st.just("refuse"), FILES),
+        st.tuples(st.just("beat")),
         st.tuples(st.just("restart"), st.integers(0, 3)),
     ),
     max_size=14,
@@ -165,6 +171,21 @@ REFUSED_MARK = [
 """The salvage goes well but for its last write."""
 
 
+UNSAVED = [
+    ("commit", 2, True),
+    ("refuse", {"journal", "mark", "emergency"}),
+    ("commit", 1, True),
+    ("beat",),
+    ("refuse", {"journal", "emergency"}),
+    ("beat",),
+    ("refuse", set()),
+    ("restart", 0),
+    ("commit", 1, True),
+    ("restart", 0),
+]
+"""No file takes a row, and the mark of it only later."""
+
+
 @settings(
     max_examples=150,
     deadline=None,
@@ -172,6 +193,7 @@ REFUSED_MARK = [
 )
 @given(steps=STEPS)
 @example(steps=REFUSED_SALVAGE)
+@example(steps=UNSAVED)
 @example(steps=REFUSED_MARK)
 def test_memory_and_disk_tell_the_same_story(steps, tmp_path_factory):
     folder = tmp_path_factory.mktemp("journal")
@@ -186,6 +208,10 @@ def test_memory_and_disk_tell_the_same_story(steps, tmp_path_factory):
                 case ("refuse", files):
                     for kind in kinds:
                         kind.refused = set(files)
+                    continue
+                case ("beat",):
+                    for life in lives:
+                        life.keeping.remember()
                     continue
                 case (_, lost):
                     for life in lives:
@@ -234,8 +260,8 @@ def test_a_journal_shorter_than_its_mark_says_so():
     assert MemoryJournal(disk, READER, lambda what: "").recovered.fault == ""
 
 
-def open_refusing(disk, *refused):
-    return MemoryJournal(disk, READER, lambda what: "gone" * (what in refused))
+def open_refusing(disk, *files):
+    return MemoryJournal(disk, READER, lambda what: "gone" * refuses(what, files))
 
 
 def entry(seq, durable=False):
@@ -267,3 +293,21 @@ def test_an_emergency_file_behind_lost_rows_is_seen_and_left():
     again.salvage()
     again.append([entry(2)], 0)
     assert (open_refusing(disk).seq, open_refusing(disk).recovered.fault) == (2, "")
+
+
+def test_what_is_marked_again_is_no_occasion_for_a_new_fault():
+    """A process whose disk refused tries at each beat: it must not meet more faults for that."""
+    asked = []
+
+    def refusal(what):
+        asked.append(what)
+        return "gone" * (len(asked) < 6)
+
+    disk = Disk()
+    store = MemoryJournal(disk, READER, lambda what: "")
+    store._refusal = refusal
+    assert not store.append_emergency([entry(1)], 0)
+    for _ in range(6):
+        store.mark_unsaved()
+    assert asked == ["emergency", *["mark again"] * 5]
+    assert disk.mark == 1

@@ -5,7 +5,8 @@ import pytest
 from procs.runtime.keeper import Keeper
 from procs.turn import gather
 from shared.domain.effects import Journal as Entry
-from shared.journal.mark import MarkFile
+from shared.journal.emergency import EmergencyFile
+from shared.journal.mark import MarkFile, read_mark
 from shared.messages.decision import DecideEvent, RouteMarked
 
 
@@ -107,6 +108,38 @@ def test_after_a_rearm_the_disk_is_the_reason_whatever_was_first(path, broken):
 def test_a_latch_that_is_opened_before_the_next_look_was_there(broken):
     broken.latch_set()
     assert broken.rearmed("")
+
+
+@pytest.mark.parametrize("beats", [0, 1])
+def test_rows_that_only_this_process_held_are_missed_after_a_beat(path, monkeypatch, broken, beats):
+    """L12: the disk took neither them nor the mark; the mark it takes as soon as it can."""
+
+    def refuse(*_):
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as worse:
+        worse.setattr(EmergencyFile, "write", refuse)
+        worse.setattr(MarkFile, "set", refuse)
+        assert not broken.commit(turn(2, 3), 0)
+        broken.remember()
+    for _ in range(beats):
+        broken.remember()
+    broken.close()
+    keeper, actor = Keeper(path, "decide", DecideEvent, 1000), Missing()
+    keeper.recover(actor)
+    keeper.salvage()
+    keeper.close()
+    assert actor.missed == ("ends at row 1, but row 3 was seen" if beats else "")
+
+
+def test_a_disk_that_never_refused_is_not_marked_at_a_beat(path, monkeypatch):
+    keeper = Keeper(path, "decide", DecideEvent, 1000)
+    keeper.recover(Folding())
+    assert keeper.commit(turn(1, durable=True), 0)
+    assert keeper.commit(turn(2), 0)
+    keeper.remember()
+    keeper.close()
+    assert read_mark(path.with_suffix(".mark")) == 1, "a power cut may take row 2"
 
 
 def test_an_actor_to_whom_it_matters_is_told_of_lost_rows_before_it_starts(path):

@@ -19,6 +19,7 @@ from runtime_rig import ENVIRONMENT, TOY, Rig
 
 from shared.domain.effects import Journal as Entry
 from shared.journal.journal import Journal
+from shared.journal.mark import read_mark
 from shared.journal.reader import JournalReader
 from shared.messages.control import Heartbeat, Tripped
 from shared.messages.decision import DecideEvent, RouteMarked
@@ -403,6 +404,27 @@ def test_a_latch_opened_over_a_disk_that_still_refuses_closes_again(rig):
     assert {beat.disk_error for beat in rig.beats()} == {""}
     assert not latch.exists()
     assert _trips(rig) == []
+
+
+def test_rows_that_no_file_took_are_missed_by_the_next_start(rig):
+    """L12: the disk works again before the process dies, and takes the mark at a beat."""
+    child = rig.start()
+    rig.rows(4)
+    latch = rig.data_dir / "KILL"
+    _, most = resource.prlimit(child.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (0, most))
+    rig.rows(2)
+    rig.until(lambda: rig.figure("journal_unsaved_rows") == 2)
+    resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (most, most))
+    mark = rig.data_dir / "decide.mark"
+    rig.until(lambda: read_mark(mark) == rig.figure("journal_seq"))
+    seen = read_mark(mark)
+    rig.kill()
+    latch.unlink(missing_ok=True)
+    rig.words.clear()
+    rig.start()
+    rig.until(lambda: _trips(rig))
+    assert _trips(rig) == [f"journal decide.db: ends at row {seen - 2}, but row {seen} was seen"]
 
 
 def _trips(rig):

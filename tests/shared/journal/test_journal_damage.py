@@ -11,6 +11,7 @@ from shared.domain.effects import Journal as Entry
 from shared.errors import JournalError
 from shared.journal import emergency
 from shared.journal.journal import DiskError, Journal, emergency_path
+from shared.journal.mark import MarkFile, read_mark
 from shared.journal.reader import JournalReader
 from shared.journal.schema import connect
 from shared.messages.decision import DecideEvent, RouteMarked
@@ -252,6 +253,71 @@ def test_a_used_up_reserve_keeps_rows_in_memory_and_counts_them(tmp_path):
     assert journal.unsaved_rows == 1
     assert not journal.append_emergency([entry(seq + 2), entry(seq + 3)], 0)
     assert journal.unsaved_rows == 3
+
+
+def refuse(*_):
+    raise OSError(5, "Input/output error")
+
+
+def next_start(tmp_path):
+    again = Journal.open(tmp_path / "decide.db", "decide", DecideEvent)
+    again.close()
+    return again.seq, again.recovered.fault
+
+
+@pytest.mark.parametrize("kept", [0, 2])
+def test_rows_that_only_the_process_held_are_missed_by_the_next_start(tmp_path, monkeypatch, kept):
+    """L12: nobody else may live on who knows of them."""
+    journal = written(tmp_path, close=False)
+    fail_disk(journal)
+    for seq in range(13, 13 + kept):
+        assert journal.append_emergency([entry(seq)], 0)
+    monkeypatch.setattr(emergency.EmergencyFile, "write", refuse)
+    assert not journal.append_emergency([entry(13 + kept), entry(14 + kept)], 0)
+    assert not journal.append_emergency([entry(15 + kept)], 0)
+    journal.close()
+    left = ROWS + kept
+    assert next_start(tmp_path) == (left, f"ends at row {left}, but row {left + 3} was seen")
+
+
+def test_a_mark_that_the_disk_refused_for_such_rows_is_set_later(tmp_path, monkeypatch):
+    journal = written(tmp_path, close=False)
+    fail_disk(journal)
+    monkeypatch.setattr(emergency.EmergencyFile, "write", refuse)
+    with monkeypatch.context() as worse:
+        worse.setattr(MarkFile, "set", refuse)
+        assert not journal.append_emergency([entry(13)], 0)
+        journal.mark_unsaved()
+        assert next_start(tmp_path) == (ROWS, ""), "a disk that takes nothing tells nothing"
+    journal.mark_unsaved()
+    assert next_start(tmp_path) == (ROWS, "ends at row 12, but row 13 was seen")
+    journal.close()
+
+
+def test_the_mark_of_rows_in_the_reserve_is_set_later_too_and_nothing_is_missed(
+    tmp_path, monkeypatch
+):
+    journal = written(tmp_path, close=False)
+    fail_disk(journal)
+    with monkeypatch.context() as worse:
+        worse.setattr(MarkFile, "set", refuse)
+        assert journal.append_emergency([entry(13)], 0)
+    assert read_mark(tmp_path / "decide.mark") < 13
+    journal.mark_unsaved()
+    assert read_mark(tmp_path / "decide.mark") == 13
+    journal.close()
+    assert next_start(tmp_path) == (13, "")
+
+
+def test_a_mark_that_shows_a_loss_is_not_lowered_by_rows_without_a_disk(tmp_path, monkeypatch):
+    written(tmp_path, close=True)
+    MarkFile(tmp_path / "decide.mark").set(20)
+    journal = Journal.open(tmp_path / "decide.db", "decide", DecideEvent)
+    monkeypatch.setattr(emergency.EmergencyFile, "write", refuse)
+    assert not journal.append_emergency([entry(13)], 0)
+    journal.mark_unsaved()
+    journal.close()
+    assert read_mark(tmp_path / "decide.mark") == 20
 
 
 @pytest.mark.parametrize("data", [b"x", bytes(12), b"\x0c" + bytes(11), bytes(13)])
