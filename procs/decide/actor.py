@@ -24,6 +24,7 @@ from shared.domain.risk import (
     check_risk,
     day_start_equity,
     equity,
+    may_cost,
     position_size,
 )
 from shared.domain.signal import DropSignal
@@ -59,6 +60,7 @@ TICK_NS = 250 * NS_PER_MS
 STATUS_FRESH_NS = 1_500 * NS_PER_MS
 ROUTE_FRESH_NS = 1_000 * NS_PER_MS
 PROTECT_BEAT_MAX_MS = 1_000
+RELEASED_MAX = 200
 
 
 class State(msgspec.Struct, kw_only=True):
@@ -69,6 +71,8 @@ class State(msgspec.Struct, kw_only=True):
     number: int = 0
     """Decisions of this run; numbers the next one."""
     reservations: dict[str, Reservation] = {}
+    released: list[str] = []
+    """The newest intents whose end was proven: a route that forgot it does not undo that (L12)."""
     accepted_ns: list[int] = []
     """When intents of the last minute were made."""
     route_mark: int = 0
@@ -100,6 +104,7 @@ def evolve(state: State, event: Message) -> None:
             _hold(state, event.intent)
         case ReservationReleased():
             state.reservations.pop(event.intent_id, None)
+            state.released = [*state.released, event.intent_id][-RELEASED_MAX:]
         case RouteMarked():
             if event.seq >= state.route_mark:
                 state.route_mark, state.route_marked_in = event.seq, event.epoch
@@ -130,6 +135,7 @@ def _hold(state: State, intent: EntryIntent) -> None:
         symbol=intent.symbol,
         quote=intent.reserved_quote,
         deadline_ns=intent.deadline_ns,
+        made_ns=intent.created_ns,
     )
     state.pending_max = max(state.pending_max, len(state.reservations))
 
@@ -148,6 +154,7 @@ class Actor(Follower[State]):
         self._stopping = False
         self._quotes = 0
         self._newest: Quote | None = None
+        self._fence_ns = int(policy.fence_s * NS_PER_S)
         self._number = 0
         """The highest number of this run that route knows of."""
 
@@ -326,6 +333,7 @@ class Actor(Follower[State]):
         route_ok = (
             self.replica.welcomed
             and self.replica.reconciled
+            and not self.replica.account.short_until_ns(self._fence_ns)
             and now_ns - self.replica.fresh_ns < ROUTE_FRESH_NS
         )
         heard_ms = (now_ns - self.replica.fresh_ns) / NS_PER_MS
@@ -375,7 +383,9 @@ class Actor(Follower[State]):
     def _account_changed(self, event: AccountEvent, now_ns: int) -> None:
         match event:
             case IntentRefused():
-                self._free(event.intent_id, f"refused by route: {event.reason}", now_ns)
+                reservation = self.state.reservations.get(event.intent_id)
+                if reservation and not may_cost(self.replica.account, reservation, self._fence_ns):
+                    self._free(event.intent_id, f"refused by route: {event.reason}", now_ns)
                 self._allow_again(event.symbol)
             case IntentEnded():
                 self._free(event.intent_id, f"ended: {event.reason}", now_ns)
@@ -386,8 +396,9 @@ class Actor(Follower[State]):
         """Takes from route's account what this journal lost: in a power cut, with its disk (L11,
         L12). Intents that still live are reserved for, and no decision's number comes twice."""
         account = self.replica.account
+        settled = {*self.state.reservations, *self.state.released}
         for intent_id, known in account.intents.items():
-            if intent_id not in self.state.reservations:
+            if intent_id not in settled:
                 self._record(ReservationFound(intent=known.intent, at_ns=now_ns))
         for name in (
             *account.intents,
@@ -408,7 +419,7 @@ class Actor(Follower[State]):
             intent_id = reservation.intent_id
             if intent_id in account.ended_intents:
                 self._free(intent_id, "ended", now_ns)
-            elif intent_id in account.intents:
+            elif intent_id in account.intents or may_cost(account, reservation, self._fence_ns):
                 continue
             elif intent_id in account.refused_intents:
                 self._free(intent_id, "refused by route", now_ns)

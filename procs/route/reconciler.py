@@ -63,7 +63,7 @@ class Reconciler:
             self._due_ns = now_ns
         waiting = self._asked_ns and now_ns - self._asked_ns < ANSWER_WITHIN_NS
         # A question that failed comes again when that is due.
-        proves = not self.failing and bool(self._provable(now_ns))
+        proves = not self.failing and (bool(self._provable(now_ns)) or self._may_explain(now_ns))
         if (now_ns >= self._due_ns or proves) and not waiting:
             self.ask(now_ns)
 
@@ -87,6 +87,12 @@ class Reconciler:
     def _provable(self, now_ns: int) -> set[str]:
         """Those of them whose history would prove it now."""
         return {symbol for symbol, proof_ns in self._unproven().items() if proof_ns <= now_ns}
+
+    def _may_explain(self, now_ns: int) -> bool:
+        """Whether all that lost rows may have sent is done, and the venue was not asked since: the
+        budget of what they may have bought is held until then (L2, L15)."""
+        short_ns = self._recorder.account.short_until_ns(self._fence_ns)
+        return bool(short_ns) and self.told_of_ns < short_ns + self._fence_ns <= now_ns
 
     def ask(self, now_ns: int) -> None:
         """Asks now, unless a question left a moment ago; then again as soon as it is answered."""
@@ -139,6 +145,7 @@ class Reconciler:
                 foreign_orders=found.foreign_orders,
                 detail="; ".join(details)[:500],
                 agreed=not reconcile.ledger_differences(recorder.account),
+                explained_ns=answer.request.asked_ns if self._is_explained() else 0,
             )
         )
         self.done_once = True
@@ -200,6 +207,14 @@ class Reconciler:
             strange |= reconcile.differing_symbols(differing, self._instruments)
         self._search = strange
         return bool(strange)
+
+    def _is_explained(self) -> bool:
+        """Whether nothing is left to be searched for: what still differs was searched for already,
+        and is not in the venue's history of our orders."""
+        account = self._recorder.account
+        differing = reconcile.ledger_differences(account)
+        known = not differing or differing == self._searched
+        return known and not self._search and not account.opening
 
     def _compare_ledger(self, details: list[str], now_ns: int) -> int:
         differing = reconcile.ledger_differences(self._recorder.account)

@@ -36,6 +36,10 @@ def run_began(account: Account, event: RunBegan) -> None:
         account.last_reconciled_ns = day_before_ns
     if account.agreed_ns > event.at_ns:
         account.agreed_ns = day_before_ns
+    if account.explained_ns > event.at_ns:
+        account.explained_ns = day_before_ns
+    # Whoever wrote what is lost is dead by now, whatever the clock said when that was noticed.
+    account.lost_ns = min(account.lost_ns, event.at_ns)
     _prune(account, event.at_ns)
 
 

@@ -382,6 +382,7 @@ def _symbol_blocked(account: Account, event: SymbolBlocked) -> None:
 
 def _reconciled(account: Account, event: Reconciled) -> None:
     account.last_reconciled_ns = event.at_ns
+    account.explained_ns = max(account.explained_ns, event.explained_ns)
     if event.agreed:
         account.agreed_ns = event.at_ns
     account.count("reconcile_runs")

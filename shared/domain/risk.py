@@ -18,6 +18,7 @@ from shared.domain.policy import RiskPolicy
 from shared.domain.position import Position
 from shared.messages.base import Amount
 from shared.messages.decision import Check
+from shared.messages.venue import Side
 from shared.units import HUNDRED, NS_PER_S, ZERO
 
 DAY_NS = 24 * 3600 * NS_PER_S
@@ -31,6 +32,8 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True):
     symbol: str
     quote: Amount
     deadline_ns: int
+    made_ns: int = 0
+    """When its intent was made; 0 in a snapshot that did not say."""
 
 
 def equity(account: Account, quote_asset: str, marks: dict[str, Mark]) -> Decimal:
@@ -55,6 +58,15 @@ def unspent(reservation: Reservation, position: Position | None) -> Decimal:
     """What a reservation may still spend on its position. Quote units."""
     spent = position.spent if position is not None else ZERO
     return max(reservation.quote - spent, ZERO)
+
+
+def may_cost(account: Account, reservation: Reservation, fence_ns: int) -> bool:
+    """Whether an intent that the account lacks, or names refused, may cost something all the same:
+    rows that are lost may have taken it on, and what was refused is a late copy of it; or an order
+    of it was found at the venue (L2, L12, L15)."""
+    orders = account.orders_of(reservation.intent_id)
+    can_buy = any(order.side is Side.BUY for order in orders)
+    return can_buy or reservation.made_ns < account.short_until_ns(fence_ns)
 
 
 def position_size(policy: RiskPolicy, equity_quote: Decimal) -> Decimal:

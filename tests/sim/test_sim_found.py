@@ -72,6 +72,9 @@ FOUND = (
         "swarm", 33872, id="an order was filled, its venue id lost, and a later history told it"
     ),
     pytest.param(
+        "swarm", 4032, id="a short journal brought an ended intent back, and decide gave it budget"
+    ),
+    pytest.param(
         "disks", 166, id="the next step of an entry left before a reader told of the rows it missed"
     ),
     pytest.param("disks", 344, id="the same, its first step in doubt for longer"),
@@ -97,6 +100,12 @@ FOUND = (
     ),
     pytest.param(
         "power", 872, id="a late word of a mark outlived its reader's journal, and was not heeded"
+    ),
+    pytest.param(
+        "disks", 6764, id="a sale was in a process's memory alone, and no file said there was one"
+    ),
+    pytest.param(
+        "disks", 6812, id="a lost journal's lack of an intent gave its budget back; it had bought"
     ),
     pytest.param("disks", 3778, id="rows were lost behind a fence, and began another (no bug)"),
 )

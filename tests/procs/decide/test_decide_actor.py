@@ -37,6 +37,9 @@ from shared.messages.account import (
     IntentRefused,
     OrderEnd,
     PositionClosed,
+    Reconciled,
+    RowsLost,
+    RunBegan,
     SymbolBlocked,
     Welcomed,
 )
@@ -475,6 +478,76 @@ def test_a_release_that_a_power_cut_took_back_is_made_again_at_the_welcome(
     assert (ID not in after.actor.state.reservations) == falls
 
 
+def lost_rows(at):
+    """Route's next process began then, and knows that rows of the one before it are missing."""
+    began = RunBegan(at_ns=ns(at), run_id="run1", incarnation=2)
+    return began, RowsLost(at_ns=ns(at), reason="ends at 4, decide has seen 9", epoch="run1.1")
+
+
+def compared(asked, at):
+    """Route has asked the venue then, and nothing is left to be searched for."""
+    return Reconciled(
+        at_ns=ns(at), mismatches=0, foreign_orders=0, agreed=True, explained_ns=ns(asked)
+    )
+
+
+def on_trial():
+    """All rows are lost: the ledger is opened with what is held, and not for good."""
+    return replace(opened(), provisional=True)
+
+
+@pytest.mark.parametrize(
+    ("events", "holds"),
+    [
+        ((*lost_rows(1.5),), True),
+        ((*lost_rows(1.5), compared(19.4, 19.9)), True),
+        ((*lost_rows(1.5), compared(19.5, 19.9)), False),
+        ((*lost_rows(0.05),), False),
+        ((*lost_rows(1.5), intent_refused()), True),
+        ((*lost_rows(1.5), intent_refused(), compared(19.5, 19.9)), False),
+        ((*lost_rows(1.5), accepted(), ended_intent()), False),
+        ((lost_rows(1.5)[0], on_trial()), True),
+        ((lost_rows(1.5)[0], on_trial(), opened()), False),
+        ((submitted("e1"),), True),
+        ((submitted("e1"), ended("e1", OrderEnd.CANCELED)), False),
+    ],
+    ids=[
+        "rows are lost",
+        "the venue was asked before the fence",
+        "asked at the fence",
+        "lost before it was made",
+        "a copy of it was refused",
+        "a copy was refused, the venue asked",
+        "it ended",
+        "the ledger is open on trial",
+        "opened for good",
+        "an order of it was found",
+        "that has ended",
+    ],
+)
+def test_what_a_short_account_lacks_may_have_been_bought(events, holds):
+    """L2, L15, seed 6812: rows that are lost may have taken the intent on."""
+    after = Scene(opened(), *events, rows=reserving().rows, at=30.0).well(30.0)
+    assert (ID in after.actor.state.reservations) == holds
+
+
+def test_a_refusal_on_a_short_account_is_no_proof():
+    scene = reserving()
+    told(scene, *lost_rows(1.5), intent_refused())
+    assert scene.released == []
+    told(scene, compared(19.5, 19.9))
+    assert [one.intent_id for one in scene.released] == [ID]
+
+
+def test_a_short_account_allows_nothing():
+    """L9, L12: what is at stake is not known."""
+    scene = Scene(opened(), *lost_rows(1.5), at=30.0).well(30.0)
+    assert refusals(scene.price(30.1)) == ["route_unreconciled"]
+    told(scene, compared(19.5, 31.2), at=31.2)
+    scene.give(status(), 31.2)
+    assert scene.price(31.3).intent is not None
+
+
 def test_what_is_found_at_a_welcome_does_not_meet_what_was_released_before_it():
     """L15, seed 32800: a power cut took a release, and the intent that had its budget since."""
     policy = replace(POLICY, risk=RiskPolicy(position_quote=D(5000)))
@@ -496,6 +569,20 @@ def test_what_a_lost_journal_no_longer_knows_is_taken_from_route():
     assert "symbol_busy" in refusals(refused)
     assert refused.decision_id == "run1-2"
     after.route_says(IntentEnded(at_ns=ns(6), intent_id=ID, symbol="BTCUSDT", reason="gone"), 6)
+    assert after.actor.state.reservations == {}
+
+
+def test_what_was_released_is_not_taken_back_from_a_route_that_forgot_its_end():
+    """L12, L15, seed 4032: its budget went to another; here, and in decide's next life."""
+    scene = Scene(opened()).well()
+    assert scene.price().intent.intent_id == ID
+    scene.route_says(accepted(), 0.2)
+    scene.route_says(ended_intent(), 0.3)
+    assert scene.actor.state.released == [ID]
+    scene.account = account_of(opened(), accepted())
+    scene.welcome(5.0)
+    assert scene.actor.state.reservations == {}
+    after = Scene(opened(), accepted(), rows=scene.rows, at=6.0).well(6.0)
     assert after.actor.state.reservations == {}
 
 

@@ -314,9 +314,13 @@ def test_executions_that_are_owed_are_not_counted_twice():
     assert [one.history for one in asked if isinstance(one, TakeSnapshot)] == [False]
     scene.reconcile(1005.4, trades=(sold,), balances=left)
     assert scene.account.opening, "its inferred execution was booked meanwhile"
+    assert scene.account.explained_ns == 0, (
+        "on trial it is what the venue says, and explains nothing"
+    )
     scene.tick(1007.5)
     scene.reconcile(1007.6, balances=left)
     assert not scene.account.opening
+    assert scene.account.explained_ns > 0
     assert scene.account.ledger == {"BTC": D("0.001"), "USDT": 10003}
 
 

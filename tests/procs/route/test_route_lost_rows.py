@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from actor_scene import POLICY, Scene, answer, held, hello, status
+from actor_scene import POLICY, Scene, active, answer, held, hello, status
 from domain_scene import ID, D, intent, ns, order_id, said, traded
 
 from shared.domain.position import PositionStatus
@@ -23,6 +23,7 @@ from shared.messages.venue import (
     PlaceOrder,
     TakeSnapshot,
     VenueBalance,
+    VenueReported,
     VenueStatus,
 )
 
@@ -232,3 +233,89 @@ def test_a_whole_journal_has_no_fence(lost):
     scene = bereft(lost=lost)
     asked = sales(scene.reconcile(5.1, balances=balances()))
     assert bool(asked) is not bool(lost)
+
+
+# ── what a reader may take for proof (L15, seed 6812) ───────────────────────────────────────────
+
+
+def left_with_nothing():
+    """What is left of the journal knows no position and no order: no sale waits for a history."""
+    scene = bereft(rows=active().rows)
+    scene.reconcile(5.1)
+    assert scene.account.positions == {}
+    return scene
+
+
+def is_short(scene):
+    return bool(scene.account.short_until_ns(int(POLICY.fence_s * 1e9)))
+
+
+def questions(scene, since, until):
+    """When the venue was asked for everything, in tenths of a second."""
+    tenths = range(round(since * 10), round(until * 10))
+    return [at for at in tenths if any(isinstance(c, TakeSnapshot) for c in scene.tick(at / 10))]
+
+
+def test_what_lost_rows_may_have_bought_is_asked_for_at_the_fence():
+    """L2: an order of theirs may come to the venue until then, wherever they agree before it."""
+    scene = left_with_nothing()
+    assert scene.account.agreed_ns == ns(5.1)
+    assert is_short(scene)
+    assert questions(scene, 5.2, 50.0) == [230]
+    scene.reconcile(50.0)
+    assert not is_short(scene)
+
+
+def test_an_answer_that_is_not_there_proves_nothing():
+    scene = left_with_nothing()
+    questions(scene, 5.2, 23.1)
+    scene.give(answer(scene.calls[-1], Outcome.UNKNOWN), 24.0)
+    assert is_short(scene)
+    assert questions(scene, 24.1, 30.0) == [250]
+    scene.reconcile(30.0)
+    assert not is_short(scene)
+
+
+def test_what_differs_is_searched_before_the_account_is_whole():
+    """A buy of the lost rows shows in the balances first, then in the history."""
+    scene = left_with_nothing()
+    questions(scene, 5.2, 23.1)
+    after = balances(btc="1", usdt="9900")
+    [asked] = scene.reconcile(23.2, balances=after)
+    assert asked.history
+    assert is_short(scene)
+    bought = said("e1", status=VenueStatus.FILLED, filled="1")
+    scene.reconcile(25.3, orders=(bought,), trades=(traded("e1"),), balances=after)
+    assert scene.position.bought == 1
+    assert not is_short(scene)
+
+
+def test_what_history_does_not_explain_is_not_ours():
+    """A stranger has bought: the account is whole, though it never agrees with the venue."""
+    scene = left_with_nothing()
+    questions(scene, 5.2, 23.1)
+    theirs = balances(btc="1", usdt="9900")
+    scene.reconcile(23.2, balances=theirs)
+    for at in (25.3, 27.4):
+        scene.tick(at - 0.1)
+        scene.reconcile(at, balances=theirs)
+    assert scene.account.agreed_ns == ns(5.1)
+    assert not is_short(scene)
+
+
+def test_an_order_that_nobody_knows_is_searched_before_the_account_is_whole():
+    """It rests yet, and ledger and venue agree: it may have bought before (L12)."""
+    scene = left_with_nothing()
+    questions(scene, 5.2, 23.1)
+    asked = scene.reconcile(23.2, orders=(said("e1"),))
+    assert [one.history for one in asked if isinstance(one, TakeSnapshot)] == [True]
+    assert is_short(scene)
+
+
+def test_what_differs_while_something_happens_is_not_explained_by_that():
+    """Nothing is searched for in a moment of change; the next comparison tells."""
+    scene = left_with_nothing()
+    scene.give(VenueReported(balances=balances(btc="1")[:1]), 22.5)
+    questions(scene, 22.6, 23.1)
+    scene.reconcile(23.2, balances=balances(btc="1", usdt="9900"))
+    assert is_short(scene)
