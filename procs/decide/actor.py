@@ -154,7 +154,6 @@ class Actor(Follower[State]):
         self._stopping = False
         self._quotes = 0
         self._newest: Quote | None = None
-        self._fence_ns = int(policy.fence_s * NS_PER_S)
         self._number = 0
         """The highest number of this run that route knows of."""
 
@@ -333,7 +332,7 @@ class Actor(Follower[State]):
         route_ok = (
             self.replica.welcomed
             and self.replica.reconciled
-            and not self.replica.account.short_until_ns(self._fence_ns)
+            and not self.replica.account.short_until_ns()
             and now_ns - self.replica.fresh_ns < ROUTE_FRESH_NS
         )
         heard_ms = (now_ns - self.replica.fresh_ns) / NS_PER_MS
@@ -384,7 +383,7 @@ class Actor(Follower[State]):
         match event:
             case IntentRefused():
                 reservation = self.state.reservations.get(event.intent_id)
-                if reservation and not may_cost(self.replica.account, reservation, self._fence_ns):
+                if reservation and not may_cost(self.replica.account, reservation):
                     self._free(event.intent_id, f"refused by route: {event.reason}", now_ns)
                 self._allow_again(event.symbol)
             case IntentEnded():
@@ -419,7 +418,7 @@ class Actor(Follower[State]):
             intent_id = reservation.intent_id
             if intent_id in account.ended_intents:
                 self._free(intent_id, "ended", now_ns)
-            elif intent_id in account.intents or may_cost(account, reservation, self._fence_ns):
+            elif intent_id in account.intents or may_cost(account, reservation):
                 continue
             elif intent_id in account.refused_intents:
                 self._free(intent_id, "refused by route", now_ns)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from procs.decide.actor import Actor
 from procs.runtime.shell import LiveActor, Shell
 from shared.config.schema import policy_of
+from shared.domain.policy import NO_FENCE_S
 from shared.messages.decision import DecideEvent
-
-NO_FENCE_S: Final = 0.0
-"""Only route asks the venue, so only route knows and needs its fence (L2)."""
 
 
 class DecideShell(Shell):

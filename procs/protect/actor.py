@@ -277,7 +277,7 @@ class Actor(Follower[State]):
 
     def _settle(self, now_ns: int) -> None:
         """Plans of positions that are gone are dropped, once route's account is surely complete."""
-        if not self.replica.welcomed:
+        if not self.replica.welcomed or self.replica.account.short_until_ns():
             return
         for position_id in list(self.state.plans):
             if position_id not in self.replica.account.positions:

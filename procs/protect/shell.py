@@ -15,6 +15,7 @@ from procs.runtime.launch import Launch
 from procs.runtime.loop import Runtime
 from procs.runtime.shell import Shell
 from shared.config.schema import policy_of
+from shared.domain.policy import NO_FENCE_S
 from shared.messages.decision import ProtectEvent
 from shared.messages.protection import PricePolled
 from shared.units import NS_PER_S
@@ -26,9 +27,6 @@ from shared.venues.feed.rest import (
     BinancePublic,
     RestError,
 )
-
-NO_FENCE_S: Final = 0.0
-"""Only route asks the venue, so only route knows and needs its fence (L2)."""
 
 LOOK_S: Final = 0.25
 POLL_S: Final = 1.0

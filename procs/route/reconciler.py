@@ -91,7 +91,7 @@ class Reconciler:
     def _may_explain(self, now_ns: int) -> bool:
         """Whether all that lost rows may have sent is done, and the venue was not asked since: the
         budget of what they may have bought is held until then (L2, L15)."""
-        short_ns = self._recorder.account.short_until_ns(self._fence_ns)
+        short_ns = self._recorder.account.short_until_ns()
         return bool(short_ns) and self.told_of_ns < short_ns + self._fence_ns <= now_ns
 
     def ask(self, now_ns: int) -> None:
@@ -115,7 +115,7 @@ class Reconciler:
         """Takes the venue's truth over; what differs twice in a quiet account trips (L9)."""
         assert isinstance(answer.request, TakeSnapshot)
         self._asked_ns = 0
-        self.told_of_ns = answer.request.asked_ns
+        asked_ns = self.told_of_ns = answer.request.asked_ns
         if answer.outcome is not Outcome.OK:
             self.time_outs += 1
             self.failing = True
@@ -124,8 +124,8 @@ class Reconciler:
                 self._search.update(answer.request.symbols)
             return
         recorder = self._recorder
-        quiet = self._is_quiet(answer.request.asked_ns)
-        still = recorder.changed_ns < answer.request.asked_ns
+        quiet = self._is_quiet(asked_ns)
+        still = recorder.changed_ns < asked_ns
         unopened = reconcile.is_unopened(recorder.account)
         found = reconcile.compare(recorder.account, answer, self._instruments, now_ns)
         recorder.perform([*found.events, *found.queries])
@@ -145,7 +145,7 @@ class Reconciler:
                 foreign_orders=found.foreign_orders,
                 detail="; ".join(details)[:500],
                 agreed=not reconcile.ledger_differences(recorder.account),
-                explained_ns=answer.request.asked_ns if self._is_explained() else 0,
+                explained_ns=asked_ns if self._is_explained(asked_ns) else 0,
             )
         )
         self.done_once = True
@@ -208,10 +208,12 @@ class Reconciler:
         self._search = strange
         return bool(strange)
 
-    def _is_explained(self) -> bool:
-        """Whether nothing is left to be searched for: what still differs was searched for already,
-        and is not in the venue's history of our orders."""
+    def _is_explained(self, asked_ns: int) -> bool:
+        """Whether what lost rows may have sent is done, and nothing is left to be searched for:
+        what still differs was searched for already, and is not in the venue's history of ours."""
         account = self._recorder.account
+        if account.lost_ns and asked_ns < account.lost_ns + self._fence_ns:
+            return False
         differing = reconcile.ledger_differences(account)
         known = not differing or differing == self._searched
         return known and not self._search and not account.opening

@@ -45,7 +45,14 @@ from procs.simulate.process import Held, Process, Witness
 from procs.simulate.restoring import plan_restore
 from procs.simulate.venue import SimVenue
 from shared.domain.effects import CallVenue, Say
-from shared.domain.policy import DropPolicy, GuardPolicy, Policy, ProtectionPolicy, RiskPolicy
+from shared.domain.policy import (
+    NO_FENCE_S,
+    DropPolicy,
+    GuardPolicy,
+    Policy,
+    ProtectionPolicy,
+    RiskPolicy,
+)
 from shared.errors import SeawallError
 from shared.messages.account import AccountEvent
 from shared.messages.decision import DecideEvent, ProtectEvent
@@ -194,9 +201,10 @@ class World:
     def _node(self, role: str) -> Node:
         def build(incarnation: int) -> Any:
             run, policy = self.machine.run, self.policy
+            if role == "route":
+                return Route(policy, self.market.instruments, run, incarnation)
+            policy = msgspec.structs.replace(policy, fence_s=NO_FENCE_S)
             match role:
-                case "route":
-                    return Route(policy, self.market.instruments, run, incarnation)
                 case "decide":
                     return Decide(policy, run, incarnation)
                 case "protect":

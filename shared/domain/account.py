@@ -100,7 +100,8 @@ class Account(msgspec.Struct, kw_only=True):
     agreed_ns: int = 0
     """When ledger and venue last were the same: what is missing happened after it (L12)."""
     explained_ns: int = 0
-    """When the newest question left to which the venue told nothing of ours that is not known."""
+    """When the newest question left, behind the fence of all losses, to which the venue told
+    nothing of ours that is not known. Route alone knows the fence: readers go by this (L2)."""
 
     def orders_of(self, decision_id: str) -> list[Order]:
         """Orders of a decision that live or still owe executions."""
@@ -152,15 +153,14 @@ class Account(msgspec.Struct, kw_only=True):
             return row > 1 and _run_of(epoch) <= _run_of(first)
         return all(not began < other <= seq for other in self.epochs.values())
 
-    def short_until_ns(self, fence_ns: int) -> int:
+    def short_until_ns(self) -> int:
         """Until when something of ours may have been done that is missing here; 0: nothing is.
 
-        The ledger is open on trial, or rows are known to be lost and the venue has not told all
-        since what they may have sent is done (`fence_ns`, L2). What was asked for before may be
-        under way or bought all the same (L15)."""
+        The ledger is open on trial, or rows are known to be lost and the venue has not explained
+        them. What was asked for before may be under way or bought all the same (L15)."""
         if self.opening:
             return max(self.began_ns, self.lost_ns)
-        return self.lost_ns if self.explained_ns < self.lost_ns + fence_ns else 0
+        return self.lost_ns if self.explained_ns < self.lost_ns else 0
 
     def count(self, name: str, by: int = 1) -> None:
         """Adds to a total of this run."""

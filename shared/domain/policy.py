@@ -7,7 +7,7 @@ Percentages are per cent, `_bps` are 1/100 of a per cent, `_s`/`_ms` seconds and
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
@@ -15,6 +15,9 @@ from msgspec import Meta
 from shared.messages.base import Amount
 
 Doc = Meta
+
+NO_FENCE_S: Final = 0.0
+"""Of every role but route: it alone asks the venue, so it alone knows and needs the fence (L2)."""
 
 
 class DropPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -60,13 +60,13 @@ def unspent(reservation: Reservation, position: Position | None) -> Decimal:
     return max(reservation.quote - spent, ZERO)
 
 
-def may_cost(account: Account, reservation: Reservation, fence_ns: int) -> bool:
+def may_cost(account: Account, reservation: Reservation) -> bool:
     """Whether an intent that the account lacks, or names refused, may cost something all the same:
     rows that are lost may have taken it on, and what was refused is a late copy of it; or an order
     of it was found at the venue (L2, L12, L15)."""
     orders = account.orders_of(reservation.intent_id)
     can_buy = any(order.side is Side.BUY for order in orders)
-    return can_buy or reservation.made_ns < account.short_until_ns(fence_ns)
+    return can_buy or reservation.made_ns < account.short_until_ns()
 
 
 def position_size(policy: RiskPolicy, equity_quote: Decimal) -> Decimal:

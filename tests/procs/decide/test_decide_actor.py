@@ -26,7 +26,7 @@ from procs.turn import gather
 from shared.domain.account import account_bytes
 from shared.domain.effects import TimerFired
 from shared.domain.fold import evolve
-from shared.domain.policy import DropPolicy, Policy, RiskPolicy
+from shared.domain.policy import NO_FENCE_S, DropPolicy, Policy, RiskPolicy
 from shared.domain.replica import raw
 from shared.messages.account import (
     Beat,
@@ -55,7 +55,7 @@ from shared.messages.control import (
 from shared.messages.decision import DecideEvent, DecisionMade, ReservationReleased
 from shared.messages.entry import EntryIntent
 
-POLICY = Policy(config_hash="c0ffee")
+POLICY = Policy(config_hash="c0ffee", fence_s=NO_FENCE_S)
 EVENTS = Reader(DecideEvent)
 ETH = replace(BTC, symbol="ETHUSDT", base="ETH")
 
@@ -500,7 +500,7 @@ def on_trial():
     ("events", "holds"),
     [
         ((*lost_rows(1.5),), True),
-        ((*lost_rows(1.5), compared(19.4, 19.9)), True),
+        ((*lost_rows(1.5), compared(1.4, 1.9)), True),
         ((*lost_rows(1.5), compared(19.5, 19.9)), False),
         ((*lost_rows(0.05),), False),
         ((*lost_rows(1.5), intent_refused()), True),
@@ -513,8 +513,8 @@ def on_trial():
     ],
     ids=[
         "rows are lost",
-        "the venue was asked before the fence",
-        "asked at the fence",
+        "the venue had explained all before",
+        "it explained them",
         "lost before it was made",
         "a copy of it was refused",
         "a copy was refused, the venue asked",

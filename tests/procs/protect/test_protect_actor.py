@@ -1,14 +1,14 @@
 """Protect's judgement: eyes on what no stop covers, one exit slot, and a plan said until heard."""
 
 import pytest
-from domain_scene import BTC, ID, D, account_of, bought, exit_wanted, guarded, ns, quote
+from domain_scene import BTC, ID, D, account_of, bought, exit_wanted, guarded, ns, opened, quote
 
 from procs.protect.actor import Actor
 from procs.turn import gather
 from shared.domain.account import account_bytes
 from shared.domain.effects import TimerFired
 from shared.domain.fold import evolve
-from shared.domain.policy import Policy
+from shared.domain.policy import NO_FENCE_S, Policy
 from shared.domain.replica import raw
 from shared.messages.account import (
     Beat,
@@ -17,6 +17,9 @@ from shared.messages.account import (
     PositionClosed,
     ProtectionChanged,
     ProtectionStatus,
+    Reconciled,
+    RowsLost,
+    RunBegan,
     Welcomed,
 )
 from shared.messages.base import Reader, encode
@@ -30,7 +33,7 @@ from shared.messages.control import (
 from shared.messages.decision import PlanChanged, PlanDropped, ProtectEvent, RouteMarked
 from shared.messages.protection import Exit, Guard, PricePolled, SetProtection, Urgency
 
-POLICY = Policy(config_hash="c0ffee")
+POLICY = Policy(config_hash="c0ffee", fence_s=NO_FENCE_S)
 EVENTS = Reader(ProtectEvent)
 DAY_S = 86_400
 
@@ -282,6 +285,20 @@ def test_a_plan_ends_with_its_position():
     assert [e.position_id for e in scene.events(PlanDropped)] == [ID]
     assert wanted(scene.tick(4)) is None
     assert scene.actor.figures()["plans"] == 0
+
+
+def test_a_plan_is_not_dropped_while_route_may_have_lost_its_position():
+    """L5, L12: it is found again at the venue, and then keeps the stop that was decided for it."""
+    before = Scene(*bought(), LOCAL)
+    before.price(9_700, 2.0)
+    began = RunBegan(at_ns=ns(3), run_id="run1", incarnation=2)
+    lost = RowsLost(at_ns=ns(3), reason="short", epoch="run1.1")
+    short = Scene(opened(), began, lost, rows=before.rows, at=3.0)
+    short.tick(3.1)
+    assert short.events(PlanDropped) == []
+    told = Reconciled(at_ns=ns(22), mismatches=0, foreign_orders=0, explained_ns=ns(21.5))
+    short.route_says(told, 22)
+    assert [e.position_id for e in short.events(PlanDropped)] == [ID]
 
 
 def test_a_plan_is_not_dropped_before_route_has_told_everything():

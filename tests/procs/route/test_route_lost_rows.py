@@ -247,7 +247,7 @@ def left_with_nothing():
 
 
 def is_short(scene):
-    return bool(scene.account.short_until_ns(int(POLICY.fence_s * 1e9)))
+    return bool(scene.account.short_until_ns())
 
 
 def questions(scene, since, until):

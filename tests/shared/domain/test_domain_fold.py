@@ -698,20 +698,20 @@ def test_a_clock_that_was_set_back_hides_no_trades():
 
 
 def test_a_clock_that_was_set_back_leaves_no_account_short_for_long():
-    """The venue explains all since the fence of a loss, on the clock that is read by now (L15)."""
+    """The venue explains a loss on the clock that is read by now (L15)."""
     account = account_of(*bought(), RunBegan(at_ns=ns(200_000), run_id="r2", incarnation=1))
     evolve(account, RowsLost(at_ns=ns(200_000), reason="short"))
-    assert account.short_until_ns(18 * 10**9) == ns(200_000)
+    assert account.short_until_ns() == ns(200_000)
     evolve(account, RunBegan(at_ns=ns(199_000), run_id="r3", incarnation=1))
-    assert account.short_until_ns(18 * 10**9) == ns(199_000)
-    for asked_s, is_short in ((199_017, True), (199_018, False)):
+    assert account.short_until_ns() == ns(199_000)
+    for asked_s, is_short in ((0, True), (199_018, False)):
         told = Reconciled(
             at_ns=ns(199_019), mismatches=0, foreign_orders=0, explained_ns=ns(asked_s)
         )
         evolve(account, told)
-        assert bool(account.short_until_ns(18 * 10**9)) == is_short
+        assert bool(account.short_until_ns()) == is_short
     evolve(account, Reconciled(at_ns=ns(199_050), mismatches=1, foreign_orders=0))
-    assert account.short_until_ns(18 * 10**9) == 0, "what differs later is not of that loss"
+    assert account.short_until_ns() == 0, "what differs later is not of that loss"
 
 
 def test_a_row_is_known_by_the_process_that_wrote_it():
