@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from shared.domain.account import Account
 from shared.domain.effects import CallVenue, Effect, Journal, Note, Say
 from shared.domain.fold import evolve
-from shared.domain.steps import Call, Step
+from shared.domain.steps import Call, Step, placed_ids
 from shared.domain.trips import Trips
 from shared.messages.account import (
     AccountEvent,
@@ -44,8 +44,10 @@ class Recorder:
         """A fault was seen: the venue must be asked for everything."""
         self._effects: list[Effect] = []
 
-    def record(self, event: AccountEvent, *, durable: bool = False) -> None:
-        """Folds an event at once and journals it: nobody hears of it before that (L1)."""
+    def record(self, event: AccountEvent, *, durable: bool = False) -> str | None:
+        """Folds an event at once and journals it: nobody hears of it before that (L1).
+
+        Returns what is wrong with it, as far as the account knows."""
         fault = evolve(self.account, event)
         seq = self.account.seq
         self._effects.append(Journal(seq, event, durable))
@@ -58,16 +60,21 @@ class Recorder:
             self._say_alarm(event)
         if fault is not None:
             self._fault(fault, event)
+        return fault
 
     def perform(self, steps: Iterable[Step]) -> None:
         """Records events and makes calls, in their order; orders are committed power-safe (L1).
 
-        Sales too: one that a power cut makes forgotten would be made a second time (L6)."""
+        Sales too: one that a power cut makes forgotten would be made a second time (L6). An order
+        whose id is used up stays here, whatever led to it (L2)."""
+        withheld: set[str] = set()
         for step in steps:
-            if isinstance(step, Call):
+            if not isinstance(step, Call):
+                fault = self.record(step, durable=isinstance(step, OrderSubmitted))
+                if fault is not None and isinstance(step, OrderSubmitted):
+                    withheld.add(step.client_id)
+            elif withheld.isdisjoint(placed_ids(step.request)):
                 self._effects.append(CallVenue(step.request, step.exit_priority))
-            else:
-                self.record(step, durable=isinstance(step, OrderSubmitted))
 
     def alarm(self, kind: str, symbol: str, text: str, now_ns: int) -> None:
         """Something a person should know of."""

@@ -14,15 +14,13 @@ from shared.domain.instrument import Instrument
 from shared.domain.order import Order, OrderStatus
 from shared.domain.protection import flatten
 from shared.domain.resolve import of_absence
-from shared.domain.steps import Call, Step
+from shared.domain.steps import Call, Step, placed_ids
 from shared.messages.account import OrderDoubted, OrderRefused, Purpose, SymbolBlocked
 from shared.messages.protection import Urgency
 from shared.messages.venue import (
     CancelOrder,
     Meaning,
     Outcome,
-    PlaceOco,
-    PlaceOrder,
     QueryOrder,
     VenueAnswered,
 )
@@ -57,7 +55,7 @@ def read_placement(
 ) -> Reading:
     """The answer to a PlaceOrder or a PlaceOco."""
     reading = Reading()
-    orders = [o for i in _ids(answer.request) if (o := account.order(i)) is not None]
+    orders = [o for i in placed_ids(answer.request) if (o := account.order(i)) is not None]
     waiting = [o for o in orders if o.status in _UNJUDGED and not o.venue_order_id]
     match answer.outcome:
         case Outcome.OK if answer.orders:
@@ -138,15 +136,6 @@ def unheeded_cancels(answer: VenueAnswered, account: Account) -> list[Step]:
             request = CancelOrder(symbol=order.symbol, client_id=order.client_id)
             steps.append(Call(request, exit_priority=True))
     return steps
-
-
-def _ids(request: object) -> tuple[str, ...]:
-    match request:
-        case PlaceOrder():
-            return (request.client_id,)
-        case PlaceOco():
-            return (request.stop_id, request.take_profit_id)
-    raise AssertionError(f"no placement: {request}")
 
 
 def _evidence(

@@ -15,7 +15,7 @@ from shared.domain.account import Account, Oversold
 from shared.domain.order import Order, OrderStatus
 from shared.domain.position import Position, PositionStatus
 from shared.ids import attempt_of, leg_of
-from shared.messages.account import FillBooked, Purpose
+from shared.messages.account import FillBooked, OrderAdopted, OrderSubmitted, Purpose
 from shared.messages.entry import FirstProtection
 from shared.messages.protection import Guard
 from shared.messages.venue import OrderKind, Side, TimeInForce
@@ -126,6 +126,14 @@ def found_order(event: FillBooked) -> Order:
         submitted_ns=event.at_ns,
         status=OrderStatus.OPEN,
     )
+
+
+def use_up_number(account: Account, order: Order | OrderAdopted | OrderSubmitted) -> None:
+    """An older journal has not seen it sent: its number is used up all the same (O2, L12). Entries
+    look at the orders themselves."""
+    position = account.positions.get(order.decision_id)
+    if order.purpose is not Purpose.ENTRY and position is not None:
+        position.attempts = max(position.attempts, attempt_of(order.client_id))
 
 
 def _attempts(account: Account, decision_id: str) -> Iterator[int]:

@@ -11,7 +11,14 @@ from typing import Any
 
 from shared.domain.account import Account, ClosedTrade, IntentState, fill_key
 from shared.domain.beginnings import rows_lost, run_began
-from shared.domain.booking import book, found_order, leave_oversold, position_for, replace_inferred
+from shared.domain.booking import (
+    book,
+    found_order,
+    leave_oversold,
+    position_for,
+    replace_inferred,
+    use_up_number,
+)
 from shared.domain.order import END_STATUS, FINAL, ILLEGAL, Order, OrderFact, OrderStatus, step
 from shared.domain.position import Position, PositionFact, PositionStatus
 from shared.ids import attempt_of, client_id
@@ -105,6 +112,7 @@ def _file(account: Account, order: Order) -> None:
 
 def _submitted(account: Account, event: OrderSubmitted) -> str | None:
     if account.order(event.client_id) is not None:
+        use_up_number(account, event)
         return f"order id used twice: {event.client_id}"
     account.orders[event.client_id] = Order(
         client_id=event.client_id,
@@ -189,10 +197,7 @@ def _adopted(account: Account, event: OrderAdopted) -> str | None:
     account.tombstones.pop(event.client_id, None)
     account.orders[event.client_id] = order
     account.count("orders_adopted")
-    position = account.positions.get(event.decision_id)
-    if position is not None and event.purpose is not Purpose.ENTRY:
-        # An older journal has not seen it sent: its number is used up all the same (O2, L12).
-        position.attempts = max(position.attempts, attempt_of(event.client_id))
+    use_up_number(account, event)
     if event.purpose in (Purpose.STOP, Purpose.TAKE_PROFIT):
         _advance(account, event.decision_id, PositionFact.PROTECTION_SENT)
     return None
@@ -293,6 +298,7 @@ def _filled(account: Account, event: FillBooked) -> str | None:
     position = position_for(account, event)
     if order is None:
         order = account.orders[event.client_id] = found_order(event)
+        use_up_number(account, order)
     if event.inferred:
         if event.client_id in account.inferred:
             return f"a second inferred fill of {event.client_id}"

@@ -75,6 +75,9 @@ FOUND = (
         "swarm", 4032, id="a short journal brought an ended intent back, and decide gave it budget"
     ),
     pytest.param(
+        "swarm", 7265, id="an exit that the journal had lost filled, and its number came again"
+    ),
+    pytest.param(
         "disks", 166, id="the next step of an entry left before a reader told of the rows it missed"
     ),
     pytest.param("disks", 344, id="the same, its first step in doubt for longer"),

@@ -85,6 +85,22 @@ def test_a_number_that_an_adopted_order_used_is_used_up():
     assert position_of(account).attempts == 3
 
 
+@pytest.mark.parametrize("leg", ["x3", "s3", "t3"])
+def test_a_number_that_an_order_nobody_knows_has_filled_under_is_used_up(leg):
+    """O2, L12, seed 7265: its execution was heard of before any word on the order itself."""
+    account = account_of(*bought("1"))
+    assert "nobody knows" in evolve(account, filled(leg, "0.4", "9"))
+    assert position_of(account).attempts == 3
+
+
+def test_a_number_that_comes_twice_does_not_come_a_third_time():
+    """L2: whatever led to it, the exit goes on under the next one."""
+    account = account_of(*bought("1"), submitted("x1", "0.4"))
+    position_of(account).attempts = 0
+    assert "used twice" in evolve(account, submitted("x1", "0.4"))
+    assert position_of(account).attempts == 1
+
+
 def test_a_trade_adds_up():
     account = account_of(
         *bought("2", fee=D("0.002"), fee_asset="BTC"),
