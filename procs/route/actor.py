@@ -102,7 +102,7 @@ class Actor:
         self._fence_ns = int(policy.fence_s * NS_PER_S)
         self._inquiries = Inquiries(self._fence_ns)
         self._reconciler = Reconciler(
-            self._recorder, self.instruments, policy.reconcile_s, self._fence_ns
+            self._recorder, self._readers, self.instruments, policy.reconcile_s, self._fence_ns
         )
         self._state = TradingState.REDUCING
         self._protect_lives = False
@@ -163,7 +163,7 @@ class Actor:
 
     def start(self, now_ns: int) -> list[Effect]:
         """Asks the venue for the truth before anything else (L16)."""
-        self._unproven = bool(self.latched)
+        self._unproven = self._readers.latched = bool(self.latched)
         self._readers.began_ns = now_ns
         began = RunBegan(at_ns=now_ns, run_id=self.run_id, incarnation=self.incarnation)
         self._recorder.record(began)
@@ -182,6 +182,7 @@ class Actor:
 
     def on(self, message: Any, now_ns: int) -> list[Effect]:
         """Folds what a message says, then drives every intent and position one step further."""
+        self._readers.latched |= bool(self.latched)
         loss = self.account.unlatched_loss
         if loss is not None and self.latched:
             self._lose_rows(msgspec.structs.replace(loss, at_ns=now_ns))

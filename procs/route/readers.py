@@ -32,6 +32,10 @@ class Readers:
         """The end of the journal when this process began: what it adds itself hides no loss."""
         self.began_ns = 0
         """When it began."""
+        self.latched = False
+        """A latch was in place at its start, or since: the process before it may have had a disk
+        that took nothing, not even the mark of what was kept in memory. Then it latched before
+        anything of that left (L11)."""
         self._recorder = recorder
         self._instruments = instruments
         self._epoch = epoch
@@ -47,6 +51,13 @@ class Readers:
         """Whether everyone who remembers has told this process of route what it has seen: before
         that a row may be lost that one of them knows, and nothing is bought on it (L12)."""
         return not self._silent
+
+    @property
+    def doubted_ns(self) -> int:
+        """When this process began, where that was under a latch and not all who remember have
+        spoken: their word alone shows then what was in memory alone, and may have been sold (L6,
+        L12). 0 otherwise: without a latch stops and exits wait for nobody (L5)."""
+        return self.began_ns if self.latched and not self.all_spoke else 0
 
     def sight(self, fence_ns: int, now_ns: int) -> Sight:
         """What is known of rows that they may miss. Where they stay silent until the fence, the

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from procs.route.readers import Readers
 from procs.route.recorder import Recorder
 from shared.domain import reconcile
 from shared.domain.effects import CallVenue
@@ -24,6 +25,7 @@ class Reconciler:
     def __init__(
         self,
         recorder: Recorder,
+        readers: Readers,
         instruments: dict[str, Instrument],
         every_s: int,
         fence_ns: int,
@@ -37,6 +39,7 @@ class Reconciler:
         self.failing = False
         """The newest question was not answered: balances may be old, entries wait (E4)."""
         self._recorder = recorder
+        self._readers = readers
         self._instruments = instruments
         self._every_ns = every_s * NS_PER_S
         self._fence_ns = fence_ns
@@ -69,19 +72,21 @@ class Reconciler:
 
     def unsold(self) -> frozenset[str]:
         """Symbols in which nothing is sold yet: what may be sold already, and positions of which
-        the journal lacks rows, with sales that may be on their way until the fence (L2, L6)."""
+        the journal lacks rows, or may lack them as far as those who remember have not spoken, with
+        sales that may be on their way until the fence (L2, L6)."""
         return frozenset(self.unexplained | self._unproven().keys())
 
     def _unproven(self) -> dict[str, int]:
-        """Symbols of positions of which the journal lacks rows, with the instant from which the
-        venue's history proves that it knows all their sales; without a fence what is done is all
-        that it can prove."""
+        """Symbols of such positions, with the instant from which the venue's history proves that
+        it knows all their sales; without a fence what is done is all that it can prove."""
         proof_ns: dict[str, int] = {}
+        doubted_ns = self._readers.doubted_ns
+        spoken_ns = doubted_ns + max(self._fence_ns, READ_LAG_NS) if doubted_ns else 0
         for position in self._recorder.account.positions.values():
-            if position.forgotten_ns:
-                symbol, fenced_ns = position.symbol, position.forgotten_ns + self._fence_ns
-                if self._history_ns.get(symbol, 0) < fenced_ns:
-                    proof_ns[symbol] = max(fenced_ns, proof_ns.get(symbol, 0))
+            symbol, forgotten_ns = position.symbol, position.forgotten_ns
+            fenced_ns = max(forgotten_ns + self._fence_ns if forgotten_ns else 0, spoken_ns)
+            if self._history_ns.get(symbol, 0) < fenced_ns:
+                proof_ns[symbol] = max(fenced_ns, proof_ns.get(symbol, 0))
         return proof_ns
 
     def _provable(self, now_ns: int) -> set[str]:

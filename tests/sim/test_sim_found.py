@@ -110,7 +110,13 @@ FOUND = (
     pytest.param(
         "disks", 6812, id="a lost journal's lack of an intent gave its budget back; it had bought"
     ),
+    pytest.param(
+        "disks", 8842, id="a sale was in memory alone; the next route sold before a reader spoke"
+    ),
     pytest.param("disks", 3778, id="rows were lost behind a fence, and began another (no bug)"),
+    pytest.param(
+        "disks", 8796, id="an order came whose reservation stood in no journal any more (no bug)"
+    ),
 )
 
 

@@ -14,7 +14,7 @@ from shared.messages.account import (
     ProtectionStatus,
     RowsLost,
 )
-from shared.messages.control import Tripped
+from shared.messages.control import TradingState, Tripped
 from shared.messages.protection import Exit, SetProtection, Urgency
 from shared.messages.venue import (
     CancelOrder,
@@ -233,6 +233,75 @@ def test_a_whole_journal_has_no_fence(lost):
     scene = bereft(lost=lost)
     asked = sales(scene.reconcile(5.1, balances=balances()))
     assert bool(asked) is not bool(lost)
+
+
+# ── rows that were in memory alone, and no file says so (L6, L12, disks, seed 8842) ─────────────
+
+LATCH = "route: disk: disk I/O error"
+
+
+def after_a_broken_disk(policy=POLICY, latch=LATCH):
+    """The disk took neither rows nor mark, and who kept them in memory is dead: the journal looks
+    whole. The venue's first answer lags; it shows nothing of what that process sold."""
+    scene = Scene(policy, rows=rows_before_the_stop(), incarnation=2)
+    scene.actor.latched = latch
+    scene.start(5.0, greeted=False)
+    scene.give(status(TradingState.REDUCING, latch=latch), 5.0)
+    return scene
+
+
+def test_under_a_latch_nothing_is_sold_before_both_who_remember_have_spoken():
+    scene = after_a_broken_disk()
+    assert sales(scene.reconcile(5.1, balances=balances())) == []
+    assert sales(scene.tick(5.2)) == []
+    assert sales(scene.give(hello("protect"), 5.3)) == []
+    assert sales(scene.tick(5.4)) == []
+    [stop] = sales(scene.give(hello("decide"), 5.5))
+    assert stop.stop_id == order_id("s1"), "nothing was lost: as ever"
+
+
+def test_what_one_of_them_has_seen_is_waited_for_until_the_fence():
+    scene = after_a_broken_disk()
+    scene.reconcile(5.1, balances=balances())
+    scene.give(hello("protect", mark=99, marked_in="run1.1"), 5.3)
+    scene.give(hello("decide"), 5.4)
+    asked = [one for tenths in range(175) for one in scene.tick(5.5 + tenths / 10)]
+    assert sales(asked) == []
+    history_at(scene, 23.0)
+    after = balances(btc="0", usdt="9999")
+    assert sales(scene.reconcile(23.1, orders=(SOLD,), trades=(SALE,), balances=after)) == []
+    assert ID not in scene.account.positions
+
+
+def test_where_they_stay_silent_the_history_behind_the_fence_is_read_in_their_place():
+    """L5: a position is not bare for ever because a reader does not start."""
+    scene = after_a_broken_disk()
+    scene.reconcile(5.1, balances=balances())
+    asked = [one for tenths in range(178) for one in scene.tick(5.2 + tenths / 10)]
+    assert sales(asked) == []
+    assert history_at(scene, 23.0).symbols == ("BTCUSDT",)
+    assert len(sales(scene.reconcile(23.1, balances=balances()))) == 1
+
+
+def test_without_a_fence_a_history_that_does_not_lag_is_all_that_can_be_read():
+    scene = after_a_broken_disk(msgspec.structs.replace(POLICY, fence_s=0.0))
+    assert sales(scene.reconcile(5.1, balances=balances())) == []
+    assert sales(scene.tick(6.9)) == []
+    history_at(scene, 7.0)
+    assert len(sales(scene.reconcile(7.1, balances=balances()))) == 1
+
+
+def test_a_latch_that_is_seen_later_is_waited_on_too():
+    """The disk took no latch either; this process has one of its own by its second turn."""
+    scene = after_a_broken_disk(latch="")
+    scene.actor.latched = "disk: disk I/O error"
+    assert sales(scene.reconcile(5.1, balances=balances())) == []
+
+
+def test_without_a_latch_stops_and_exits_wait_for_nobody():
+    """L5: whoever keeps rows in memory has latched before anything of it leaves."""
+    scene = after_a_broken_disk(latch="")
+    assert len(sales(scene.reconcile(5.1, balances=balances()))) == 1
 
 
 # ── what a reader may take for proof (L15, seed 6812) ───────────────────────────────────────────
