@@ -24,6 +24,7 @@ from shared.domain.risk import (
     check_risk,
     day_start_equity,
     equity,
+    is_accounted_for,
     may_cost,
     position_size,
 )
@@ -332,7 +333,7 @@ class Actor(Follower[State]):
         route_ok = (
             self.replica.welcomed
             and self.replica.reconciled
-            and not self.replica.account.short_until_ns()
+            and is_accounted_for(self.replica.account, self.state.reservations)
             and now_ns - self.replica.fresh_ns < ROUTE_FRESH_NS
         )
         heard_ms = (now_ns - self.replica.fresh_ns) / NS_PER_MS

@@ -56,6 +56,8 @@ class Questions:
     def __init__(self, proof_ns: int) -> None:
         """`proof_ns`: after sending, a question asked so late that absence is true."""
         self.sent: dict[str, Sent] = {}
+        self._lost: dict[str, Sent] = {}
+        """Those that left before rows were lost: route may know of them, or not."""
         self._of: dict[str, list[Sent]] = {}
         self._proof_ns = proof_ns
         self._by_venue_id: dict[str, str] = {}
@@ -63,6 +65,18 @@ class Questions:
     def of(self, decision: str, side: Side) -> list[Sent]:
         """A decision's orders of one side that are not over, as far as route was told."""
         return [s for s in self._of.get(decision, ()) if s.side is side and not s.over_told]
+
+    def lost_buys(self, decision: str, now_ns: int) -> list[Sent]:
+        """Orders to buy that left before rows were lost, are not over as far as route was told, and
+        are so new that they may yet come to the venue."""
+        return [
+            sent
+            for sent in self._lost.values()
+            if sent.decision == decision
+            and sent.side is Side.BUY
+            and not sent.over_told
+            and now_ns - sent.sent_ns < self._proof_ns
+        ]
 
     def left(self, request: PlaceOrder | PlaceOco, now_ns: int) -> None:
         """A placement leaves route's process."""
@@ -81,7 +95,7 @@ class Questions:
 
     def accepted(self, client_id: str, venue_id: str) -> None:
         """The exchange took it."""
-        sent = self.sent.get(client_id)
+        sent = self._known(client_id)
         if sent is not None:
             sent.accepted = True
             self._by_venue_id[venue_id] = client_id
@@ -105,10 +119,11 @@ class Questions:
             )
             if said_no:
                 for client_id in ids_of(request):
-                    if client_id in self.sent:
-                        self.sent[client_id].over_told = True
+                    refused = self._known(client_id)
+                    if refused is not None:
+                        refused.over_told = True
         elif isinstance(request, QueryOrder) and message.outcome is Outcome.OK:
-            sent = self.sent.get(request.client_id)
+            sent = self._known(request.client_id)
             if sent is None or message.orders:
                 return
             if message.sent_ns - sent.sent_ns >= self._proof_ns:
@@ -116,17 +131,21 @@ class Questions:
 
     def forget(self) -> None:
         """An older journal came back: what was sent since is not known to route."""
+        self._lost.update(self.sent)
         self.sent.clear()
         self._of.clear()
 
+    def _known(self, client_id: str) -> Sent | None:
+        return self.sent.get(client_id) or self._lost.get(client_id)
+
     def _order(self, said: VenueOrder) -> None:
-        sent = self.sent.get(said.client_id)
+        sent = self._known(said.client_id)
         if sent is not None and said.status.is_final:
             sent.over_told = True
 
     def _trade(self, said: VenueTrade) -> None:
         client_id = said.client_id or self._by_venue_id.get(said.venue_order_id, "")
-        sent = self.sent.get(client_id)
+        sent = self._known(client_id)
         if sent is None or said.trade_id in sent.trades_told:
             return
         sent.trades_told.add(said.trade_id)

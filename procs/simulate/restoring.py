@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from shared.units import NS_PER_MS
 
 if TYPE_CHECKING:
     from procs.simulate.world import World
+
+_ACCEPTED: Final = b'"intent_accepted"'
+"""Tag of the row with which route takes an intent on."""
 
 
 def plan_restore(world: World) -> None:
@@ -60,9 +63,25 @@ def plan_restore(world: World) -> None:
 
 
 def forget(world: World) -> None:
-    """The journals know less than was: what they have never seen is nobody's decision any more."""
+    """The journals know less than was: what they have never seen is nobody's decision any more, and
+    an intent that stands in none of them is nobody's reservation."""
     disk = world.nodes["route"].disk
     known = b"".join((*disk.rows, *disk.emergency))
-    world.forgotten = {d for d in world.intents if f'"{d}"'.encode() not in known}
+    kept = _intents_kept(world)
+    world.forgotten = {
+        d for d in world.intents if f'"{d}"'.encode() not in known or named(d) not in kept
+    }
     world.losses.look()
     world.checkers.restored()
+
+
+def named(decision: str) -> bytes:
+    """How a row names the intent of a decision."""
+    return f'"intent_id":"{decision}"'.encode()
+
+
+def _intents_kept(world: World) -> bytes:
+    """Rows from which a reservation can be had: those of decide, and those with which route took
+    intents on. An order that was found at the venue names its decision, and no intent."""
+    accepted = (row for row in world.nodes["route"].rows if _ACCEPTED in row)
+    return b"".join((*accepted, *world.nodes["decide"].rows))

@@ -6,7 +6,7 @@ that it can cost nothing any more; an unknown outcome holds it (L2).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from decimal import Decimal
 
 import msgspec
@@ -14,6 +14,7 @@ import msgspec
 from shared.domain.account import Account, ClosedTrade
 from shared.domain.guards import check, refuse_if
 from shared.domain.mark import Mark
+from shared.domain.order import FINAL
 from shared.domain.policy import RiskPolicy
 from shared.domain.position import Position
 from shared.messages.base import Amount
@@ -67,6 +68,17 @@ def may_cost(account: Account, reservation: Reservation) -> bool:
     orders = account.orders_of(reservation.intent_id)
     can_buy = any(order.side is Side.BUY for order in orders)
     return can_buy or reservation.made_ns < account.short_until_ns()
+
+
+def is_accounted_for(account: Account, reservations: Container[str]) -> bool:
+    """Whether all that may still buy is known and holds its reservation: nothing else gets that
+    budget meanwhile (L2, L15). Where decide's journal and route's have both lost an intent, an
+    order of it is found at the venue, and what was set aside for it stands nowhere any more."""
+    return not account.short_until_ns() and all(
+        order.decision_id in reservations
+        for order in account.orders.values()
+        if order.side is Side.BUY and order.status not in FINAL
+    )
 
 
 def position_size(policy: RiskPolicy, equity_quote: Decimal) -> Decimal:

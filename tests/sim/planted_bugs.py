@@ -63,6 +63,7 @@ BUGS = (
     Planted(money.small_is_dust),
     Planted(money.old_welcomes_believed, profile="words"),
     Planted(money.released_on_doubt),
+    Planted(money.granted_while_short, profile="disks"),
     Planted(protection.stop_refusal_swallowed, profile="refusing"),
     Planted(protection.no_protection_placed),
     Planted(protection.part_protected, profile="refusing"),

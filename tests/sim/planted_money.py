@@ -148,3 +148,8 @@ def released_on_doubt(patch: Any) -> None:
         right(self, now_ns)
 
     patch.setattr(decide.Actor, "_release", wrong)
+
+
+def granted_while_short(patch: Any) -> None:
+    """L2, L15: decide grants while the account lacks rows that may have bought already."""
+    patch.setattr(decide, "is_accounted_for", lambda *given: True)

@@ -1,6 +1,7 @@
 """The checkers' own tools: running sums, what route was told, reads that lag; and their alarms."""
 
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
@@ -141,6 +142,19 @@ def test_a_pair_is_one_way_out_and_a_restore_forgets_it(asked):
     asked.told(VenueAnswered(request=pair(), outcome=Outcome.REFUSED))
 
 
+def test_what_left_before_rows_were_lost_may_come_until_the_fence_or_word_of_its_end(asked):
+    def may_come(at_ns):
+        return [sent.client_id for sent in asked.lost_buys("t1-1", at_ns)]
+
+    assert may_come(1_050) == [], "nothing is lost"
+    asked.left(pair(), 1_010)
+    asked.forget()
+    assert may_come(1_099) == [BUY]
+    assert may_come(1_100) == [], "behind the fence nothing comes any more"
+    asked.told(VenueReported(order=order(VenueStatus.EXPIRED)))
+    assert may_come(1_050) == []
+
+
 # ── reads that lag ──────────────────────────────────────────────────────────────────────────────
 
 
@@ -273,6 +287,33 @@ def test_a_second_attempt_and_a_second_sending_are_named():
     assert said(world, "L2") == ["sw-t9-1-e2 is sent, sw-t9-1-e1 may still buy"]
     world.checkers.called(route, bought("sw-t9-1-e1"))
     assert "sw-t9-1-e1 is sent a second time" in said(world, "L2")
+
+
+@pytest.mark.parametrize("lives", [False, True], ids=["under way", "at the venue"])
+def test_what_is_granted_beside_an_order_that_lost_its_reservation_is_named(lives):
+    """L2, L15, seed 8796: no row tells of it; nothing else gets its budget while it may buy."""
+    world = running()
+    decide, now_ns = world.nodes["decide"], world.agenda.now_ns
+    granted = next(iter(world.intents.values()))
+    if lives:
+        [(name, book), *_] = world.venue.books.of.items()
+        book.buying[0] = SimpleNamespace(client_id=f"sw-{name}-e7")
+        decide.actor.state.reservations.pop(name, None)
+    else:
+        name = "t9-1"
+        world.venue.questions.left(bought("sw-t9-1-e7"), now_ns)
+        world.venue.questions.forget()
+    world.checkers.said(decide, granted)
+    assert said(world, "L2") == [], "it stands in a journal"
+    world.forgotten = {name}
+    decide.actor.state.reservations[name] = None
+    world.checkers.said(decide, granted)
+    assert said(world, "L2") == [], "it is reserved for"
+    del decide.actor.state.reservations[name]
+    world.checkers.said(decide, granted)
+    order_id = f"sw-{name}-e7"
+    told = f"{granted.intent_id} is granted, {order_id} may still buy and has no reservation"
+    assert said(world, "L2") == [told]
 
 
 def test_a_request_during_a_ban_is_named():

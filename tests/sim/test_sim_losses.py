@@ -6,7 +6,7 @@ from procs.route.reconciler import Reconciler
 from procs.simulate import liveness
 from procs.simulate.checkers.l5_protection import CALM_STOPLESS_BOUND_NS, RESOLVED_WITHIN_NS
 from procs.simulate.modes import LIVENESS
-from procs.simulate.restoring import forget
+from procs.simulate.restoring import forget, named
 from procs.simulate.world import SETTLE_NS, World
 from shared.units import NS_PER_S
 
@@ -90,6 +90,39 @@ def test_rows_of_others_begin_no_fence(role):
     world, _ = stripped()
     lose(world, kept=0, role=role)
     assert world.losses.last_ns == 0
+
+
+def accepted_at(world, decision):
+    """The row of route's journal with which it took the intent of a decision on."""
+    rows = world.nodes["route"].disk.rows
+    return next(
+        place
+        for place, row in enumerate(rows)
+        if b"intent_accepted" in row and named(decision) in row
+    )
+
+
+def test_an_intent_is_forgotten_when_it_stands_in_neither_journal():
+    """L2, seed 8796: an order that was found at the venue names its decision, and no intent."""
+    world, decision = stripped()
+    found = next(row for row in world.nodes["route"].disk.rows if b"order_submitted" in row)
+    assert decision.encode() in found
+    kept = accepted_at(world, decision)
+    lose(world, kept)
+    assert world.forgotten == {decision}, "route's journal knows nothing of it"
+    world.nodes["route"].disk.rows.append(found)
+    forget(world)
+    assert world.forgotten == set(), "decide's reservation stands"
+    world.nodes["decide"].disk.lose(0, with_mark=False)
+    forget(world)
+    assert world.forgotten == {decision}
+
+
+def test_an_intent_that_route_took_on_is_not_forgotten_by_decides_loss():
+    world, decision = stripped()
+    assert accepted_at(world, decision)
+    lose(world, 0, "decide")
+    assert world.forgotten == set()
 
 
 @pytest.mark.parametrize(("taken", "counts"), [(0, False), (2, True)])

@@ -10,6 +10,7 @@ from procs.simulate.checkers.base import Checker
 from procs.simulate.questions import ids_of
 from shared.domain.order import OrderStatus
 from shared.ids import decision_of
+from shared.messages.entry import EntryIntent
 from shared.messages.venue import PlaceOrder, Side, VenueRequest
 
 
@@ -17,6 +18,7 @@ class Outcomes(Checker):
     """Attempts of an entry, their reservation, and what became of all orders."""
 
     law = "L2"
+    words = (EntryIntent,)
 
     def called(self, node: Any, request: VenueRequest) -> None:
         """No order twice; no further entry order while route was not told the end of the last."""
@@ -28,6 +30,21 @@ class Outcomes(Checker):
             for sent in self.questions.of(decision, Side.BUY):
                 self.say(f"{request.client_id} is sent, {sent.client_id} may still buy")
 
+    def said(self, node: Any, message: Any) -> None:
+        """What may still buy and has lost its reservation with all rows that told of it lets
+        nothing else have that budget: nothing is granted beside it (L2, L15)."""
+        if node.role != "decide" or not self.world.forgotten:
+            return
+        now_ns = self.world.agenda.now_ns
+        for decision in sorted(self.world.forgotten):
+            if decision in node.actor.state.reservations:
+                continue
+            book = self.books.of.get(decision)
+            live = book.buying.values() if book is not None else ()
+            for order in (*self.questions.lost_buys(decision, now_ns), *live):
+                granted, may_buy = message.intent_id, order.client_id
+                self.say(f"{granted} is granted, {may_buy} may still buy and has no reservation")
+
     def changed(self, order: VenueSideOrder) -> None:
         """E4: what can still buy holds its reservation."""
         if order.side != "BUY":
@@ -35,7 +52,7 @@ class Outcomes(Checker):
         decide = self.world.nodes["decide"]
         decision = decision_of(order.client_id)
         if decision is None or not decide.alive or decision in self.world.forgotten:
-            return  # A forgotten one lost its reservation with the journal; nothing may enter then.
+            return  # Its reservation is lost with the journals: nothing is granted then (`said`).
         if not decide.actor.replica.welcomed:
             return  # What its journal lost it learns from route, and decides nothing before.
         if decision not in decide.actor.state.reservations:

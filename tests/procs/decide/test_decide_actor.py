@@ -28,6 +28,7 @@ from shared.domain.effects import TimerFired
 from shared.domain.fold import evolve
 from shared.domain.policy import NO_FENCE_S, DropPolicy, Policy, RiskPolicy
 from shared.domain.replica import raw
+from shared.domain.risk import is_accounted_for
 from shared.messages.account import (
     Beat,
     EventSaid,
@@ -546,6 +547,27 @@ def test_a_short_account_allows_nothing():
     told(scene, compared(19.5, 31.2), at=31.2)
     scene.give(status(), 31.2)
     assert scene.price(31.3).intent is not None
+
+
+def test_an_order_without_a_reservation_allows_nothing_while_it_may_buy():
+    """L2, L15, seed 8796: both journals had lost its intent, and it was found at the venue."""
+    found = submitted("e1", decision="run0-9", symbol="ETHUSDT")
+    scene = Scene(opened(), found, at=30.0).well(30.0)
+    assert scene.actor.state.reservations == {}
+    assert refusals(scene.price(30.1)) == ["route_unreconciled"]
+    gone = ended("e1", OrderEnd.CANCELED, decision="run0-9")
+    told(scene, gone, at=31.2)
+    scene.beat(31.2)
+    scene.give(status(), 31.2)
+    assert scene.price(31.3).intent is not None
+
+
+def test_an_order_with_its_reservation_leaves_room_for_others():
+    scene = reserving()
+    told(scene, accepted(), submitted("e1"))
+    assert scene.actor.state.reservations.keys() == {ID}
+    assert is_accounted_for(scene.actor.replica.account, scene.actor.state.reservations)
+    assert not is_accounted_for(scene.actor.replica.account, {})
 
 
 def test_what_is_found_at_a_welcome_does_not_meet_what_was_released_before_it():
