@@ -30,6 +30,7 @@ from shared.messages.venue import (
     Side,
     VenueAnswered,
 )
+from shared.units import NS_PER_S
 from shared.venues.credentials import Credentials, load_credentials
 
 SECRET = "a-secret-that-nobody-may-see"
@@ -214,7 +215,9 @@ def test_entries_in_flight_are_bounded_and_leave_room_for_exits(tmp_path) -> Non
 
         def ask(priority: bool):
             call = CallVenue(ORDER, exit_priority=priority)
-            return asyncio.create_task(shell.perform_call(call, runtime.clock.now_ns()))
+            # However long this machine takes for all of them, no turn is an old one here.
+            began_ns = runtime.clock.now_ns() + 60 * NS_PER_S
+            return asyncio.create_task(shell.perform_call(call, began_ns))
 
         tasks = [ask(False) for _ in range(MAX_ENTRIES_IN_FLIGHT)]
         await asyncio.sleep(0)
