@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from shared.domain.account import Account
 from shared.domain.effects import CallVenue, Effect, Journal, Note, Say
 from shared.domain.fold import evolve
-from shared.domain.steps import Call, Step, placed_ids
+from shared.domain.steps import Call, Step
 from shared.domain.trips import Trips
 from shared.messages.account import (
     AccountEvent,
@@ -24,6 +24,7 @@ from shared.messages.account import (
 )
 from shared.messages.base import Message
 from shared.messages.control import AlarmRaised
+from shared.messages.venue import placed_ids
 from shared.units import NS_PER_S
 
 FAULT_BLOCK_NS = 60 * NS_PER_S

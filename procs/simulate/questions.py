@@ -20,6 +20,7 @@ from shared.messages.venue import (
     VenueOrder,
     VenueReported,
     VenueTrade,
+    placed_ids,
 )
 from shared.units import ZERO
 
@@ -81,7 +82,7 @@ class Questions:
     def left(self, request: PlaceOrder | PlaceOco, now_ns: int) -> None:
         """A placement leaves route's process."""
         side = Side.SELL if isinstance(request, PlaceOco) else request.side
-        for client_id in ids_of(request):
+        for client_id in placed_ids(request):
             again = self.sent.get(client_id)
             if again is not None:
                 again.times += 1
@@ -118,7 +119,7 @@ class Questions:
                 message.outcome is Outcome.REFUSED and message.meaning is not Meaning.DUPLICATE_ID
             )
             if said_no:
-                for client_id in ids_of(request):
+                for client_id in placed_ids(request):
                     refused = self._known(client_id)
                     if refused is not None:
                         refused.over_told = True
@@ -152,13 +153,3 @@ class Questions:
         sent.filled_told += said.quantity
         if sent.filled_told >= sent.quantity:
             sent.over_told = True
-
-
-def ids_of(request: object) -> tuple[str, ...]:
-    """The client ids of the orders a request places; none for other requests."""
-    match request:
-        case PlaceOrder():
-            return (request.client_id,)
-        case PlaceOco():
-            return (request.stop_id, request.take_profit_id)
-    return ()

@@ -20,7 +20,7 @@ from procs.simulate.dice import Dice
 from procs.simulate.mischief import Mischief
 from procs.simulate.network import MATCHING_NS, RECV_WINDOW_NS, Network
 from procs.simulate.past import Past
-from procs.simulate.questions import Questions, ids_of
+from procs.simulate.questions import Questions
 from shared.domain.instrument import Instrument
 from shared.messages.venue import (
     CancelOrder,
@@ -40,6 +40,7 @@ from shared.messages.venue import (
     VenueRequest,
     VenueStatus,
     VenueTrade,
+    placed_ids,
 )
 from shared.units import NS_PER_MS, ZERO
 
@@ -125,7 +126,7 @@ class SimVenue:
     def do(self, request: VenueRequest, sent_ns: int) -> VenueAnswered:
         """Carries out what has arrived."""
         if self._dice.faults.ids_forever:
-            ids = ids_of(request)
+            ids = placed_ids(request)
             if not self._used_ids.isdisjoint(ids):
                 refusal = model.Refusal(-2010, "Duplicate order sent.")
                 return self._refuse(request, refusal, sent_ns)

@@ -14,7 +14,7 @@ from shared.domain.instrument import Instrument
 from shared.domain.order import Order, OrderStatus
 from shared.domain.protection import flatten
 from shared.domain.resolve import of_absence
-from shared.domain.steps import Call, Step, placed_ids
+from shared.domain.steps import Call, Step
 from shared.messages.account import OrderDoubted, OrderRefused, Purpose, SymbolBlocked
 from shared.messages.protection import Urgency
 from shared.messages.venue import (
@@ -23,6 +23,7 @@ from shared.messages.venue import (
     Outcome,
     QueryOrder,
     VenueAnswered,
+    placed_ids,
 )
 from shared.units import NS_PER_MS, NS_PER_S
 

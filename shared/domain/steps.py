@@ -11,7 +11,7 @@ import msgspec
 
 from shared.domain.order import Order, OrderStatus
 from shared.messages.account import AccountEvent, CancelAsked
-from shared.messages.venue import CancelOrder, PlaceOco, PlaceOrder, VenueRequest
+from shared.messages.venue import CancelOrder, VenueRequest
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -22,16 +22,6 @@ class Call(msgspec.Struct, frozen=True):
 
 
 Step = AccountEvent | Call
-
-
-def placed_ids(request: VenueRequest) -> tuple[str, ...]:
-    """The client ids under which a request places orders; none for one that places nothing."""
-    match request:
-        case PlaceOrder():
-            return (request.client_id,)
-        case PlaceOco():
-            return (request.stop_id, request.take_profit_id)
-    return ()
 
 
 def cancel(orders: list[Order], reason: str, now_ns: int, *, exit_priority: bool) -> list[Step]:

@@ -180,6 +180,16 @@ class TakeSnapshot(Request, frozen=True, kw_only=True, tag="take_snapshot"):
 VenueRequest = PlaceOrder | PlaceOco | CancelOrder | QueryOrder | TakeSnapshot
 
 
+def placed_ids(request: VenueRequest) -> tuple[str, ...]:
+    """The client ids under which a request places orders; none for one that places nothing."""
+    match request:
+        case PlaceOrder():
+            return (request.client_id,)
+        case PlaceOco():
+            return (request.stop_id, request.take_profit_id)
+    return ()
+
+
 class VenueAnswered(Message, frozen=True, kw_only=True, tag="venue_answered"):
     """How a request ended, with whatever evidence came along."""
 

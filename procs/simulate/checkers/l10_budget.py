@@ -6,9 +6,16 @@ from __future__ import annotations
 from typing import Any
 
 from procs.simulate.checkers.base import Checker
-from procs.simulate.questions import ids_of
 from shared.ids import decision_of
-from shared.messages.venue import Meaning, Outcome, PlaceOrder, Side, VenueAnswered, VenueRequest
+from shared.messages.venue import (
+    Meaning,
+    Outcome,
+    PlaceOrder,
+    Side,
+    VenueAnswered,
+    VenueRequest,
+    placed_ids,
+)
 from shared.units import NS_PER_MS
 
 QUIET_NS = 200 * NS_PER_MS
@@ -37,7 +44,7 @@ class Budget(Checker):
             self._throttled_ns.clear()
         for message in messages:
             if isinstance(message, VenueAnswered) and message.outcome is Outcome.THROTTLED:
-                for client_id in ids_of(message.request):
+                for client_id in placed_ids(message.request):
                     self._throttled_ns[decision_of(client_id) or ""] = self.world.agenda.now_ns
                 until_ns = message.retry_at_ns if message.sent_ns else 0
                 if message.meaning is Meaning.BANNED:
@@ -47,7 +54,7 @@ class Budget(Checker):
 
     def called(self, node: Any, request: VenueRequest) -> None:
         """Route sends an order: not so soon after it was told to slow down."""
-        for client_id in ids_of(request):
+        for client_id in placed_ids(request):
             told_ns = self._throttled_ns.get(decision_of(client_id) or "", 0)
             after_ns = self.world.agenda.now_ns - told_ns
             if after_ns < QUIET_NS:

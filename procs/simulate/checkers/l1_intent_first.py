@@ -6,8 +6,7 @@ import re
 from typing import Any
 
 from procs.simulate.checkers.base import Checker
-from procs.simulate.questions import ids_of
-from shared.messages.venue import VenueRequest
+from shared.messages.venue import VenueRequest, placed_ids
 
 SUBMITTED = re.compile(rb'^\{"type":"order_submitted".*?"client_id":"([^"]*)"')
 
@@ -24,7 +23,7 @@ class IntentFirst(Checker):
 
     def called(self, node: Any, request: VenueRequest) -> None:
         """The ids of a placement stand in rows that are committed."""
-        placed = ids_of(request)
+        placed = placed_ids(request)
         if not placed:
             return
         rows = node.rows

@@ -7,11 +7,10 @@ from typing import Any
 from procs.localvenue.matching.model import Order as VenueSideOrder
 from procs.simulate.books import Book
 from procs.simulate.checkers.base import Checker
-from procs.simulate.questions import ids_of
 from shared.domain.order import OrderStatus
 from shared.ids import decision_of
 from shared.messages.entry import EntryIntent
-from shared.messages.venue import PlaceOrder, Side, VenueRequest
+from shared.messages.venue import PlaceOrder, Side, VenueRequest, placed_ids
 
 
 class Outcomes(Checker):
@@ -22,7 +21,7 @@ class Outcomes(Checker):
 
     def called(self, node: Any, request: VenueRequest) -> None:
         """No order twice; no further entry order while route was not told the end of the last."""
-        for client_id in ids_of(request):
+        for client_id in placed_ids(request):
             if client_id in self.questions.sent:
                 self.say(f"{client_id} is sent a second time")
         if isinstance(request, PlaceOrder) and request.side is Side.BUY:

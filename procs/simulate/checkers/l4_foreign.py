@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from procs.simulate.checkers.base import Checker
-from procs.simulate.questions import ids_of
 from shared.ids import decision_of
-from shared.messages.venue import CancelOrder, VenueRequest
+from shared.messages.venue import CancelOrder, VenueRequest, placed_ids
 
 
 class Foreign(Checker):
@@ -17,7 +16,7 @@ class Foreign(Checker):
 
     def called(self, node: Any, request: VenueRequest) -> None:
         """Only orders of ours are placed and cancelled."""
-        named = ids_of(request)
+        named = placed_ids(request)
         if isinstance(request, CancelOrder):
             named = (request.client_id,)
         for client_id in named:
