@@ -65,7 +65,7 @@ def reservation_freed_on_unknown(patch: Any) -> None:
     """E4, L2: the intent ends, and frees its budget, while its order may still buy."""
     right = drive.entry_steps
 
-    def wrong(account, state, instrument, now_ns, may_enter):
+    def wrong(account, state, instrument, now_ns, *given):
         orders = account.orders_of(state.intent.intent_id)
         if any(o.in_doubt and o.purpose is Purpose.ENTRY for o in orders):
             intent = state.intent
@@ -77,7 +77,7 @@ def reservation_freed_on_unknown(patch: Any) -> None:
                     reason="unknown",
                 )
             ]
-        return right(account, state, instrument, now_ns, may_enter)
+        return right(account, state, instrument, now_ns, *given)
 
     patch.setattr(drive, "entry_steps", wrong)
 

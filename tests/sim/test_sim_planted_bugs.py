@@ -4,6 +4,23 @@ import prove
 import pytest
 from planted_bugs import BUGS, Planted
 
+from procs.route import drive
+
+
+def misfit(patch):
+    """A patch that was left behind by the engine."""
+
+    def wrong():
+        raise AssertionError("it cannot be called")
+
+    patch.setattr(drive, "entry_steps", wrong)
+
+
+def test_the_crash_of_a_patch_is_no_find(monkeypatch):
+    monkeypatch.setattr(prove, "BUGS", (Planted(misfit),))
+    with pytest.raises(ValueError, match=r"misfit: does not fit .* misfit\.<locals>\.wrong\(\)"):
+        prove.look_for("misfit", 20)
+
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
