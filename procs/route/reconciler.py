@@ -53,6 +53,8 @@ class Reconciler:
         """Symbols whose history is asked for next: something in them is not explained (L12)."""
         self._searched: reconcile.Differences = {}
         """What differed when history was last asked for; the same again is a person's matter."""
+        self._strangers: reconcile.Nameless = frozenset()
+        """Orders that the newest history had trades of, and that are nobody's of ours."""
         self._search_began_ns = 0
         self._read_back = False
         """Where the ledger is open on trial: history was read, late enough that no list lagged."""
@@ -150,7 +152,7 @@ class Reconciler:
                 foreign_orders=found.foreign_orders,
                 detail="; ".join(details)[:500],
                 agreed=not reconcile.ledger_differences(recorder.account),
-                explained_ns=asked_ns if self._is_explained(asked_ns) else 0,
+                explained_ns=max(asked_ns - self._fence_ns, 0) if self._is_explained() else 0,
             )
         )
         self.done_once = True
@@ -200,25 +202,27 @@ class Reconciler:
             return False
         if asked.history:
             early = asked.asked_ns - self._search_began_ns < READ_LAG_NS
-            if account.opening or (differing and early):
+            unnamed = found.nameless - self._strangers
+            if account.opening or ((differing or unnamed) and early):
                 # The venue's lists may lag behind its balances: the same question once more.
                 self._search = set(asked.symbols) | (held if account.opening else set())
                 self._due_ns = self._search_began_ns + READ_LAG_NS
             else:
                 self._searched = differing
+                self._strangers = found.nameless
             return False
         strange = reconcile.strange_symbols(account, found.events)
+        strange |= {symbol for symbol, _ in found.nameless - self._strangers}
         if differing != self._searched:
             strange |= reconcile.differing_symbols(differing, self._instruments)
         self._search = strange
         return bool(strange)
 
-    def _is_explained(self, asked_ns: int) -> bool:
-        """Whether what lost rows may have sent is done, and nothing is left to be searched for:
-        what still differs was searched for already, and is not in the venue's history of ours."""
+    def _is_explained(self) -> bool:
+        """Whether nothing is left to be searched for: what still differs was searched for already,
+        and is not in the venue's history of ours. What was sent within a fence of the question may
+        come yet, whether or not rows are known to be lost: that is often told only later."""
         account = self._recorder.account
-        if account.lost_ns and asked_ns < account.lost_ns + self._fence_ns:
-            return False
         differing = reconcile.ledger_differences(account)
         known = not differing or differing == self._searched
         return known and not self._search and not account.opening

@@ -100,8 +100,8 @@ class Account(msgspec.Struct, kw_only=True):
     agreed_ns: int = 0
     """When ledger and venue last were the same: what is missing happened after it (L12)."""
     explained_ns: int = 0
-    """When the newest question left, behind the fence of all losses, to which the venue told
-    nothing of ours that is not known. Route alone knows the fence: readers go by this (L2)."""
+    """What we sent before this is known here: a fence before the newest question left to which the
+    venue told nothing of ours that is not. Route alone knows the fence: readers go by this (L2)."""
 
     def orders_of(self, decision_id: str) -> list[Order]:
         """Orders of a decision that live or still owe executions."""

@@ -40,6 +40,8 @@ def run_began(account: Account, event: RunBegan) -> None:
         account.explained_ns = day_before_ns
     # Whoever wrote what is lost is dead by now, whatever the clock said when that was noticed.
     account.lost_ns = min(account.lost_ns, event.at_ns)
+    for position in account.positions.values():
+        position.forgotten_ns = min(position.forgotten_ns, event.at_ns)
     _prune(account, event.at_ns)
 
 

@@ -135,7 +135,7 @@ def of_trades(
         if not client:
             # A venue's trade list names only its own order ids.
             if by_venue_id is None:
-                by_venue_id = _client_ids(account)
+                by_venue_id = client_ids(account)
                 by_venue_id |= {(o.symbol, o.venue_order_id): o.client_id for o in told}
             client = by_venue_id.get((trade.symbol, trade.venue_order_id), "")
         decision = decision_of(client)
@@ -163,7 +163,8 @@ def of_trades(
     return events
 
 
-def _client_ids(account: Account) -> dict[tuple[str, str], str]:
+def client_ids(account: Account) -> dict[tuple[str, str], str]:
+    """Our id of each order that has one of the venue's, by symbol and that."""
     return {
         (order.symbol, order.venue_order_id): client_id
         for orders in (account.tombstones, account.orders)

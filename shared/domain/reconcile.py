@@ -12,7 +12,7 @@ import msgspec
 
 from shared.domain.account import Account
 from shared.domain.beginnings import MEMORY_NS
-from shared.domain.evidence import of_balances, of_order, of_trades
+from shared.domain.evidence import client_ids, of_balances, of_order, of_trades
 from shared.domain.instrument import Instrument
 from shared.domain.order import OrderStatus
 from shared.domain.steps import Call, Step
@@ -29,6 +29,8 @@ OVERLAP_MS = 60_000
 
 Differences = dict[str, tuple[Decimal, Decimal]]
 """Assets of which the account's total is not the venue's: asset → (ledger, venue)."""
+Nameless = frozenset[tuple[str, str]]
+"""Orders by symbol and the venue's own id."""
 
 
 class Comparison(msgspec.Struct):
@@ -40,6 +42,9 @@ class Comparison(msgspec.Struct):
     mismatches: int = 0
     foreign_orders: int = 0
     details: list[str] = []
+    nameless: Nameless = frozenset()
+    """Orders behind trades where a position is open that neither the account nor the answer names
+    as ours: a stranger's, or of rows that are lost and that nobody remembers (L6, L12)."""
 
 
 def request(account: Account, watched: set[str], now_ns: int) -> TakeSnapshot:
@@ -121,6 +126,7 @@ def compare(
     fills = of_trades(account, answer.trades, instruments, now_ns, answer.orders)
     found.mismatches += len(fills)
     found.events.extend(fills)
+    found.nameless = _nameless(account, answer)
     found.events.extend(of_balances(account, answer.balances, now_ns))
     listed = {order.client_id for order in answer.orders}
     for held in account.orders.values():
@@ -129,6 +135,21 @@ def compare(
             query = QueryOrder(symbol=held.symbol, client_id=held.client_id)
             found.queries.append(Call(query, exit_priority=True))
     return found
+
+
+def _nameless(account: Account, answer: VenueAnswered) -> Nameless:
+    open_symbols = {position.symbol for position in account.positions.values()}
+    traded = {
+        (trade.symbol, trade.venue_order_id)
+        for trade in answer.trades
+        if not trade.client_id
+        and trade.symbol in open_symbols
+        and not account.has_booked(trade.symbol, trade.trade_id, trade.side)
+    }
+    if not traded:
+        return frozenset()
+    ours = {(o.symbol, o.venue_order_id) for o in answer.orders if is_ours(o.client_id)}
+    return frozenset(traded - ours - client_ids(account).keys())
 
 
 def _is_all_booked(account: Account, said: VenueOrder) -> bool:

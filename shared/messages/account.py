@@ -263,8 +263,9 @@ class Reconciled(Event, frozen=True, kw_only=True, tag="reconciled"):
     agreed: bool = False
     """Every asset of the ledger was as the venue has it: nothing before now is missing."""
     explained_ns: int = 0
-    """When the question left, where nothing of the answer is left to be searched for: what still
-    differs is not in the venue's history of our orders. 0 where something is."""
+    """What we sent before this is known: a fence before the question left, where nothing of the
+    answer is left to be searched for (what still differs is not in the venue's history of our
+    orders). 0 where something is."""
 
 
 class Alarmed(Event, frozen=True, kw_only=True, tag="alarmed"):

@@ -18,6 +18,14 @@ def test_every_position_of_before_has_the_instant_from_which_nothing_more_was_se
     assert account.positions[ID].forgotten_ns == account.lost_ns == ns(8), "not of the whole run"
 
 
+def test_a_clock_that_was_set_back_keeps_no_position_from_its_stop_for_long():
+    """L5: nothing of it is sold before a fence behind that instant, on the clock read by now."""
+    account = account_of(RunBegan(at_ns=ns(9_000), run_id="r1", incarnation=1), *bought())
+    evolve(account, lost(9_001))
+    evolve(account, RunBegan(at_ns=ns(8), run_id="r1", incarnation=2))
+    assert account.positions[ID].forgotten_ns == account.lost_ns == ns(8)
+
+
 def test_an_entry_that_has_bought_nothing_yet_is_one_of_them():
     account = account_of(RunBegan(at_ns=ns(0), run_id="r1", incarnation=1), opened(), accepted())
     evolve(account, lost(1.0))

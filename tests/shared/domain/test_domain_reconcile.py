@@ -110,6 +110,35 @@ def test_foreign_orders_are_reported_and_left_alone():
     assert account.orders == {}
 
 
+def of_list(leg="x7", trade="9", venue_order_id="77", **changes):
+    """A trade as a venue's list has it: under the venue's own order id alone."""
+    return traded(leg, "0.1", trade, client_id="", venue_order_id=venue_order_id, **changes)
+
+
+NAMED = said("x7", venue_order_id="77", status=VenueStatus.FILLED, quantity="0.1", filled="0.1")
+THEIRS = said("x7", client_id="web_7", venue_order_id="77", status=VenueStatus.FILLED)
+
+
+@pytest.mark.parametrize(
+    ("orders", "trade", "nameless"),
+    [
+        ([], of_list(), True),
+        ([THEIRS], of_list(), True),
+        ([NAMED], of_list(), False),
+        ([], of_list("e1", "1", "v-" + order_id("e1")), False),
+        ([], of_list("e1", "1", "88"), False),
+        ([], of_list(symbol="ETHUSDT"), False),
+    ],
+    ids=["nobody's", "a stranger's", "named as ours", "of a known order", "booked", "not held"],
+)
+def test_an_order_that_nobody_can_name_where_something_is_held(orders, trade, nameless):
+    """L6: it may have sold what is held, and rows that nobody remembers have told of it."""
+    account = account_of(*bought())
+    found = take(account, answer(orders, [trade]))
+    assert found.nameless == ({(trade.symbol, "77")} if nameless else set())
+    assert bool(found.mismatches) == (orders == [NAMED]), "and evidence never judges"
+
+
 def test_a_live_order_the_venue_does_not_list_is_asked_about():
     """A list may lag: only an answer about the order itself is proof."""
     account = account_of(*bought(), *guarded())
