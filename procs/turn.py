@@ -21,13 +21,10 @@ from shared.domain.effects import (
     SetTimer,
 )
 from shared.messages.base import Message
-from shared.messages.control import EngineStatus, StopEntries
+from shared.messages.control import EngineStatus, StopEntries, TradingState
 from shared.messages.venue import Outcome, VenueAnswered
 
 MAX_MESSAGES_PER_TURN = 256
-
-FORBIDDING = (StopEntries, EngineStatus)
-"""Words that can take a permission away."""
 
 
 class Actor(Protocol):
@@ -98,16 +95,26 @@ def take_turn(actor: Actor, messages: Sequence[Any], now_ns: int) -> Batch:
 
     What forbids is heard before what might act: a late timer and the stop that came meanwhile
     would otherwise send an entry and cancel it in one breath (L9), an answer the next order of a
-    decision that was told to slow down (L10)."""
+    decision that was told to slow down (L10). A stop is heard first of all, and a state that
+    permits entries not at all when a newer state came in the same turn."""
     if len(messages) == 1:
         return gather(actor.on(messages[0], now_ns))
     effects: list[Effect] = []
-    for message in sorted(messages, key=_rank):
+    for message in sorted(_without_old_permits(messages), key=_rank):
         effects.extend(actor.on(message, now_ns))
     return gather(effects)
 
 
-def _rank(message: Any) -> bool:
-    if isinstance(message, VenueAnswered):
-        return message.outcome is not Outcome.THROTTLED
-    return not isinstance(message, FORBIDDING)
+def _without_old_permits(messages: Sequence[Any]) -> list[Any]:
+    states = [message for message in messages if isinstance(message, EngineStatus)]
+    old = [s for s in states[:-1] if s.state is TradingState.ACTIVE]
+    return [m for m in messages if not any(m is one for one in old)] if old else list(messages)
+
+
+def _rank(message: Any) -> int:
+    if isinstance(message, StopEntries):
+        return 0
+    if isinstance(message, EngineStatus):
+        return 1
+    throttled = isinstance(message, VenueAnswered) and message.outcome is Outcome.THROTTLED
+    return 1 if throttled else 2

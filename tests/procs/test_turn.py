@@ -15,7 +15,7 @@ from shared.domain.effects import (
     TimerFired,
 )
 from shared.messages.account import Alarmed
-from shared.messages.control import Drained, StopEntries
+from shared.messages.control import Drained, EngineStatus, StopEntries, TradingState
 from shared.messages.venue import Outcome, QueryOrder, VenueAnswered
 
 EVENT = Alarmed(at_ns=1, kind="x", symbol="", text="")
@@ -80,6 +80,29 @@ def test_what_forbids_is_heard_first():
     actor, stop = Echo(), StopEntries(flatten=False)
     take_turn(actor, [TimerFired("rung"), "a", stop, "b"], 7)
     assert [message for message, _ in actor.heard] == [stop, TimerFired("rung"), "a", "b"]
+
+
+def status(state):
+    return EngineStatus(run_id="r1", state=state, at_ns=1, uptime_s=1.0,
+                        stopping=False, reasons=(), processes={})  # fmt: skip
+
+
+def test_a_stop_is_heard_before_a_state_of_before_it():
+    """An entry whose pause was over left on that state, and was cancelled (L9, swarm 36611)."""
+    actor, stop = Echo(), StopEntries(flatten=True)
+    active, reducing = status(TradingState.ACTIVE), status(TradingState.REDUCING)
+    take_turn(actor, [active, stop, reducing], 7)
+    assert [message for message, _ in actor.heard] == [stop, reducing]
+
+
+@given(st.lists(st.sampled_from(TradingState), max_size=6))
+def test_only_the_newest_state_permits(states):
+    actor, words = Echo(), [status(state) for state in states]
+    take_turn(actor, [TimerFired("rung"), *words], 7)
+    heard = [message for message, _ in actor.heard]
+    assert heard[-1] == TimerFired("rung")
+    kept = [w for w in words if w is words[-1] or w.state is not TradingState.ACTIVE]
+    assert all(one is other for one, other in zip(heard[:-1], kept, strict=True))
 
 
 def test_a_throttled_answer_is_heard_before_another():
