@@ -199,8 +199,12 @@ class Market:
         return self._joined(now_ns)
 
     def on_link(self, connected: bool) -> None:
-        """The stream was subscribed anew, or was lost: either way deltas are missing."""
+        """The stream was subscribed anew, or was lost: either way deltas are missing.
+
+        What went wrong on an old connection delays no snapshot of a new one: that has pauses of its
+        own when connections do not last."""
         self.connected = connected
+        self._attempts = 0
         self.awaiting = True
         self.generation += 1
         self.held.clear()

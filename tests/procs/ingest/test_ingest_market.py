@@ -68,6 +68,18 @@ def test_the_pauses_between_snapshots_double_up_to_the_limit():
     assert delays[-1] == 30_000
 
 
+def test_a_new_connection_is_asked_for_its_snapshot_at_once():
+    """What failed on the old one is no reason to wait half a minute (swarm seed 44503)."""
+    scene = Scene(synced=False)
+    scene.frame(depth(110, 112))
+    for _ in range(12):
+        scene.asked()
+        scene.answer_snapshot(100, [], [])
+    scene.tell(FeedDown(scene.symbols, "cut"))
+    scene.tell(FeedUp(scene.symbols))
+    assert scene.asked().delay_ms == 0
+
+
 def test_a_gap_makes_the_book_untradeable_until_resynced():
     scene = Scene()
     before = scene.market.book.state_hash()
