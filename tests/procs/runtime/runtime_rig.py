@@ -138,7 +138,8 @@ class Rig:
         self.until(lambda: len(self.acks) >= before + count, seconds)
 
     def stop(self, role="decide") -> ProcessStopped:
-        self.control.send(encode(StopProcess(deadline_ms=2000)), role)
+        # A child's hello on `account` does not tell that `control` is connected already.
+        self.until(lambda: self.control.send(encode(StopProcess(deadline_ms=2000)), role))
         self.expects_life = False
         self.words = [word for word in self.words if not isinstance(word, ProcessStopped)]
         word = self.word(ProcessStopped)

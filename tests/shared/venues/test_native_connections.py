@@ -192,6 +192,9 @@ def test_a_farewell_on_an_idle_connection_is_no_answer():
             peer.script.append(says(PLACED))
             assert (await place(venue)).outcome is Outcome.OK
             await until(lambda: len(pool(venue)._idle) >= connections.READY)
+            # One more may be on its way, or open at this end and not yet accepted at the other.
+            await until(lambda: not pool(venue)._opening)
+            await until(lambda: len(peer.writers) == pool(venue).opened)
             for writer in peer.writers:
                 if not writer.is_closing():
                     writer.write(answer("", status="408 Request Timeout"))
