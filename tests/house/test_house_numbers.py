@@ -34,12 +34,13 @@ def test_a_goal_that_was_missed_is_explained(row):
     assert f"**{row.removesuffix(' on one core')}**" in reasons
 
 
-@pytest.mark.parametrize(
-    "wanted", [row.wanted for row in proof_tables.rows(EVIDENCE) if row.reached is False]
-)
-def test_a_proof_that_was_missed_is_explained(wanted):
+def test_a_proof_that_was_missed_is_explained():
     _, _, reasons = publish.PROMISES.read_text("utf-8").partition("## Why not")
-    assert f"**{wanted}**" in " ".join(reasons.split()), "explain it below ## Why not"
+    said = " ".join(reasons.split())
+    missed = [row.wanted for row in proof_tables.rows(EVIDENCE) if row.reached is False]
+    assert [wanted for wanted in missed if f"**{wanted}**" not in said] == [], (
+        "explain it below ## Why not"
+    )
 
 
 def test_only_proofs_that_there_are_have_evidence():
