@@ -106,9 +106,12 @@ def take_turn(actor: Actor, messages: Sequence[Any], now_ns: int) -> Batch:
 
 
 def _without_old_permits(messages: Sequence[Any]) -> list[Any]:
-    states = [message for message in messages if isinstance(message, EngineStatus)]
-    old = [s for s in states[:-1] if s.state is TradingState.ACTIVE]
-    return [m for m in messages if not any(m is one for one in old)] if old else list(messages)
+    newest = [at for at, one in enumerate(messages) if isinstance(one, EngineStatus)][-1:]
+    return [one for at, one in enumerate(messages) if at in newest or not _permits(one)]
+
+
+def _permits(message: Any) -> bool:
+    return isinstance(message, EngineStatus) and message.state is TradingState.ACTIVE
 
 
 def _rank(message: Any) -> int:

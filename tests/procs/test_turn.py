@@ -95,14 +95,18 @@ def test_a_stop_is_heard_before_a_state_of_before_it():
     assert [message for message, _ in actor.heard] == [stop, reducing]
 
 
-@given(st.lists(st.sampled_from(TradingState), max_size=6))
-def test_only_the_newest_state_permits(states):
-    actor, words = Echo(), [status(state) for state in states]
+STATUSES = [status(state) for state in TradingState]
+
+
+@given(st.lists(st.sampled_from(STATUSES), max_size=6))
+def test_only_the_newest_state_permits(words):
+    """One may come twice, in the simulation as the same object."""
+    actor = Echo()
     take_turn(actor, [TimerFired("rung"), *words], 7)
     heard = [message for message, _ in actor.heard]
     assert heard[-1] == TimerFired("rung")
-    kept = [w for w in words if w is words[-1] or w.state is not TradingState.ACTIVE]
-    assert all(one is other for one, other in zip(heard[:-1], kept, strict=True))
+    old = [word for word in words[:-1] if word.state is not TradingState.ACTIVE]
+    assert heard[:-1] == old + words[-1:]
 
 
 def test_a_throttled_answer_is_heard_before_another():
